@@ -1,0 +1,70 @@
+/* Reading the clocks and writing a wall time. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "usher/clock.h"
+
+#include <stdio.h>
+#include <time.h>
+
+static struct timespec read_clock(clockid_t id)
+{
+    struct timespec now = {0};
+    clock_gettime(id, &now);
+    return now;
+}
+
+uint64_t clock_monotonic_us(void)
+{
+    struct timespec now = read_clock(CLOCK_MONOTONIC);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+uint64_t clock_monotonic_ms(void)
+{
+    return clock_monotonic_us() / 1000;
+}
+
+int64_t clock_wall_ms(void)
+{
+    struct timespec now = read_clock(CLOCK_REALTIME);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+struct date {
+    int64_t year;
+    unsigned month, day;
+};
+
+/* Gregorian date of a day counted from 1970-01-01. Not gmtime_r(): that takes a lock, and each log
+ * line comes here. Years begin in March, so that the leap day is the last of one. */
+static struct date date_of_day(int64_t day)
+{
+    const int64_t era_days = 146097; /* days in 400 years */
+    day += 719468;                   /* from 0000-03-01 */
+    int64_t era = (day >= 0 ? day : day - (era_days - 1)) / era_days;
+    unsigned of_era = (unsigned)(day - era * era_days);
+    unsigned year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    unsigned of_year = of_era - (365 * year + year / 4 - year / 100);
+    unsigned month = (5 * of_year + 2) / 153; /* 0 = March */
+    return (struct date){
+        .year = era * 400 + year + (month >= 10),
+        .month = month < 10 ? month + 3 : month - 9,
+        .day = of_year - (153 * month + 2) / 5 + 1,
+    };
+}
+
+void clock_wall_text(int64_t wall_ms, char out[static CLOCK_TEXT_SIZE])
+{
+    const int64_t day_ms = 86400000;
+    int64_t day = wall_ms / day_ms - (wall_ms % day_ms < 0);
+    unsigned rest = (unsigned)(wall_ms - day * day_ms);
+    struct date date = date_of_day(day);
+    /* RFC 3339 knows four-digit years only. */
+    if (date.year < 0 || date.year > 9999) {
+        snprintf(out, CLOCK_TEXT_SIZE,
+                 date.year < 0 ? "0000-01-01T00:00:00.000Z" : "9999-12-31T23:59:59.999Z");
+        return;
+    }
+    snprintf(out, CLOCK_TEXT_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
+             (unsigned)date.year % 10000, date.month % 100, date.day % 100, rest / 3600000 % 24,
+             rest / 60000 % 60, rest / 1000 % 60, rest % 1000);
+}
