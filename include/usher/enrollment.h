@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* module: model */
+/* An enrolled device as the core sees it: no key bytes, only what is needed to plan. */
+#ifndef USHER_ENROLLMENT_H
+#define USHER_ENROLLMENT_H
+
+#include "usher/object_table.h"
+
+enum {
+    ENDPOINT_MAX = 255,     /* bytes of an endpoint client name */
+    IDENTITY_MAX = 128,     /* bytes of a PSK identity (OMA Transport 1.2 section 5.2.8) */
+    CLASS_MAX = 63,
+    SERVERS_MAX = 8,        /* LwM2M servers of one device */
+    TAGS_MAX = 32,
+    TAG_NAME_MAX = 63,
+    TAG_VALUE_MAX = 255,
+};
+
+/* Where a credential stands (I2): at most one of each per device and server. */
+enum credential_status { CREDENTIAL_PENDING, CREDENTIAL_ACTIVE, CREDENTIAL_RETIRING };
+
+struct identity {
+    uint8_t len;
+    uint8_t data[IDENTITY_MAX];
+};
+
+struct enrolled_credential {
+    uint16_t ssid; /* 0 = the bootstrap account itself */
+    enum credential_status status;
+    uint64_t generation; /* counts up per device and server, from 1 */
+    struct identity identity;
+    uint16_t key_len; /* length only */
+};
+
+struct tag {
+    char name[TAG_NAME_MAX + 1];
+    char value[TAG_VALUE_MAX + 1];
+};
+
+struct enrollment {
+    char endpoint[ENDPOINT_MAX + 1]; /* UTF-8 */
+    char class_name[CLASS_MAX + 1];  /* "" = chosen by a profile's match */
+    struct identity identity;        /* of the bootstrap PSK */
+    bool blocked;
+    uint64_t revision; /* counts up with every change; 0 = not stored yet */
+    uint64_t bootstraps; /* completed so far */
+    struct enrolled_credential credentials[SERVERS_MAX * 3];
+    size_t credential_count;
+    struct tag *tags; /* tag_count of them, owned: enrollment_clear frees */
+    size_t tag_count;
+};
+
+void enrollment_clear(struct enrollment *enrollment);
+bool enrollment_copy(struct enrollment *to, const struct enrollment *from); /* false: no memory */
+const struct enrolled_credential *enrollment_credential(const struct enrollment *enrollment,
+                                                        uint16_t ssid,
+                                                        enum credential_status status);
+const char *enrollment_tag(const struct enrollment *enrollment, const char *name); /* or NULL */
+/* Endpoint: 1..255 bytes of UTF-8 without control characters. Class: [a-z0-9-], 1..63. Tag name:
+ * [A-Za-z0-9_.-], 1..63; `err` says what is wrong. */
+enum err_code enrollment_check_endpoint(struct bytes endpoint, struct err *err);
+enum err_code enrollment_check_class(struct bytes name, struct err *err);
+enum err_code enrollment_check_identity(struct bytes identity, struct err *err);
+enum err_code enrollment_check_tag(const char *name, const char *value, struct err *err);
+const char *credential_status_name(enum credential_status status);
+bool identity_set(struct identity *identity, struct bytes data); /* false: empty or too long */
+struct bytes identity_bytes(const struct identity *identity);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* module: http */
+/* The status endpoint: libmicrohttpd on a UNIX socket (login = file permissions; may change things)
+ * and, read-only and without secrets, on TCP. Own threads and own store lanes. */
+#ifndef USHER_HTTP_H
+#define USHER_HTTP_H
+
+#include "usher/live.h"
+#include "usher/profile.h"
+#include "usher/rejects.h"
+#include "usher/store.h"
+
+#include <sys/socket.h>
+
+struct http;
+
+/* One reason that the service cannot serve (I9). */
+struct http_check {
+    const char *name; /* "store" "listeners" "profiles" */
+    bool ok;
+    char reason[160];
+};
+
+struct http_config {
+    const char *socket_path;                /* NULL = none; created 0660, removed on stop */
+    const struct sockaddr_storage *address; /* NULL = none */
+    socklen_t address_len;
+    const char *const *hosts;               /* accepted Host names besides the address */
+    size_t host_count;
+    const char *version;
+    struct store *store;
+    struct live *live;
+    struct rejects *rejects;
+    /* A counted reference to the current profiles; the caller drops it. */
+    struct profile_set *(*profiles)(void *context);
+    /* Fills `checks`; returns how many. */
+    size_t (*ready)(void *context, struct http_check *checks, size_t cap);
+    /* A device was blocked or removed: end its running session. */
+    void (*evict)(void *context, const char *endpoint);
+    void *context;
+};
+
+enum err_code http_start(const struct http_config *config, struct http **out, struct err *err);
+/* Port that TCP is bound to (for port 0), 0 = none. */
+uint16_t http_port(const struct http *http);
+void http_stop(struct http *http); /* answers what is open, then ends; NULL accepted */
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* module: plan */
+/* From profile, enrolment and capability to the list of operations. A pure function: no clock, no
+ * store. A plan holds references to secrets, never key bytes, so it can be printed (D7, I4). */
+#ifndef USHER_PLAN_H
+#define USHER_PLAN_H
+
+#include "usher/buf.h"
+#include "usher/capability.h"
+#include "usher/profile.h"
+
+enum operation_kind {
+    OPERATION_DISCOVER = 1, /* stored with outcomes: append only */
+    OPERATION_READ = 2,
+    OPERATION_DELETE = 3,
+    OPERATION_WRITE = 4,
+    OPERATION_FINISH = 5,
+};
+
+struct operation {
+    enum operation_kind kind;
+    struct path path;
+    bool optional;              /* a refusal is a warning (I3: never for /0 /1) */
+    const struct record *records; /* WRITE: what to write, borrowed from the plan */
+    size_t record_count;
+};
+
+struct plan;
+
+struct plan_context {
+    int64_t now_wall_ms; /* for ${now} */
+};
+
+/* Order (OMA Core 1.2 section 6.1.7; reference section 9): DELETE old, WRITE /21, /0, /1, /2, others,
+ * FINISH; instance-level writes. Never deletes or overwrites the bootstrap account. Discover is
+ * not in the plan: the session does it first, if the class wants it. */
+enum err_code plan_build(const struct profile *profile, const struct enrollment *enrollment,
+                         const struct capability *capability, const struct plan_context *context,
+                         struct plan **out, struct err *err);
+void plan_free(struct plan *plan); /* NULL accepted */
+
+size_t plan_count(const struct plan *plan);
+const struct operation *plan_operation(const struct plan *plan, size_t index);
+/* Formats to try for writes, best first: pct, class, TLV, then what else the device may take.
+ * All are encodable. */
+size_t plan_formats(const struct plan *plan, int formats[static PROFILE_FORMATS_MAX]);
+enum lwm2m_version plan_version(const struct plan *plan); /* the version written for */
+/* Same profile, device data and capability give the same hash; ${now} and generations do not count. */
+uint64_t plan_hash(const struct plan *plan);
+/* Remarks for people: limits of the class exceeded, resources left out for the version. */
+size_t plan_warning_count(const struct plan *plan);
+const char *plan_warning(const struct plan *plan, size_t index);
+
+/* For people: one line an operation, its values below, secrets as references such as
+ * <psk-key of server 101>. */
+void plan_print_text(const struct plan *plan, struct buf *out);
+void plan_print_json(const struct plan *plan, struct buf *out);
+const char *operation_kind_name(enum operation_kind kind); /* "discover" "write" ... */
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* module: store */
+/* Devices, credentials and outcomes, behind one interface with two backends: memory (tests) and
+ * SQLite (WAL, synchronous=FULL). One writer thread gathers changes into group commits (D8); each
+ * thread that uses the store opens a lane of its own. A change is reported only when it is durable.
+ *
+ * Asynchronous calls take a callback that runs on the lane's thread: before the call returns when
+ * the answer is at hand, else from store_lane_poll after store_lane_fd became readable. Every
+ * callback runs exactly once, with ERR_UNAVAILABLE at store_close. */
+#ifndef USHER_STORE_H
+#define USHER_STORE_H
+
+#include "usher/outcome.h"
+#include "usher/secret.h"
+
+struct store;
+struct store_lane;
+
+struct store_config {
+    const char *backend;       /* "sqlite" or "memory" */
+    const char *path;          /* sqlite: the database file; made 0600 when absent; locked against a
+                                  second usherd */
+    unsigned gather_ms;        /* most a change waits for company; 0 = default 2 */
+    unsigned gather_rows;      /* most changes in one commit; 0 = default 64 */
+    unsigned queue_max;        /* changes waiting; beyond: ERR_BUSY; 0 = default 65536 */
+    unsigned history_days;     /* outcomes older than this are dropped; 0 = kept for ever */
+    unsigned retire_seconds;   /* grace of a retiring credential; 0 = default 86400 */
+    const char *vfs;           /* sqlite VFS name, NULL = default (tests) */
+};
+
+/* ERR_NEWER_VERSION, ERR_READ_ONLY, ERR_BUSY (another usherd has it), ERR_IO, ERR_INVALID: err says
+ * which file and what to do. Migrates older schemas forward. */
+enum err_code store_open(const struct store_config *config, struct store **out, struct err *err);
+/* Waits until everything accepted is durable, then closes. All lanes must be closed before. */
+void store_close(struct store *store);
+/* ERR_OK, or why the store cannot serve now (ERR_UNAVAILABLE, ERR_IO: disk full, read-only ...).
+ * Cheap; any thread. Heals by itself when writes succeed again (it probes). */
+enum err_code store_health(struct store *store, struct err *err);
+
+enum err_code store_lane_open(struct store *store, struct store_lane **out, struct err *err);
+void store_lane_close(struct store_lane *lane); /* pending callbacks run with ERR_UNAVAILABLE */
+int store_lane_fd(const struct store_lane *lane); /* becomes readable when poll has something */
+void store_lane_poll(struct store_lane *lane);
+
+/* An enrolment with the key bytes that belong to it. keys[i] belongs to credentials[i]. */
+struct store_device {
+    struct enrollment enrollment;
+    struct secret bootstrap_key;
+    struct secret keys[SERVERS_MAX * 3];
+    enum device_state state; /* last folded outcome's; new, blocked */
+    enum cause cause;
+    int64_t created_wall_ms, changed_wall_ms;
+    int64_t last_wall_ms;    /* end of the last bootstrap attempt, 0 = never */
+    uint32_t last_duration_ms;
+};
+void store_device_clear(struct store_device *device); /* wipes */
+
+/* `device` is NULL unless result is ERR_OK; it is the callee's until the callback returns, then
+ * cleared by the store. */
+typedef void (*store_device_fn)(void *context, enum err_code result,
+                                const struct store_device *device);
+typedef void (*store_done_fn)(void *context, enum err_code result);
+
+/* ---- the path of a bootstrap (asynchronous) ---- */
+
+/* Blocked devices are found too; the caller decides. */
+void store_find_identity(struct store_lane *lane, struct bytes identity, store_device_fn done,
+                         void *context);
+void store_find_endpoint(struct store_lane *lane, struct bytes endpoint, store_device_fn done,
+                         void *context);
+
+struct store_new_credential {
+    uint16_t ssid;
+    struct identity identity;
+    struct secret key; /* copied and wiped by the store */
+};
+/* I1, I2: for each server without a pending credential, stores the one given as pending with the
+ * next generation; a pending one that is there stays as it is. Answers with the device as it then
+ * is, once that is durable. ERR_NOT_FOUND when the device was removed. */
+void store_make_pending(struct store_lane *lane, struct bytes endpoint,
+                        const struct store_new_credential *credentials, size_t count,
+                        store_device_fn done, void *context);
+
+struct store_promotion {
+    uint16_t ssid;
+    uint64_t generation;
+};
+/* Appends the outcome; in the same transaction the pending credentials whose generation is still
+ * the one given become active, the active ones retiring (the one that was retiring goes).
+ * A SUPERSEDED outcome is history only and does not change the device's state. Outcomes of removed
+ * devices are dropped. `done` may be NULL. */
+void store_record(struct store_lane *lane, const struct outcome *outcome,
+                  const struct store_promotion *promotions, size_t count, store_done_fn done,
+                  void *context);
+
+/* ---- administration (synchronous: waits for the commit; not from a worker) ---- */
+
+enum store_change { STORE_CREATED, STORE_CHANGED, STORE_UNCHANGED };
+
+/* Enrols, or changes an enrolled device. Same data again: STORE_UNCHANGED, nothing written.
+ * Without `replace`, other data for a known endpoint: ERR_EXISTS. An identity that belongs to another
+ * endpoint: ERR_CONFLICT, named in err. Server credentials given here (source `enrolled`) become
+ * active at once. Changing the bootstrap identity or key keeps history. */
+enum err_code store_enroll(struct store_lane *lane, const struct store_device *device, bool replace,
+                           enum store_change *change, struct err *err);
+enum err_code store_get(struct store_lane *lane, struct bytes endpoint, struct store_device *out,
+                        struct err *err);
+enum err_code store_set_blocked(struct store_lane *lane, struct bytes endpoint, bool blocked,
+                                enum store_change *change, struct err *err);
+enum err_code store_remove(struct store_lane *lane, struct bytes endpoint, struct err *err);
+
+/* What a list shows of a device: no key, no identity bytes beyond the name. */
+struct store_row {
+    char endpoint[ENDPOINT_MAX + 1];
+    char class_name[CLASS_MAX + 1];
+    struct identity identity;
+    enum device_state state;
+    enum cause cause;
+    uint64_t revision;
+    uint64_t bootstraps;
+    int64_t created_wall_ms, changed_wall_ms, last_wall_ms;
+    uint32_t last_duration_ms;
+};
+
+struct store_filter {
+    const char *class_name; /* NULL = any */
+    int state;              /* enum device_state, -1 = any */
+    int cause;              /* -1 = any */
+    const char *prefix;     /* of the endpoint, NULL = any */
+    const char *after;      /* cursor: endpoints after this one, NULL = from the start */
+    size_t limit;           /* 1..1000 */
+};
+
+/* Rows in byte order of the endpoint, so that a cursor stays right while rows change. Sees every
+ * outcome that was reported durable before the call. `row` returning false ends it. */
+enum err_code store_list(struct store_lane *lane, const struct store_filter *filter,
+                         bool (*row)(void *context, const struct store_row *row), void *context,
+                         struct err *err);
+/* Newest first; at most `limit`, older than id `before` (NULL = newest). */
+enum err_code store_history(struct store_lane *lane, struct bytes endpoint, const char *before,
+                            size_t limit,
+                            bool (*each)(void *context, const struct outcome *outcome),
+                            void *context, struct err *err);
+
+/* Devices by class and state, kept in memory: no scan. Blocked devices count under STATE_BLOCKED. */
+struct store_count {
+    char class_name[CLASS_MAX + 1];
+    uint64_t by_state[STATE_COUNT];
+};
+/* Copies at most `cap` classes; returns how many there are. */
+size_t store_counts(struct store *store, struct store_count *counts, size_t cap);
+
+struct store_metrics {
+    uint64_t commits, rows, failures;
+    uint64_t queue_depth;
+    uint64_t unfolded;
+    int schema_version;
+    const char *backend;
+};
+void store_metrics(struct store *store, struct store_metrics *out);
+
+#endif
