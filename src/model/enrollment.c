@@ -1,0 +1,147 @@
+/* Enrolled devices: lookups, copies and the rules for names. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "usher/enrollment.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const status_names[] = {
+    [CREDENTIAL_PENDING] = "pending",
+    [CREDENTIAL_ACTIVE] = "active",
+    [CREDENTIAL_RETIRING] = "retiring",
+};
+
+const char *credential_status_name(enum credential_status status)
+{
+    size_t count = sizeof status_names / sizeof status_names[0];
+    return (size_t)status < count ? status_names[status] : "unknown";
+}
+
+void enrollment_clear(struct enrollment *enrollment)
+{
+    free(enrollment->tags);
+    *enrollment = (struct enrollment){0};
+}
+
+bool enrollment_copy(struct enrollment *to, const struct enrollment *from)
+{
+    struct tag *tags = NULL;
+    if (from->tag_count > 0) {
+        tags = calloc(from->tag_count, sizeof *tags);
+        if (tags == NULL)
+            return false;
+        memcpy(tags, from->tags, from->tag_count * sizeof *tags);
+    }
+    *to = *from;
+    to->tags = tags;
+    return true;
+}
+
+const struct enrolled_credential *enrollment_credential(const struct enrollment *enrollment,
+                                                        uint16_t ssid,
+                                                        enum credential_status status)
+{
+    for (size_t i = 0; i < enrollment->credential_count; i++) {
+        const struct enrolled_credential *credential = &enrollment->credentials[i];
+        if (credential->ssid == ssid && credential->status == status)
+            return credential;
+    }
+    return NULL;
+}
+
+const char *enrollment_tag(const struct enrollment *enrollment, const char *name)
+{
+    for (size_t i = 0; i < enrollment->tag_count; i++) {
+        if (strcmp(enrollment->tags[i].name, name) == 0)
+            return enrollment->tags[i].value;
+    }
+    return NULL;
+}
+
+static enum err_code check_length(const char *what, size_t len, size_t least, size_t most,
+                                  struct err *err)
+{
+    if (len < least)
+        return err_set(err, ERR_INVALID, "%s is empty", what);
+    if (len > most)
+        return err_set(err, ERR_RANGE, "%s has %zu bytes; at most %zu are allowed", what, len,
+                       most);
+    return ERR_OK;
+}
+
+/* UTF-8 that can be shown on a terminal: no C0, DEL or C1 control characters. */
+static enum err_code check_readable(const char *what, struct bytes text, struct err *err)
+{
+    if (!bytes_is_utf8(text))
+        return err_set(err, ERR_INVALID, "%s is not valid UTF-8 text", what);
+    for (size_t i = 0; i < text.len; i++) {
+        bool c1 = text.data[i] == 0xc2 && i + 1 < text.len && text.data[i + 1] < 0xa0;
+        if (text.data[i] < 0x20 || text.data[i] == 0x7f || c1)
+            return err_set(err, ERR_INVALID, "%s has a control character at byte %zu", what, i + 1);
+    }
+    return ERR_OK;
+}
+
+static bool is_lower_or_digit(uint8_t c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+enum err_code enrollment_check_endpoint(struct bytes endpoint, struct err *err)
+{
+    enum err_code code = check_length("endpoint", endpoint.len, 1, ENDPOINT_MAX, err);
+    return code != ERR_OK ? code : check_readable("endpoint", endpoint, err);
+}
+
+enum err_code enrollment_check_class(struct bytes name, struct err *err)
+{
+    enum err_code code = check_length("class", name.len, 1, CLASS_MAX, err);
+    for (size_t i = 0; code == ERR_OK && i < name.len; i++) {
+        if (!is_lower_or_digit(name.data[i]) && name.data[i] != '-')
+            code =
+                err_set(err, ERR_INVALID,
+                        "class has a character at byte %zu that is none of a-z, 0-9, '-'", i + 1);
+    }
+    return code;
+}
+
+enum err_code enrollment_check_identity(struct bytes identity, struct err *err)
+{
+    return check_length("identity", identity.len, 1, IDENTITY_MAX, err);
+}
+
+static bool is_tag_name_character(uint8_t c)
+{
+    return is_lower_or_digit(c) || (c >= 'A' && c <= 'Z') || c == '_' || c == '.' || c == '-';
+}
+
+enum err_code enrollment_check_tag(const char *name, const char *value, struct err *err)
+{
+    enum err_code code = check_length("tag name", strlen(name), 1, TAG_NAME_MAX, err);
+    for (size_t i = 0; code == ERR_OK && name[i] != '\0'; i++) {
+        if (!is_tag_name_character((uint8_t)name[i]))
+            code = err_set(err, ERR_INVALID,
+                           "tag name has a character at byte %zu that is none of "
+                           "A-Z, a-z, 0-9, '_', '.', '-'",
+                           i + 1);
+    }
+    if (code == ERR_OK)
+        code = check_length("tag value", strlen(value), 0, TAG_VALUE_MAX, err);
+    return code != ERR_OK ? code : check_readable("tag value", bytes_of_text(value), err);
+}
+
+bool identity_set(struct identity *identity, struct bytes data)
+{
+    static_assert(IDENTITY_MAX <= UINT8_MAX, "len holds every length");
+    if (data.len == 0 || data.len > IDENTITY_MAX)
+        return false;
+    *identity = (struct identity){.len = (uint8_t)data.len};
+    memcpy(identity->data, data.data, data.len);
+    return true;
+}
+
+struct bytes identity_bytes(const struct identity *identity)
+{
+    return bytes_of(identity->data, identity->len);
+}
