@@ -6,7 +6,8 @@
 #   need_for PURPOSE..              installs the packages for build, test, fuzz, lint ..
 #   need_packages PACKAGE..         installs what is missing
 #   need_mbedtls                    fetches the Mbed TLS archive, or settles for the system's
-#   build_usher DIR [OPTION..]      configures DIR as needed and builds everything
+#   build_usher DIR [OPTION..]      configures DIR as needed and builds everything; options in the
+#                                   environment variable USHER_MESON_OPTIONS are added
 #   run_tests DIR [ARG..]           meson test, adding to the totals
 #   print_totals                    "N passed, N failed, N skipped"; fails unless all is well
 
@@ -25,7 +26,7 @@ declare -A packages_for=(
         libcurl4-openssl-dev"
     [test]="libcmocka-dev libcbor-dev libcoap3-bin curl openssl"
     [fuzz]="clang llvm"
-    [lint]="clang-format shellcheck cppcheck"
+    [lint]="clang-format-19 shellcheck cppcheck"
     [system-mbedtls]="libmbedtls-dev"
 )
 
@@ -37,6 +38,7 @@ mbedtls_flavour=
 
 preset_dir=build
 preset_options=()
+preset_test_options=()
 script_arguments=()
 
 tests_passed=0
@@ -251,16 +253,30 @@ refresh_mbedtls_overlay() {
     done
 }
 
-# Sets preset_options for a preset, and preset_dir, the build directory.
+# Sets for a preset its build directory and its options for meson setup and meson test.
 # shellcheck disable=SC2034 # read by the scripts
 choose_preset() {
     preset_dir=build-$1
     preset_options=()
+    preset_test_options=()
     case $1 in
     default) preset_dir=build ;;
     release) preset_options=(-Dbuildtype=release -Dstrip=true) ;;
-    asan) preset_options=("-Db_sanitize=address,undefined") ;;
-    tsan) preset_options=(-Db_sanitize=thread) ;;
+    asan)
+        preset_options=("-Db_sanitize=address,undefined")
+        preset_test_options=(--timeout-multiplier 3)
+        export ASAN_OPTIONS=halt_on_error=1:detect_stack_use_after_return=1
+        export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+        ;;
+    tsan)
+        preset_options=(-Db_sanitize=thread)
+        preset_test_options=(--timeout-multiplier 5)
+        export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+        # The sanitizer's memory map and wide address randomisation do not go together.
+        if setarch -R true 2>/dev/null; then
+            preset_test_options+=(--wrapper "setarch -R")
+        fi
+        ;;
     system) use_system_mbedtls ;;
     *) die "no preset '$1'; there are: default release asan tsan system" ;;
     esac
@@ -289,7 +305,7 @@ build_usher() {
     local dir=$1 options
     shift
     need_mbedtls
-    options=("-Dmbedtls=$mbedtls_flavour")
+    read -ra options <<<"-Dmbedtls=$mbedtls_flavour ${USHER_MESON_OPTIONS-}"
     refresh_mbedtls_overlay
     if [ -f "$dir/build.ninja" ]; then
         options=(--reconfigure "${options[@]}")
@@ -338,7 +354,7 @@ run_tests() {
     local dir=$1 log status=0
     shift
     log=$(mktemp)
-    meson test -C "$dir" --no-rebuild --print-errorlogs "$@" </dev/null 2>&1 | tee "$log" || status=$?
+    meson test -C "$dir" --no-rebuild --print-errorlogs "${preset_test_options[@]}" "$@" </dev/null 2>&1 | tee "$log" || status=$?
     local before=$((tests_passed + tests_failed + tests_skipped))
     add_totals "$log"
     rm -f "$log"
