@@ -1,0 +1,158 @@
+/* What the commands of usher share: the table of commands, options, exit codes, output. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef USHER_CLI_PRIV_H
+#define USHER_CLI_PRIV_H
+
+#include "usher/client.h"
+#include "usher/err.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+/* Frozen: scripts depend on them. */
+enum cli_exit {
+    CLI_OK = 0,
+    CLI_FAILED = 1,
+    CLI_USAGE = 2,
+    CLI_INVALID = 3,  /* the input was understood and is wrong */
+    CLI_CHANGES = 4,  /* --dry-run --detailed-exitcode: changes pending */
+    CLI_PARTLY = 5,   /* some of several succeeded */
+    CLI_CONFLICT = 6, /* contradicts what is there */
+    CLI_DENIED = 7,
+    CLI_TIMEOUT = 8,
+};
+
+/* One function a command; argv[0] is the command's name. They return an exit code. */
+int cmd_block(int argc, char **argv);
+int cmd_check(int argc, char **argv);
+int cmd_enroll(int argc, char **argv);
+int cmd_history(int argc, char **argv);
+int cmd_list(int argc, char **argv);
+int cmd_plan(int argc, char **argv);
+int cmd_rejects(int argc, char **argv);
+int cmd_remove(int argc, char **argv);
+int cmd_show(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_unblock(int argc, char **argv);
+int cmd_version(int argc, char **argv);
+int cmd_wait(int argc, char **argv);
+
+/* ---- options ---- */
+
+enum cli_option_kind {
+    CLI_FLAG,     /* bool * */
+    CLI_TEXT,     /* const char ** */
+    CLI_LIST,     /* struct cli_list *; may be given several times */
+    CLI_NUMBER,   /* int64_t *, from `least` to `most` */
+    CLI_DURATION, /* int64_t *, milliseconds: "90s" "2min"; a bare number is seconds */
+};
+
+enum { CLI_LIST_MAX = 64 };
+
+struct cli_list {
+    const char *items[CLI_LIST_MAX];
+    size_t count;
+};
+
+struct cli_option {
+    const char *name; /* without the dashes */
+    char letter;      /* short form, 0 = none */
+    enum cli_option_kind kind;
+    void *value;
+    const char *argument; /* how help calls the value; NULL for a flag */
+    const char *help;
+    int64_t least, most; /* CLI_NUMBER, CLI_DURATION */
+};
+
+struct cli_usage {
+    const char *synopsis; /* "show ENDPOINT [--json]" */
+    const char *summary;  /* what it does, in one or a few lines */
+    const char *examples; /* lines that can be typed */
+    const struct cli_option *options;
+    size_t option_count;
+    size_t operands_least, operands_most; /* SIZE_MAX = any number */
+};
+
+/* Sorts the arguments: options are stored through the table, operands are moved to argv[1] and on,
+ * their number goes to *operands. "--" ends the options. False: the command is over with *exit_code:
+ * CLI_OK after --help (printed on stdout), CLI_USAGE after an error (said on stderr). */
+bool cli_parse(const struct cli_usage *usage, int argc, char **argv, size_t *operands,
+               int *exit_code);
+
+/* ---- talking to the server ---- */
+
+/* Options of every command that needs the server; put CLI_SERVER_OPTIONS(&server) in its table. */
+struct cli_server {
+    const char *socket;
+    const char *url;
+    bool json;
+    struct client *client; /* cli_connect opens, cli_disconnect closes */
+};
+
+#define CLI_JSON_OPTION(target)                                                                    \
+    {                                                                                              \
+        .name = "json", .kind = CLI_FLAG, .value = (target),                                       \
+        .help = "print JSON instead of text for people"                                            \
+    }
+#define CLI_SERVER_OPTIONS(server)                                                                 \
+    CLI_JSON_OPTION(&(server)->json),                                                              \
+        {.name = "socket",                                                                         \
+         .kind = CLI_TEXT,                                                                         \
+         .value = &(server)->socket,                                                               \
+         .argument = "PATH",                                                                       \
+         .help = "UNIX socket of usherd (default: $USHER_SOCKET, else the one in ./usher.yaml, "   \
+                 "else /run/usher/usher.sock)"},                                                   \
+    {                                                                                              \
+        .name = "url", .kind = CLI_TEXT, .value = &(server)->url, .argument = "URL",               \
+        .help = "read from usherd over TCP instead, such as http://127.0.0.1:8080 "                \
+                "(default: $USHER_URL)"                                                            \
+    }
+
+/* False after a message on stderr, with *exit_code set. */
+bool cli_connect(struct cli_server *server, int *exit_code);
+void cli_disconnect(struct cli_server *server);
+
+/* One request. `body` may be NULL. On success (2xx) *answer is a new reference, or NULL when the
+ * answer has no body. Else a message went to stderr and the exit code that fits is returned. */
+int cli_call(struct cli_server *server, const char *method, const char *path, const json_t *body,
+             json_t **answer);
+/* The same without a message: err says what a person should read, *status the HTTP status (0 = no
+ * answer came). */
+int cli_call_quiet(struct cli_server *server, const char *method, const char *path,
+                   const json_t *body, json_t **answer, int *status, struct err *err);
+/* Path of a device: "/v1/devices/" and the endpoint, percent-encoded, and `tail` ("/history" or "").
+ * False after a message when it is too long. */
+bool cli_device_path(const char *endpoint, const char *tail, char *out, size_t size);
+
+/* ---- output: data on stdout, messages on stderr ---- */
+
+/* "usher: text" on stderr. */
+void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Says the error and gives the exit code that goes with it. */
+int cli_fail(const struct err *err);
+/* Prints JSON and a newline on stdout. CLI_FAILED when stdout cannot be written. */
+int cli_print_json(const json_t *value);
+/* Flushes stdout; CLI_FAILED with a message when something was lost, else `exit_code`. */
+int cli_finish(int exit_code);
+/* Text from a server or a file, safe for a terminal: control characters become '?'. */
+void cli_put_text(FILE *out, const char *text);
+/* Columns that it takes on a terminal, after that replacement. */
+size_t cli_text_width(const char *text);
+bool cli_stdout_is_terminal(void);
+/* Escape sequence for stdout, or "" where colour is not wanted (no terminal, NO_COLOR). */
+enum cli_colour { CLI_PLAIN, CLI_GOOD, CLI_WARN, CLI_BAD, CLI_DIM };
+const char *cli_colour(enum cli_colour colour);
+/* Colour that goes with a state's name. */
+enum cli_colour cli_state_colour(const char *state);
+
+/* A table with aligned columns. Cells are copied. */
+struct cli_table;
+struct cli_table *cli_table_new(size_t columns, const char *const *titles);
+void cli_table_free(struct cli_table *table);
+/* `cells` may hold NULL for an empty cell. */
+void cli_table_row(struct cli_table *table, const char *const *cells, enum cli_colour colour);
+void cli_table_print(const struct cli_table *table, FILE *out);
+
+#endif
