@@ -236,9 +236,11 @@ need_mbedtls() {
         return 0
     fi
     use_system_mbedtls
-    warn "Mbed TLS $mbedtls_version cannot be fetched from here (no way to its upstream, nor to Debian 13's
-sources). Building with the system's Mbed TLS $(dpkg-query -W -f='${Version}' libmbedtls-dev) instead:
-no Connection ID with 2.28, and more memory for each session. To build with $mbedtls_version, place its archive at
+    local installed
+    installed=$(dpkg-query -W -f='${Version}' libmbedtls-dev)
+    warn "building with the system's Mbed TLS $installed: $mbedtls_version cannot be fetched from here,
+neither from its upstream nor from the sources of Debian 13. Each session takes more memory, and
+before 3.6 there is no Connection ID. To build with $mbedtls_version, put its archive at
 $mbedtls_archive"
 }
 
