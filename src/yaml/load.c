@@ -2,12 +2,8 @@
 /* From YAML text to a tree: libyaml's events, read one by one under caps of depth and count. */
 #include "usher/yaml.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <yaml.h>
 
 enum { YAML_TEXT_MAX = 1 << 20, YAML_DEPTH_MAX = 32, YAML_NODES_MAX = 100000 };
@@ -390,49 +386,4 @@ struct yaml_node *yaml_load_text(struct arena *arena, const char *name, struct b
         loader.failed = true;
     }
     return loader.failed || loader.duplicate ? NULL : loader.root;
-}
-
-/* Reads at most `cap` bytes. -1 with errno. */
-static ssize_t read_all(int fd, uint8_t *data, size_t cap)
-{
-    size_t len = 0;
-    while (len < cap) {
-        ssize_t got = read(fd, data + len, cap - len);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return -1;
-        if (got == 0)
-            break;
-        len += (size_t)got;
-    }
-    return (ssize_t)len;
-}
-
-struct yaml_node *yaml_load_file(struct arena *arena, const char *path, struct findings *findings)
-{
-    struct yaml_node place = {.file = path};
-    struct yaml_node *root = NULL;
-    struct stat status;
-    /* Not blocking: a pipe in the place of a file must not hang a reload. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    uint8_t *data = malloc(YAML_TEXT_MAX + 1);
-    if (fd < 0 || !data || fstat(fd, &status) != 0) {
-        finding_add(findings, FINDING_ERROR, &place, "cannot open: %s", strerror(errno));
-        goto out;
-    }
-    if (!S_ISREG(status.st_mode)) {
-        finding_add(findings, FINDING_ERROR, &place, "not a regular file");
-        goto out;
-    }
-    ssize_t len = read_all(fd, data, YAML_TEXT_MAX + 1);
-    if (len < 0)
-        finding_add(findings, FINDING_ERROR, &place, "cannot read: %s", strerror(errno));
-    else
-        root = yaml_load_text(arena, path, bytes_of(data, (size_t)len), findings);
-out:
-    free(data);
-    if (fd >= 0)
-        close(fd);
-    return root;
 }

@@ -506,6 +506,45 @@ static void test_files(void **state)
     rmdir(directory);
 }
 
+static void touch(const char *directory, const char *name)
+{
+    char path[96];
+    snprintf(path, sizeof(path), "%s/%s", directory, name);
+    FILE *out = fopen(path, "w");
+    assert_non_null(out);
+    fclose(out);
+}
+
+static void test_directories(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const names[] = {"b.yaml",  ".hidden.yaml", "a.yaml",
+                                        "a.yaml~", "c.yml",        ".yaml"};
+    char directory[] = "/tmp/usher-yaml-XXXXXX", path[96];
+    assert_non_null(mkdtemp(directory));
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        touch(directory, names[i]);
+    const char *const *files = yaml_list_files(fixture->arena, directory, &fixture->findings);
+    assert_non_null(files);
+    snprintf(path, sizeof(path), "%s/a.yaml", directory);
+    assert_string_equal(files[0], path);
+    const char *const *one = yaml_list_files(fixture->arena, path, &fixture->findings);
+    assert_string_equal(one[0], path);
+    assert_null(one[1]);
+    snprintf(path, sizeof(path), "%s/b.yaml", directory);
+    assert_string_equal(files[1], path);
+    assert_null(files[2]);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
+        unlink(path);
+    }
+    rmdir(directory);
+    assert_int_equal(fixture->findings.errors, 0);
+    assert_null(yaml_list_files(fixture->arena, "/nonexistent/profiles", &fixture->findings));
+    assert_string_equal(findings_text(&fixture->findings),
+                        "/nonexistent/profiles: error: cannot open: No such file or directory\n");
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -532,6 +571,7 @@ int main(void)
         TEST(test_findings_are_safe_on_a_terminal),
         TEST(test_findings_are_bounded),
         TEST(test_files),
+        TEST(test_directories),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
