@@ -51,6 +51,10 @@ void findings_print(const struct findings *findings, int fd);
 struct yaml_node *yaml_load_text(struct arena *arena, const char *name, struct bytes text,
                                  struct findings *findings);
 struct yaml_node *yaml_load_file(struct arena *arena, const char *path, struct findings *findings);
+/* The files that `path` names: itself when it is no directory, else every *.yaml in it that does not
+ * start with '.', by name. NULL-terminated, in `arena`; NULL after an error finding. */
+const char *const *yaml_list_files(struct arena *arena, const char *path,
+                                   struct findings *findings);
 
 struct yaml_node *yaml_get(const struct yaml_node *mapping, const char *key); /* or NULL */
 /* Adds an error for every key not in `known` (NULL-terminated), with "did you mean 'x'?" when one
