@@ -27,6 +27,7 @@ struct peer {
     struct queue *in, *out;
     mbedtls_ssl_context ssl;
     mbedtls_ssl_config config;
+    uint32_t timer_ms; /* 0 = not armed */
 };
 
 struct fixture {
@@ -105,10 +106,10 @@ static void peer_init(struct fixture *f, struct peer *peer, int endpoint)
         mbedtls_ssl_conf_dtls_cookies(&peer->config, cookie_write, cookie_check, NULL);
 }
 
-static void peer_start(struct peer *peer, uint32_t *timer)
+static void peer_start(struct peer *peer)
 {
     assert_int_equal(mbedtls_ssl_setup(&peer->ssl, &peer->config), 0);
-    mbedtls_ssl_set_timer_cb(&peer->ssl, timer, timer_set, timer_get);
+    mbedtls_ssl_set_timer_cb(&peer->ssl, &peer->timer_ms, timer_set, timer_get);
     mbedtls_ssl_set_bio(&peer->ssl, peer, queue_send, queue_receive, NULL);
 }
 
@@ -148,11 +149,10 @@ static int teardown(void **state)
 /* Runs both ends in turn until both are done or one fails; the server's result counts first. */
 static int handshake(struct fixture *f, const int suites[2])
 {
-    uint32_t server_timer = 0, client_timer = 0;
     mbedtls_ssl_conf_ciphersuites(&f->client.config, suites);
     mbedtls_ssl_conf_ciphersuites(&f->server.config, suites);
-    peer_start(&f->server, &server_timer);
-    peer_start(&f->client, &client_timer);
+    peer_start(&f->server);
+    peer_start(&f->client);
     assert_int_equal(
         mbedtls_ssl_set_client_transport_id(&f->server.ssl, (const unsigned char *)"peer", 4), 0);
     for (int round = 0; round < 20; round++) {
