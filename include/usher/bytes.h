@@ -26,6 +26,9 @@ bool bytes_is_utf8(struct bytes text);
 
 /* Wipes memory in a way that the compiler does not remove. */
 void bytes_wipe(void *data, size_t len);
+/* Frees memory that came from malloc after wiping all of it; NULL accepted. For libraries that take
+ * an allocator and may hold keys. */
+void bytes_wipe_free(void *memory);
 
 /* Fills `data` from the kernel's random source; aborts when the kernel has none (a machine
  * without randomness must not make keys). Any thread. */

@@ -3,6 +3,7 @@
 #include "usher/bytes.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -46,6 +47,14 @@ void bytes_wipe(void *data, size_t len)
 {
     if (len > 0)
         explicit_bzero(data, len);
+}
+
+void bytes_wipe_free(void *memory)
+{
+    if (memory == NULL)
+        return;
+    bytes_wipe(memory, malloc_usable_size(memory));
+    free(memory);
 }
 
 void bytes_random(void *data, size_t len)

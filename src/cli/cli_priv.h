@@ -76,8 +76,9 @@ struct cli_usage {
 };
 
 /* Sorts the arguments: options are stored through the table, operands are moved to argv[1] and on,
- * their number goes to *operands. "--" ends the options. False: the command is over with *exit_code:
- * CLI_OK after --help (printed on stdout), CLI_USAGE after an error (said on stderr). */
+ * their number goes to *operands. "--" ends the options. False: the command is over with
+ * *exit_code: CLI_OK after --help (printed on stdout), CLI_USAGE after an error (said on stderr).
+ */
 bool cli_parse(const struct cli_usage *usage, int argc, char **argv, size_t *operands,
                int *exit_code);
 
@@ -120,10 +121,12 @@ int cli_call(struct cli_server *server, const char *method, const char *path, co
              json_t **answer);
 /* The same without a message: err says what a person should read, *status the HTTP status (0 = no
  * answer came). */
-int cli_call_quiet(struct cli_server *server, const char *method, const char *path,
-                   const json_t *body, json_t **answer, int *status, struct err *err);
-/* Path of a device: "/v1/devices/" and the endpoint, percent-encoded, and `tail` ("/history" or "").
- * False after a message when it is too long. */
+enum err_code cli_call_quiet(struct cli_server *server, const char *method, const char *path,
+                             const json_t *body, json_t **answer, int *status, struct err *err);
+/* Room that the path of any device needs. */
+enum { CLI_PATH_MAX = 1024 };
+/* Path of a device: "/v1/devices/" and the endpoint, percent-encoded, and `tail` ("/history" or
+ * ""). False after a message when it is too long. */
 bool cli_device_path(const char *endpoint, const char *tail, char *out, size_t size);
 
 /* ---- output: data on stdout, messages on stderr ---- */
@@ -136,6 +139,8 @@ int cli_fail(const struct err *err);
 int cli_print_json(const json_t *value);
 /* Flushes stdout; CLI_FAILED with a message when something was lost, else `exit_code`. */
 int cli_finish(int exit_code);
+/* Gives back what it is given; ends the program with a message when that is NULL. */
+void *cli_memory(void *memory);
 /* Text from a server or a file, safe for a terminal: control characters become '?'. */
 void cli_put_text(FILE *out, const char *text);
 /* Columns that it takes on a terminal, after that replacement. */

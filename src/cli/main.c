@@ -1,0 +1,92 @@
+/* The table of commands. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "usher/cli.h"
+
+#include "cli_priv.h"
+#include "usher/bytes.h"
+#include "usher/yaml.h"
+
+#include <locale.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary;
+};
+
+static int cmd_help(int argc, char **argv);
+
+static const struct command commands[] = {
+    {"version", cmd_version, "print the version of this program"},
+    {"help", cmd_help, "this text, or the help of one command"},
+};
+enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    }
+    return NULL;
+}
+
+static int unknown_command(const char *name)
+{
+    const char *names[COMMAND_COUNT + 1] = {0};
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        names[i] = commands[i].name;
+    const char *near = yaml_suggest(name, names);
+    if (near != NULL)
+        cli_say("unknown command '%s'; did you mean '%s'?", name, near);
+    else
+        cli_say("unknown command '%s'; see 'usher help'", name);
+    return CLI_USAGE;
+}
+
+static void put_overview(FILE *out)
+{
+    fputs("usage: usher COMMAND [ARGUMENT..]\n\ncommands:\n", out);
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    fputs("\n'usher COMMAND --help' tells more and shows examples.\n\n"
+          "exit codes: 0 done, 1 failed, 2 wrong usage, 3 invalid input, 4 changes pending,\n"
+          "  5 partly done, 6 conflict, 7 not authorised, 8 timed out\n",
+          out);
+}
+
+static int cmd_help(int argc, char **argv)
+{
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+        put_overview(stdout);
+        return cli_finish(CLI_OK);
+    }
+    const struct command *command = find_command(argv[1]);
+    if (command == NULL)
+        return unknown_command(argv[1]);
+    char *arguments[] = {argv[1], (char[]){"--help"}, NULL};
+    return command->run(2, arguments);
+}
+
+int cli_main(int argc, char **argv)
+{
+    /* Endpoints are UTF-8 whatever the terminal says. */
+    setlocale(LC_CTYPE, "C.UTF-8");
+    /* A reader that goes away, as in `usher list | head`, is seen when writing fails. */
+    signal(SIGPIPE, SIG_IGN);
+    /* Requests may hold keys: what jansson frees is wiped first. */
+    json_set_alloc_funcs(malloc, bytes_wipe_free);
+    if (argc < 2) {
+        put_overview(stderr);
+        return CLI_USAGE;
+    }
+    if (strcmp(argv[1], "--version") == 0)
+        return cmd_version(1, argv + 1);
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+        return cmd_help(1, argv + 1);
+    const struct command *command = find_command(argv[1]);
+    return command == NULL ? unknown_command(argv[1]) : command->run(argc - 1, argv + 1);
+}

@@ -1,0 +1,119 @@
+/* Finding the server and asking it. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { REQUEST_MAX = 1 << 20 };
+
+static const char *environment(const char *name)
+{
+    const char *value = getenv(name);
+    return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+bool cli_connect(struct cli_server *server, int *exit_code)
+{
+    struct client_config config = {.socket = server->socket, .url = server->url};
+    if (config.socket != NULL && config.url != NULL) {
+        cli_say("give --socket or --url, not both");
+        *exit_code = CLI_USAGE;
+        return false;
+    }
+    if (config.socket == NULL && config.url == NULL) {
+        config.socket = environment("USHER_SOCKET");
+        config.url = config.socket == NULL ? environment("USHER_URL") : NULL;
+    }
+    if (config.socket == NULL && config.url == NULL)
+        config.socket = "/run/usher/usher.sock";
+    struct err err = {0};
+    if (client_new(&config, &server->client, &err) == ERR_OK)
+        return true;
+    *exit_code = cli_fail(&err);
+    return false;
+}
+
+void cli_disconnect(struct cli_server *server)
+{
+    client_free(server->client);
+    server->client = NULL;
+}
+
+static int append(const char *data, size_t len, void *context)
+{
+    struct buf *out = context;
+    buf_put(out, data, len);
+    return out->failed ? -1 : 0;
+}
+
+static enum err_code read_answer(const struct client_answer *answer, json_t **out, struct err *err)
+{
+    json_t *value = NULL;
+    if (answer->body.len > 0) {
+        json_error_t why;
+        value = json_loadb((const char *)answer->body.data, answer->body.len,
+                           JSON_REJECT_DUPLICATES, &why);
+        if (value == NULL)
+            return err_set(err, ERR_IO, "the server's answer is not JSON (%s); is this usherd?",
+                           why.text);
+    }
+    *out = value;
+    return ERR_OK;
+}
+
+/* The answer of GET /readyz with 503 is data too, so the status goes to the caller. */
+enum err_code cli_call_quiet(struct cli_server *server, const char *method, const char *path,
+                             const json_t *body, json_t **answer, int *status, struct err *err)
+{
+    struct buf request;
+    buf_init(&request, REQUEST_MAX);
+    struct client_answer reply;
+    client_answer_init(&reply);
+    enum err_code code = ERR_OK;
+    json_t *value = NULL;
+    *status = 0;
+    if (body != NULL && json_dump_callback(body, append, &request, JSON_COMPACT) != 0) {
+        code = err_set(err, ERR_TOO_LARGE, "the request is larger than %d bytes", REQUEST_MAX);
+        goto out;
+    }
+    code = client_request(server->client, method, path, buf_bytes(&request), &reply, err);
+    if (code != ERR_OK)
+        goto out;
+    *status = reply.status;
+    code = client_problem(&reply, err);
+    if (code == ERR_OK)
+        code = read_answer(&reply, &value, err);
+    if (code == ERR_OK && answer != NULL) {
+        *answer = value;
+        value = NULL;
+    }
+out:
+    json_decref(value);
+    client_answer_clear(&reply);
+    buf_clear(&request);
+    return code;
+}
+
+int cli_call(struct cli_server *server, const char *method, const char *path, const json_t *body,
+             json_t **answer)
+{
+    struct err err = {0};
+    int status = 0;
+    if (cli_call_quiet(server, method, path, body, answer, &status, &err) == ERR_OK)
+        return CLI_OK;
+    return cli_fail(&err);
+}
+
+bool cli_device_path(const char *endpoint, const char *tail, char *out, size_t size)
+{
+    struct buf path;
+    buf_init_fixed(&path, out, size);
+    buf_put_text(&path, "/v1/devices/");
+    client_put_escaped(&path, endpoint);
+    buf_put_text(&path, tail);
+    if (endpoint[0] != '\0' && buf_text(&path) != NULL)
+        return true;
+    cli_say(endpoint[0] == '\0' ? "the endpoint is empty" : "the endpoint is too long");
+    return false;
+}

@@ -1,0 +1,207 @@
+/* The HTTP client: libcurl, one kept connection, errors that say what to do. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "usher/client.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ANSWER_MAX = 16 << 20, DEFAULT_TIMEOUT_MS = 30000, CONNECT_TIMEOUT_MS = 5000 };
+
+struct client {
+    CURL *curl;
+    struct curl_slist *headers;
+    char *socket; /* NULL when a URL is used */
+    char *base;   /* URL without a path */
+    unsigned timeout_ms;
+    char detail[CURL_ERROR_SIZE];
+};
+
+void client_answer_init(struct client_answer *answer)
+{
+    answer->status = 0;
+    buf_init(&answer->body, ANSWER_MAX);
+}
+
+void client_answer_clear(struct client_answer *answer)
+{
+    answer->status = 0;
+    buf_clear(&answer->body);
+}
+
+void client_free(struct client *client)
+{
+    if (client == NULL)
+        return;
+    curl_easy_cleanup(client->curl);
+    curl_slist_free_all(client->headers);
+    free(client->socket);
+    free(client->base);
+    free(client);
+}
+
+/* "http://host:port" without anything behind; https is refused until tokens exist to send by it. */
+static enum err_code check_url(const char *url, struct err *err)
+{
+    static const char scheme[] = "http://";
+    if (strncmp(url, scheme, strlen(scheme)) != 0 || url[strlen(scheme)] == '\0')
+        return err_set(err, ERR_INVALID, "'%s' is not a URL such as http://127.0.0.1:8080", url);
+    const char *path = strchr(url + strlen(scheme), '/');
+    if (path != NULL && path[1] != '\0')
+        return err_set(err, ERR_INVALID, "the URL '%s' must not have a path", url);
+    return ERR_OK;
+}
+
+static char *copy_base(const struct client_config *config)
+{
+    char *base = strdup(config->url != NULL ? config->url : "http://localhost");
+    size_t len = base == NULL ? 0 : strlen(base);
+    if (len > 0 && base[len - 1] == '/')
+        base[len - 1] = '\0';
+    return base;
+}
+
+static bool fill(struct client *client, const struct client_config *config)
+{
+    client->timeout_ms = config->timeout_ms > 0 ? config->timeout_ms : DEFAULT_TIMEOUT_MS;
+    client->base = copy_base(config);
+    if (config->url == NULL)
+        client->socket = strdup(config->socket);
+    /* Without "Expect" the server's 100 Continue is not awaited. */
+    client->headers = curl_slist_append(NULL, "Expect:");
+    struct curl_slist *more = curl_slist_append(client->headers, "Content-Type: application/json");
+    client->curl = curl_easy_init();
+    return client->base != NULL && client->headers != NULL && more != NULL &&
+           client->curl != NULL && (config->url != NULL || client->socket != NULL);
+}
+
+enum err_code client_new(const struct client_config *config, struct client **out, struct err *err)
+{
+    enum err_code code = config->url != NULL ? check_url(config->url, err) : ERR_OK;
+    if (code != ERR_OK)
+        return code;
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        return err_set(err, ERR_INTERNAL, "libcurl cannot be used");
+    struct client *client = calloc(1, sizeof *client);
+    if (client == NULL || !fill(client, config)) {
+        client_free(client);
+        return err_set(err, ERR_NO_MEMORY, "out of memory");
+    }
+    *out = client;
+    return ERR_OK;
+}
+
+static size_t take_body(char *data, size_t size, size_t count, void *context)
+{
+    struct client_answer *answer = context;
+    buf_put(&answer->body, data, size * count);
+    return answer->body.failed ? 0 : size * count;
+}
+
+static void set_options(struct client *client, const char *method, const char *url,
+                        struct bytes body, struct client_answer *answer)
+{
+    CURL *curl = client->curl;
+    curl_easy_reset(curl); /* keeps the connection */
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, client->detail);
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    /* Nothing but our server is ever asked: no proxy, no redirect, no other protocol. */
+    curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http");
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)client->timeout_ms);
+    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
+    curl_easy_setopt(curl, CURLOPT_USERAGENT, "usher");
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
+    if (client->socket != NULL)
+        curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, client->socket);
+    if (strcmp(method, "HEAD") == 0)
+        curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
+    if (body.len > 0) {
+        curl_easy_setopt(curl, CURLOPT_HTTPHEADER, client->headers);
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body.data);
+    }
+}
+
+static const char *place(const struct client *client)
+{
+    return client->socket != NULL ? client->socket : client->base;
+}
+
+static enum err_code connect_error(const struct client *client, struct err *err)
+{
+    long os_error = 0;
+    curl_easy_getinfo(client->curl, CURLINFO_OS_ERRNO, &os_error);
+    if (os_error == EACCES || os_error == EPERM)
+        return err_set(err, ERR_DENIED,
+                       "you may not use %s; ask for membership in the group that owns it, or run "
+                       "this as the user of usherd",
+                       place(client));
+    return err_set(err, ERR_UNAVAILABLE,
+                   "no server answers at %s%s%s%s; start usherd, or name the right place with "
+                   "--socket or --url",
+                   place(client), os_error != 0 ? " (" : "",
+                   os_error != 0 ? strerror((int)os_error) : "", os_error != 0 ? ")" : "");
+}
+
+static enum err_code transfer_error(const struct client *client, CURLcode result,
+                                    const struct client_answer *answer, struct err *err)
+{
+    const char *detail = client->detail[0] != '\0' ? client->detail : curl_easy_strerror(result);
+    switch (result) {
+    case CURLE_COULDNT_CONNECT:
+        return connect_error(client, err);
+    case CURLE_OPERATION_TIMEDOUT:
+        return err_set(err, ERR_TIMEOUT, "the server at %s did not answer within %u seconds",
+                       place(client), client->timeout_ms / 1000);
+    case CURLE_URL_MALFORMAT:
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+        return err_set(err, ERR_INVALID, "cannot use %s: %s", place(client), detail);
+    case CURLE_WRITE_ERROR:
+        if (answer->body.failed)
+            return err_set(err, ERR_TOO_LARGE, "the answer of %s is larger than %d MiB",
+                           place(client), ANSWER_MAX >> 20);
+        break;
+    default:
+        break;
+    }
+    return err_set(err, ERR_IO, "the exchange with %s failed: %s", place(client), detail);
+}
+
+enum err_code client_request(struct client *client, const char *method, const char *path,
+                             struct bytes body, struct client_answer *answer, struct err *err)
+{
+    char *url = NULL;
+    buf_reset(&answer->body);
+    answer->status = 0;
+    client->detail[0] = '\0';
+    if (asprintf(&url, "%s%s", client->base, path) < 0)
+        return err_set(err, ERR_NO_MEMORY, "out of memory");
+    set_options(client, method, url, body, answer);
+    CURLcode result = curl_easy_perform(client->curl);
+    free(url);
+    if (result != CURLE_OK)
+        return transfer_error(client, result, answer, err);
+    long status = 0;
+    curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &status);
+    answer->status = (int)status;
+    return ERR_OK;
+}
+
+void client_put_escaped(struct buf *out, const char *text)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                "0123456789-._~";
+    for (; *text != '\0'; text++) {
+        if (strchr(plain, *text) != NULL)
+            buf_put_u8(out, (uint8_t)*text);
+        else
+            buf_printf(out, "%%%02X", (unsigned)(unsigned char)*text);
+    }
+}
