@@ -42,17 +42,18 @@ void findings_init(struct findings *findings); /* findings_clear frees */
 void findings_clear(struct findings *findings);
 void finding_add(struct findings *findings, enum finding_level level, const struct yaml_node *at,
                  const char *format, ...) __attribute__((format(printf, 4, 5)));
-/* "file:line:col: error: text\n" for each, in order of place. */
-void findings_print(const struct findings *findings, int fd);
+void findings_sort(struct findings *findings); /* by file, line, column */
+/* Sorts, then "file:line:col: error: text\n" for each. */
+void findings_print(struct findings *findings, int fd);
 
-/* One document of UTF-8, at most 1 MiB, nesting at most 32, 100,000 nodes; no anchors, aliases, tags or
- * merge keys (each refused with its place); duplicate keys are errors. NULL after an error finding.
- * The tree lives in `arena`; `name` is copied. */
+/* One document of UTF-8, at most 1 MiB, nesting at most 32, 100,000 nodes; no anchors, aliases,
+ * tags or merge keys (each refused with its place); duplicate keys are errors. NULL after an error
+ * finding. The tree lives in `arena`; `name` is copied. */
 struct yaml_node *yaml_load_text(struct arena *arena, const char *name, struct bytes text,
                                  struct findings *findings);
 struct yaml_node *yaml_load_file(struct arena *arena, const char *path, struct findings *findings);
-/* The files that `path` names: itself when it is no directory, else every *.yaml in it that does not
- * start with '.', by name. NULL-terminated, in `arena`; NULL after an error finding. */
+/* The files that `path` names: itself when it is no directory, else every *.yaml in it that does
+ * not start with '.', by name. NULL-terminated, in `arena`; NULL after an error finding. */
 const char *const *yaml_list_files(struct arena *arena, const char *path,
                                    struct findings *findings);
 
@@ -67,7 +68,8 @@ const char *yaml_suggest(const char *word, const char *const *known);
 bool yaml_text(const struct yaml_node *node, const char **out, struct findings *findings);
 bool yaml_integer(const struct yaml_node *node, int64_t least, int64_t most, int64_t *out,
                   struct findings *findings);
-bool yaml_boolean(const struct yaml_node *node, bool *out, struct findings *findings); /* true false */
+bool yaml_boolean(const struct yaml_node *node, bool *out,
+                  struct findings *findings); /* true false */
 /* "250ms" "90s" "5min" "2h" "1d": a unit is required (0 alone is fine). In milliseconds. */
 bool yaml_duration_ms(const struct yaml_node *node, int64_t least_ms, int64_t most_ms, int64_t *out,
                       struct findings *findings);

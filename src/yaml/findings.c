@@ -125,23 +125,31 @@ static void print_one(const struct finding *finding, int fd)
                 finding->text);
 }
 
-void findings_print(const struct findings *findings, int fd)
+void findings_sort(struct findings *findings)
 {
-    size_t count = 0;
+    size_t count = 0, i = 0;
     for (const struct finding *at = findings->first; at; at = at->next)
         count++;
-    if (count == 0)
+    struct finding **sorted = calloc(count + 1, sizeof(*sorted));
+    if (!sorted || count == 0) {
+        free(sorted);
         return;
-    const struct finding **sorted = calloc(count, sizeof(*sorted));
-    if (!sorted)
-        return;
-    size_t i = 0;
-    for (const struct finding *at = findings->first; at; at = at->next)
+    }
+    for (struct finding *at = findings->first; at; at = at->next)
         sorted[i++] = at;
     qsort(sorted, count, sizeof(*sorted), by_place);
     for (i = 0; i < count; i++)
-        print_one(sorted[i], fd);
+        sorted[i]->next = i + 1 < count ? sorted[i + 1] : NULL;
+    findings->first = sorted[0];
+    findings->last = sorted[count - 1];
     free(sorted);
+}
+
+void findings_print(struct findings *findings, int fd)
+{
+    findings_sort(findings);
+    for (const struct finding *at = findings->first; at; at = at->next)
+        print_one(at, fd);
     size_t total = findings->errors + findings->warnings;
     if (total > FINDINGS_KEPT_MAX)
         dprintf(fd, "... and %zu more\n", total - FINDINGS_KEPT_MAX);

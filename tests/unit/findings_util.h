@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 /* What findings_print writes; valid until the next call. */
-static inline const char *findings_text(const struct findings *findings)
+static inline const char *findings_text(struct findings *findings)
 {
     static char text[256 * 1024];
     int fd = memfd_create("findings", 0);

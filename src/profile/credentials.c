@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The server credentials that a bootstrap needs, asked before it is planned. */
+#include "profile_priv.h"
+
+enum { IDENTITY_ARENA = 4 * PROFILE_TEXT_MAX };
+
+static enum err_code generated_identity(const struct rule_server *server,
+                                        const struct rule_scope *scope, struct identity *out,
+                                        struct err *err)
+{
+    struct value value;
+    enum err_code code = rule_value_resolve(&server->identity, scope, &value, err);
+    if (code != ERR_OK)
+        return code;
+    if (!identity_set(out, value.bytes))
+        return err_set(err, ERR_RANGE,
+                       "%s:%u: the identity of server %u has %zu bytes for device '%s'; 1 to %d "
+                       "are allowed",
+                       server->identity.file, server->identity.line, server->ssid, value.bytes.len,
+                       scope->enrollment->endpoint, IDENTITY_MAX);
+    return ERR_OK;
+}
+
+enum err_code profile_credentials(const struct profile *profile,
+                                  const struct enrollment *enrollment,
+                                  struct credential_need *needs, size_t *count, struct err *err)
+{
+    const struct profile_rules *rules = &profile->rules;
+    struct credential_need found[SERVERS_MAX];
+    size_t found_count = 0;
+    enum err_code code = ERR_OK;
+    struct arena *arena = arena_new(IDENTITY_ARENA);
+    if (!arena)
+        return err_set(err, ERR_NO_MEMORY, "out of memory");
+    struct rule_scope scope = {.enrollment = enrollment, .arena = arena};
+    for (size_t i = 0; i < rules->server_count && code == ERR_OK; i++) {
+        const struct rule_server *server = &rules->servers[i];
+        if (server->credential == CREDENTIAL_NONE)
+            continue;
+        struct credential_need *need = &found[found_count++];
+        *need = (struct credential_need){.ssid = server->ssid, .source = server->credential};
+        if (server->credential != CREDENTIAL_GENERATE)
+            continue;
+        need->key_len = server->key_len;
+        code = generated_identity(server, &scope, &need->identity, err);
+    }
+    arena_free(arena);
+    if (code != ERR_OK)
+        return code;
+    for (size_t i = 0; i < found_count; i++)
+        needs[i] = found[i];
+    *count = found_count;
+    return ERR_OK;
+}
