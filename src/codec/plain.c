@@ -4,7 +4,7 @@
 #include "json_priv.h"
 
 #include <errno.h>
-#include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,7 +87,8 @@ static bool parse_number(struct bytes payload, struct value *out)
     if (errno == 0 && *end == '\0' && text[0] != '-')
         return true;
     *out = (struct value){.type = VALUE_FLOAT, .real = strtod(text, &end)};
-    return end != text && *end == '\0';
+    /* Too large a number comes back as infinity. */
+    return end != text && *end == '\0' && isfinite(out->real);
 }
 
 static enum err_code parse_opaque(struct decoder *decoder, struct value *out)
