@@ -125,7 +125,8 @@ void buf_put_u64(struct buf *buf, uint64_t value)
 }
 
 /* Text too long for the stack of buf_printf. */
-static void put_long_format(struct buf *buf, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void put_long_format(struct buf *buf,
+                                                                  const char *format, va_list args)
 {
     char *text = NULL;
     int len = vasprintf(&text, format, args);

@@ -148,7 +148,7 @@ static void a_cut_never_splits_an_escape_or_a_character(void **state)
             memcpy(text + i, i % 2 ? "\n\n\n" : "\xe2\x82\xac", 3);
         text[6000] = '\0';
         log_configure(ends[1], LOG_INFO, false);
-        log_event(LOG_INFO, "a.b", LOG_TEXT("p", "pppppppp" + pad), LOG_TEXT("v", text));
+        log_event(LOG_INFO, "a.b", LOG_TEXT("p", &"pppppppp"[pad]), LOG_TEXT("v", text));
         const char *line = logged();
         const char *dots = strstr(line, "...\"}\n");
         assert_non_null(dots);
