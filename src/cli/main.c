@@ -20,6 +20,8 @@ struct command {
 static int cmd_help(int argc, char **argv);
 
 static const struct command commands[] = {
+    {"check", cmd_check, "say what is wrong with profiles"},
+    {"plan", cmd_plan, "show what a device would receive"},
     {"version", cmd_version, "print the version of this program"},
     {"help", cmd_help, "this text, or the help of one command"},
 };

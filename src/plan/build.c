@@ -239,10 +239,14 @@ struct left_out {
     char ids[80];
     size_t used;
     size_t count;
+    uint16_t last;
 };
 
 static void leave_out(struct left_out *left_out, uint16_t resource)
 {
+    if (left_out->count > 0 && left_out->last == resource)
+        return;
+    left_out->last = resource;
     size_t room = sizeof(left_out->ids) - left_out->used;
     int len = snprintf(left_out->ids + left_out->used, room, "%s%u",
                        left_out->count > 0 ? ", " : "", resource);

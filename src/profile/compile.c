@@ -63,10 +63,8 @@ int compile_word(struct compiler *compiler, const struct yaml_node *node, const 
         strcat(list, words[i]);
     }
     const char *meant = yaml_suggest(text, words);
-    if (meant)
-        COMPILE_ERROR(compiler, node, "unknown word '%.40s'; did you mean '%s'?", text, meant);
-    else
-        COMPILE_ERROR(compiler, node, "unknown word '%.40s'; expected one of: %s", text, list);
+    COMPILE_ERROR(compiler, node, "unknown word '%.40s'%s%s%s expected one of: %s", text,
+                  meant ? "; did you mean '" : ";", meant ? meant : "", meant ? "'?" : "", list);
     return -1;
 }
 
@@ -104,8 +102,9 @@ bool compile_path(struct compiler *compiler, const struct yaml_node *node, struc
 {
     if (node->kind == YAML_SCALAR && path_parse(node->text, node->text_len, out))
         return true;
-    COMPILE_ERROR(compiler, node, "expected a path such as /3416/0/4, found '%.40s'",
-                  node->kind == YAML_SCALAR ? node->text : "a list or mapping");
+    bool scalar = node->kind == YAML_SCALAR;
+    COMPILE_ERROR(compiler, node, "expected a path such as /3416/0/4, found %s%.40s%s",
+                  scalar ? "'" : "a list or mapping", scalar ? node->text : "", scalar ? "'" : "");
     return false;
 }
 

@@ -64,8 +64,10 @@ bool compile_delay(struct compiler *compiler, const struct yaml_node *node, int6
         COMPILE_ERROR(compiler, node, "'spread' is missing: { spread: 5min, after: 10s }");
         return false;
     }
-    if (!compile_seconds(compiler, spread_node, most, &spread) ||
-        (after_node && !compile_seconds(compiler, after_node, most, &after)))
+    bool good = compile_seconds(compiler, spread_node, most, &spread);
+    if (after_node && !compile_seconds(compiler, after_node, most, &after))
+        good = false;
+    if (!good)
         return false;
     *out = (struct rule_delay){.after = (uint32_t)after, .spread = (uint32_t)spread};
     return true;

@@ -175,7 +175,7 @@ static void compile_identity(struct building *building, const struct yaml_node *
         COMPILE_ERROR(compiler, node, "an identity has at most %d bytes", IDENTITY_MAX);
     if (len == 0 && identity->part_count == 0)
         COMPILE_ERROR(compiler, node, "an identity has at least 1 byte");
-    if (identity->part_count == 0 && !compiler->abstract)
+    if (identity->part_count == 0 && len > 0 && !compiler->abstract)
         COMPILE_WARNING(compiler, node,
                         "all devices of the class get the same identity; ${endpoint} in it tells "
                         "them apart");
@@ -251,11 +251,9 @@ static void compile_suites(struct building *building, const struct yaml_node *se
         bool named = item->kind == YAML_SCALAR && strncmp(item->text, "TLS_", 4) == 0;
         if (number < 0 && named) {
             const char *meant = yaml_suggest(item->text, suite_names());
-            COMPILE_ERROR(compiler, item,
-                          "unknown ciphersuite '%.60s'%s%s%s; its IANA number, such "
-                          "as 0xC0A8, will do too",
-                          item->text, meant ? "; did you mean '" : "", meant ? meant : "",
-                          meant ? "'?" : "");
+            COMPILE_ERROR(compiler, item, "unknown ciphersuite '%.60s'%s%s%s", item->text,
+                          meant ? "; did you mean '" : "; write its IANA number, such as 0xC0A8",
+                          meant ? meant : "", meant ? "'?" : "");
             continue;
         }
         if (number < 0 && !yaml_integer(item, 0, 65535, &number, compiler->findings))
@@ -294,6 +292,8 @@ static void compile_security(struct building *building)
     yaml_check_keys(security, security_keys, compiler->findings);
     const struct yaml_node *mode = wanted(compiler, security, "mode", "mode: psk, or mode: nosec");
     int word = mode ? compile_word(compiler, mode, words) : 0;
+    if (word < 0)
+        return;
     building->mode = word == 1 ? MODE_NOSEC : MODE_PSK;
     if (building->mode == MODE_NOSEC) {
         building->out->credential = CREDENTIAL_NONE;

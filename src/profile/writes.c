@@ -36,9 +36,8 @@ static void warn_of_secrets(struct compiler *compiler, const struct yaml_node *k
     for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++)
         if (secrets[i].object == path->ids[0] && secrets[i].resource == path->ids[2])
             COMPILE_WARNING(compiler, key,
-                            "%s is a secret, and a profile is not a safe place: 'usher plan' shows "
-                            "it",
-                            object_table_resource(path->ids[0], path->ids[2])->name);
+                            "this is a secret, and a profile is not a safe place: 'usher plan' "
+                            "shows it");
 }
 
 static void compile_write(struct compiler *compiler, const struct yaml_node *node,

@@ -1,0 +1,1061 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Plans: order, versions, the bootstrap account, instance ids, credentials, variables, formats. */
+#include "findings_util.h"
+
+#include "usher/codec.h"
+#include "usher/corelink.h"
+#include "usher/plan.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SERVER(id, more)                                                                           \
+    "{ id: " #id ", uri: \"coaps://h" #id "\", security: { mode: psk, credential: generate }" more \
+    " }"
+#define ONE_SERVER "class: a\nservers: [" SERVER(101, "") "]\n"
+#define TWO_SERVERS                                                                                \
+    "class: a\nservers: [" SERVER(101, "") ", " SERVER(102, "") "]\naccess-control: []\n"
+
+enum { NOW_S = 1767225600 };
+
+/* One device, one profile, and the plan of both. */
+struct fixture {
+    struct profile_set *set;
+    struct enrollment enrollment;
+    struct tag tags[4];
+    struct capability capability;
+    struct plan *plan;
+    struct err err;
+    struct buf text;
+};
+
+static int set_up(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    strcpy(fixture->enrollment.endpoint, "lamp7");
+    identity_set(&fixture->enrollment.identity, bytes_of_text("id-lamp7"));
+    fixture->enrollment.tags = fixture->tags;
+    capability_init(&fixture->capability);
+    buf_init(&fixture->text, 1 << 20);
+    *state = fixture;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+    plan_free(fixture->plan);
+    profile_set_unref(fixture->set);
+    buf_clear(&fixture->text);
+    free(fixture);
+    return 0;
+}
+
+static void use_profile(struct fixture *fixture, const char *text)
+{
+    struct findings findings;
+    findings_init(&findings);
+    profile_set_unref(fixture->set);
+    fixture->set = profile_set_load_text("p.yaml", bytes_of_text(text), &findings);
+    if (!fixture->set)
+        fail_msg("%s", findings_text(&findings));
+    findings_clear(&findings);
+}
+
+static void use_discover(struct fixture *fixture, const char *links)
+{
+    struct err err;
+    capability_init(&fixture->capability);
+    if (corelink_read(bytes_of_text(links), &fixture->capability, &err) != ERR_OK)
+        fail_msg("%s", err.text);
+}
+
+static void add_tag(struct fixture *fixture, const char *name, const char *value)
+{
+    struct tag *tag = &fixture->tags[fixture->enrollment.tag_count++];
+    snprintf(tag->name, sizeof(tag->name), "%s", name);
+    snprintf(tag->value, sizeof(tag->value), "%s", value);
+}
+
+static void add_credential(struct fixture *fixture, uint16_t ssid, enum credential_status status,
+                           uint64_t generation, const char *identity, uint16_t key_len)
+{
+    struct enrollment *enrollment = &fixture->enrollment;
+    struct enrolled_credential *credential =
+        &enrollment->credentials[enrollment->credential_count++];
+    *credential = (struct enrolled_credential){
+        .ssid = ssid, .status = status, .generation = generation, .key_len = key_len};
+    identity_set(&credential->identity, bytes_of_text(identity));
+}
+
+static enum err_code try_plan(struct fixture *fixture)
+{
+    struct plan_context context = {.now_wall_ms = NOW_S * 1000LL};
+    plan_free(fixture->plan);
+    fixture->plan = NULL;
+    return plan_build(profile_set_at(fixture->set, 0), &fixture->enrollment, &fixture->capability,
+                      &context, &fixture->plan, &fixture->err);
+}
+
+static void make_plan(struct fixture *fixture)
+{
+    if (try_plan(fixture) != ERR_OK)
+        fail_msg("%s", fixture->err.text);
+}
+
+static void assert_no_plan(struct fixture *fixture, enum err_code code, const char *text)
+{
+    assert_int_equal(try_plan(fixture), code);
+    assert_null(fixture->plan);
+    assert_string_equal(fixture->err.text, text);
+}
+
+/* "delete /0/1, write /0/1, .., finish" */
+static void assert_operations(struct fixture *fixture, const char *expected)
+{
+    make_plan(fixture);
+    buf_reset(&fixture->text);
+    for (size_t i = 0; i < plan_count(fixture->plan); i++) {
+        const struct operation *operation = plan_operation(fixture->plan, i);
+        char path[PATH_TEXT_SIZE];
+        path_text(&operation->path, path);
+        buf_printf(&fixture->text, "%s%s %s%s", i > 0 ? ", " : "",
+                   operation_kind_name(operation->kind),
+                   operation->kind == OPERATION_FINISH ? "" : path, operation->optional ? "?" : "");
+    }
+    assert_string_equal(buf_text(&fixture->text), expected);
+    assert_null(plan_operation(fixture->plan, plan_count(fixture->plan)));
+}
+
+static void assert_deletes(struct fixture *fixture, const char *expected)
+{
+    make_plan(fixture);
+    buf_reset(&fixture->text);
+    for (size_t i = 0; i < plan_count(fixture->plan); i++) {
+        const struct operation *operation = plan_operation(fixture->plan, i);
+        char path[PATH_TEXT_SIZE];
+        path_text(&operation->path, path);
+        if (operation->kind == OPERATION_DELETE)
+            buf_printf(&fixture->text, "%s ", path);
+    }
+    assert_string_equal(buf_text(&fixture->text), expected);
+}
+
+static void assert_warnings(struct fixture *fixture, const char *expected)
+{
+    buf_reset(&fixture->text);
+    for (size_t i = 0; i < plan_warning_count(fixture->plan); i++)
+        buf_printf(&fixture->text, "%s\n", plan_warning(fixture->plan, i));
+    assert_string_equal(buf_text(&fixture->text), expected);
+    assert_null(plan_warning(fixture->plan, plan_warning_count(fixture->plan)));
+}
+
+static const struct value *find_value(const struct fixture *fixture, const char *text)
+{
+    struct path path;
+    assert_true(path_parse(text, strlen(text), &path));
+    for (size_t i = 0; i < plan_count(fixture->plan); i++) {
+        const struct operation *operation = plan_operation(fixture->plan, i);
+        for (size_t j = 0; j < operation->record_count; j++)
+            if (path_equal(&operation->records[j].path, &path))
+                return &operation->records[j].value;
+    }
+    return NULL;
+}
+
+static const struct value *get_value(const struct fixture *fixture, const char *path)
+{
+    const struct value *value = find_value(fixture, path);
+    if (!value)
+        fail_msg("%s is not written", path);
+    return value;
+}
+
+static void assert_integer(const struct fixture *fixture, const char *path, int64_t expected)
+{
+    const struct value *value = get_value(fixture, path);
+    assert_true(value->type == VALUE_INTEGER || value->type == VALUE_TIME);
+    assert_int_equal(value->integer, expected);
+}
+
+static void assert_text(const struct fixture *fixture, const char *path, enum value_type type,
+                        const char *expected)
+{
+    const struct value *value = get_value(fixture, path);
+    assert_int_equal(value->type, type);
+    if (!bytes_equal(value->bytes, bytes_of_text(expected)))
+        fail_msg("%s is %.*s", path, (int)value->bytes.len, (const char *)value->bytes.data);
+}
+
+/* --- order and content --- */
+
+static void test_order(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, "class: a\n"
+                         "write: { /33000/0/1: { type: integer, value: 1 }, /3/0/13: 5 }\n"
+                         "access-control: [{ object: /3/0, owner: 101 }, { object: /4, grant: { "
+                         "102: [create] } }]\n"
+                         "servers: [" SERVER(101, "") ", " SERVER(102, "") "]\n");
+    assert_operations(fixture, "delete /0, delete /1, delete /2, write /0/1, write /0/2, write "
+                               "/1/0, write /1/1, write /2/0, write /2/1, write /3/0, write "
+                               "/33000/0, finish ");
+    assert_warnings(fixture, "");
+    assert_integer(fixture, "/2/0/3", 101);
+    assert_integer(fixture, "/2/1/0", 4);
+    assert_integer(fixture, "/2/1/1", 65535);
+    assert_integer(fixture, "/2/1/2/102", 16);
+    assert_integer(fixture, "/2/1/3", 65535);
+}
+
+static void test_rights_are_summed(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(
+        fixture,
+        "class: a\nservers: [" SERVER(101, "") ", " SERVER(
+            102, "") "]\n"
+                     "access-control: [{ object: /33/5, owner: none, grant: { default: [read], "
+                     "102: [read, write, execute, delete], 101: [] } }]\n");
+    make_plan(fixture);
+    assert_integer(fixture, "/2/0/0", 33);
+    assert_integer(fixture, "/2/0/1", 5);
+    assert_integer(fixture, "/2/0/2/0", 1);
+    assert_integer(fixture, "/2/0/2/101", 0);
+    assert_integer(fixture, "/2/0/2/102", 15);
+    assert_integer(fixture, "/2/0/3", 65535);
+}
+
+static void test_what_every_account_holds(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, ONE_SERVER);
+    make_plan(fixture);
+    buf_reset(&fixture->text);
+    plan_print_text(fixture->plan, &fixture->text);
+    assert_string_equal(buf_text(&fixture->text),
+                        "class a, LwM2M 1.0, formats tlv, senml-cbor, senml-json\n"
+                        "delete /0\n"
+                        "delete /1\n"
+                        "write /0/1\n"
+                        "    /0/1/0         string   \"coaps://h101\"  # Server URI\n"
+                        "    /0/1/1         boolean  false  # Bootstrap-Server\n"
+                        "    /0/1/2         integer  0  # Security Mode\n"
+                        "    /0/1/3         opaque   \"lamp7\"  # Public Key or Identity\n"
+                        "    /0/1/5         secret   <psk-key of server 101>  # Secret Key\n"
+                        "    /0/1/10        integer  101  # Short Server ID\n"
+                        "write /1/0\n"
+                        "    /1/0/0         integer  101  # Short Server ID\n"
+                        "    /1/0/1         integer  86400  # Lifetime\n"
+                        "    /1/0/6         boolean  true  # Notification Storing\n"
+                        "    /1/0/7         string   \"U\"  # Binding\n"
+                        "finish\n");
+}
+
+static void test_nosec_and_empty_resources(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *server = "servers: [{ id: 1, uri: \"coap+tcp://h\", security: { mode: nosec } }]\n";
+    char text[400];
+    snprintf(text, sizeof(text), "class: a\n%s", server);
+    use_profile(fixture, text);
+    fixture->capability.version = LWM2M_1_1;
+    make_plan(fixture);
+    assert_integer(fixture, "/0/1/2", 3);
+    assert_null(find_value(fixture, "/0/1/3"));
+    assert_null(find_value(fixture, "/0/1/4"));
+    assert_null(find_value(fixture, "/0/1/5"));
+    assert_text(fixture, "/1/0/7", VALUE_STRING, "T");
+
+    snprintf(text, sizeof(text), "class: a\n%sclient: { empty-resources: true }\n", server);
+    use_profile(fixture, text);
+    make_plan(fixture);
+    assert_text(fixture, "/0/1/3", VALUE_OPAQUE, "");
+    assert_text(fixture, "/0/1/4", VALUE_OPAQUE, "");
+    assert_text(fixture, "/0/1/5", VALUE_OPAQUE, "");
+}
+
+static void test_every_server_key_is_written(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(
+        fixture,
+        "class: a\n"
+        "servers:\n"
+        "  - id: 7\n"
+        "    uri: coaps://${tags.site}.example\n"
+        "    security: { mode: psk, credential: generate, sni: \"${tags.site}\", "
+        "ciphersuites: [TLS_PSK_WITH_AES_128_CCM_8, 0xC0AE] }\n"
+        "    lifetime: 2h\n"
+        "    binding: UT\n"
+        "    min-period: 5s\n"
+        "    max-period: 1min\n"
+        "    disable-timeout: 1h\n"
+        "    store-notifications: false\n"
+        "    hold-off: 30s\n"
+        "    trigger: true\n"
+        "    preferred-transport: T\n"
+        "    mute-send: true\n"
+        "    registration: { priority: 1, delay: 9s, block-on-failure: true, "
+        "bootstrap-on-failure: false, retries: 2, retry-delay: 3s, sequence-delay: 4min, "
+        "sequences: 5 }\n"
+        "    extra:\n"
+        "      security: { 12: 60, 25: [\"coaps://b\"], 300: { type: float, value: 0.5 } }\n"
+        "      server: { 10: \"11:0\", 24: [\"11:1\", none], 26: 1 }\n");
+    add_tag(fixture, "site", "north");
+    fixture->capability.version = LWM2M_1_2;
+    make_plan(fixture);
+    assert_text(fixture, "/0/1/0", VALUE_STRING, "coaps://north.example");
+    assert_integer(fixture, "/0/1/11", 30);
+    assert_integer(fixture, "/0/1/12", 60);
+    assert_text(fixture, "/0/1/14", VALUE_STRING, "north");
+    assert_int_equal(get_value(fixture, "/0/1/16/0")->natural, 0xc0a8);
+    assert_int_equal(get_value(fixture, "/0/1/16/1")->natural, 0xc0ae);
+    assert_text(fixture, "/0/1/25/0", VALUE_STRING, "coaps://b");
+    assert_true(get_value(fixture, "/0/1/300")->real == 0.5);
+    assert_integer(fixture, "/1/0/1", 7200);
+    assert_integer(fixture, "/1/0/2", 5);
+    assert_integer(fixture, "/1/0/3", 60);
+    assert_integer(fixture, "/1/0/5", 3600);
+    assert_false(get_value(fixture, "/1/0/6")->boolean);
+    assert_text(fixture, "/1/0/7", VALUE_STRING, "UT");
+    assert_int_equal(get_value(fixture, "/1/0/10")->link.object, 11);
+    static const uint64_t numbers[] = {1, 9, 0, 0, 2, 3, 240, 5};
+    for (uint16_t i = 13; i <= 20; i++) {
+        char path[20];
+        snprintf(path, sizeof(path), "/1/0/%u", i);
+        if (i != 15 && i != 16)
+            assert_int_equal(get_value(fixture, path)->natural, numbers[i - 13]);
+    }
+    assert_true(get_value(fixture, "/1/0/15")->boolean);
+    assert_false(get_value(fixture, "/1/0/16")->boolean);
+    assert_true(get_value(fixture, "/1/0/21")->boolean);
+    assert_text(fixture, "/1/0/22", VALUE_STRING, "T");
+    assert_true(get_value(fixture, "/1/0/23")->boolean);
+    assert_int_equal(get_value(fixture, "/1/0/24/0")->link.instance, 1);
+    assert_int_equal(get_value(fixture, "/1/0/24/1")->link.object, 65535);
+    assert_integer(fixture, "/1/0/26", 1);
+    assert_warnings(fixture, "");
+
+    fixture->capability.version = LWM2M_1_1;
+    make_plan(fixture);
+    assert_warnings(fixture, "/0/1: resource 25 left out, LwM2M 1.1 does not have it\n"
+                             "/1/0: resources 24, 26 left out, LwM2M 1.1 does not have them\n");
+    fixture->capability.version = LWM2M_1_0;
+    make_plan(fixture);
+    assert_null(find_value(fixture, "/1/0/13"));
+    assert_warnings(fixture,
+                    "/0/1: resources 14, 16, 25 left out, LwM2M 1.0 does not have them\n"
+                    "server 7: binding U; the other letters do not exist in LwM2M 1.0\n"
+                    "/1/0: resources 10, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 26 left "
+                    "out, LwM2M 1.0 does not have them\n");
+}
+
+/* --- version --- */
+
+static void test_version(void **state)
+{
+    static const struct {
+        const char *client;
+        const char *discover;
+        enum lwm2m_version hint, expected;
+    } cases[] = {
+        {"auto", NULL, LWM2M_VERSION_UNKNOWN, LWM2M_1_0},
+        {"auto", NULL, LWM2M_1_1, LWM2M_1_1},
+        {"1.2", NULL, LWM2M_VERSION_UNKNOWN, LWM2M_1_2},
+        {"1.2", NULL, LWM2M_1_1, LWM2M_1_2},
+        {"1.0", NULL, LWM2M_1_1, LWM2M_1_0},
+        {"1.2", "</>;lwm2m=1.1,</0/0>", LWM2M_VERSION_UNKNOWN, LWM2M_1_1},
+        {"auto", "</>;lwm2m=1.2,</0/0>", LWM2M_1_1, LWM2M_1_2},
+    };
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[300];
+        snprintf(text, sizeof(text), ONE_SERVER "client: { version: %s }\n", cases[i].client);
+        use_profile(fixture, text);
+        if (cases[i].discover)
+            use_discover(fixture, cases[i].discover);
+        else
+            capability_init(&fixture->capability);
+        if (!cases[i].discover)
+            fixture->capability.version = cases[i].hint;
+        make_plan(fixture);
+        assert_int_equal(plan_version(fixture->plan), cases[i].expected);
+    }
+}
+
+static void test_young_objects_are_left_out(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture,
+                ONE_SERVER "write: { /24/0/6: client, /33000/0/1: { type: integer, value: 1 } }\n");
+    assert_operations(fixture,
+                      "delete /0, delete /1, write /0/1, write /1/0, write /33000/0, finish ");
+    assert_warnings(fixture, "/24/0: resource 6 left out, LwM2M 1.0 does not have it\n");
+    fixture->capability.version = LWM2M_1_2;
+    assert_operations(fixture, "delete /0, delete /1, write /0/1, write /1/0, write /24/0, write "
+                               "/33000/0, finish ");
+}
+
+static void test_binding_by_version(void **state)
+{
+    static const struct {
+        const char *binding;
+        const char *texts[3]; /* 1.0 1.1 1.2; NULL = cannot be */
+    } cases[] = {
+        {"U", {"U", "U", "U"}},       {"UQ", {"UQ", "U", "U"}}, {"QU", {"UQ", "U", "U"}},
+        {"QSU", {"UQS", "SU", "SU"}}, {"SQ", {"SQ", "S", "S"}}, {"T", {NULL, "T", "T"}},
+        {"UT", {"U", "UT", "UT"}},    {"M", {NULL, NULL, "M"}}, {"HUM", {"U", "U", "HUM"}},
+        {"TQ", {NULL, "T", "T"}},     {"N", {NULL, "N", "N"}},
+    };
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[300];
+        snprintf(text, sizeof(text),
+                 "class: a\nservers: [{ id: 1, uri: \"coaps://h\", security: { mode: psk, "
+                 "credential: generate }, binding: %s }]\n",
+                 cases[i].binding);
+        use_profile(fixture, text);
+        for (int version = 0; version < 3; version++) {
+            fixture->capability.version = (enum lwm2m_version)(LWM2M_1_0 + version);
+            enum err_code code = try_plan(fixture);
+            assert_int_equal(code, cases[i].texts[version] ? ERR_OK : ERR_INVALID);
+            if (code == ERR_OK)
+                assert_text(fixture, "/1/0/7", VALUE_STRING, cases[i].texts[version]);
+        }
+    }
+    use_profile(fixture, "class: a\nservers: [" SERVER(5, ", binding: M") "]\n");
+    fixture->capability.version = LWM2M_1_1;
+    assert_no_plan(fixture, ERR_INVALID,
+                   "p.yaml:2: the binding of server 5 does not exist in LwM2M 1.1, which device "
+                   "'lamp7' speaks");
+}
+
+/* --- the bootstrap account, deletes, ids --- */
+
+static void test_discover_names_the_bootstrap_account(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, TWO_SERVERS);
+    use_discover(fixture, "</>;lwm2m=1.1,</0/0>,</0/1>;ssid=5,</0/2>;ssid=6,</1/0>;ssid=5,</3/0>");
+    assert_operations(fixture, "delete /0/1, delete /0/2, delete /1, write /0/1, write /0/2, "
+                               "write /1/0, write /1/1, finish ");
+    use_discover(fixture, "</>;lwm2m=1.1,</0/0>;ssid=5,</0/1>,</3/0>");
+    assert_operations(fixture, "delete /0/0, write /0/0, write /0/2, write /1/0, write /1/1, "
+                               "finish ");
+    /* A fresh device: nothing to delete. */
+    use_discover(fixture, "</>;lwm2m=1.1,</0/0>,</1>,</3/0>");
+    assert_operations(fixture, "write /0/1, write /0/2, write /1/0, write /1/1, finish ");
+    assert_warnings(fixture, "");
+}
+
+static void test_bootstrap_account_that_cannot_be_told(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, TWO_SERVERS);
+    use_discover(fixture, "</>;lwm2m=1.1,</0/1>,</0/2>,</0/3>;ssid=101,</1/0>;ssid=101");
+    /* Both could be it: they stay, their ids are not used; the account of 101 is overwritten. */
+    assert_operations(fixture, "delete /1, write /0/3, write /0/4, write /1/0, write /1/1, "
+                               "finish ");
+    assert_warnings(fixture, "Discover does not tell which instance of /0 is the bootstrap "
+                             "account: the old accounts stay; client.bootstrap-instance can name "
+                             "it\n");
+    /* The class knows it. */
+    use_profile(fixture, TWO_SERVERS "client: { bootstrap-instance: 2 }\n");
+    assert_operations(fixture, "delete /0/1, delete /0/3, delete /1, write /0/0, write /0/1, "
+                               "write /1/0, write /1/1, finish ");
+    assert_warnings(fixture, "");
+}
+
+static void test_discover_without_security_is_no_answer(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, ONE_SERVER);
+    use_discover(fixture, "</>;lwm2m=1.1,</3/0>,</5>");
+    assert_operations(fixture, "delete /0, delete /1, write /0/1, write /1/0, finish ");
+}
+
+static void test_without_discover_the_class_names_the_account(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, TWO_SERVERS "client: { bootstrap-instance: 1 }\n");
+    assert_operations(fixture, "delete /0, delete /1, write /0/0, write /0/2, write /1/0, write "
+                               "/1/1, finish ");
+    use_profile(fixture, TWO_SERVERS "client: { first-security-instance: 5, "
+                                     "first-server-instance: 9 }\n");
+    assert_operations(fixture, "delete /0, delete /1, write /0/5, write /0/6, write /1/9, write "
+                               "/1/10, finish ");
+    use_profile(fixture,
+                TWO_SERVERS "client: { bootstrap-instance: 6, first-security-instance: 5 }\n");
+    assert_operations(fixture, "delete /0, delete /1, write /0/5, write /0/7, write /1/0, write "
+                               "/1/1, finish ");
+}
+
+static const char full_device[] =
+    "</>;lwm2m=1.1,</0/0>,</0/1>;ssid=102,</0/2>;ssid=9,</1/0>;ssid=9,"
+    "</1/3>;ssid=102,</2/0>,</3/0>,</33000/0>,</33000/4>";
+
+static void test_delete_styles(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *profile = "class: a\nservers: [" SERVER(101, "") ", " SERVER(
+        102, "") "]\n"
+                 "access-control: [{ object: /3/0, owner: 101 }]\n"
+                 "delete: [/33000]\n";
+    char text[600];
+    use_profile(fixture, profile);
+    use_discover(fixture, full_device);
+    assert_deletes(fixture, "/0/1 /0/2 /1 /2 /33000 ");
+    snprintf(text, sizeof(text), "%sclient: { delete: object }\n", profile);
+    use_profile(fixture, text);
+    assert_deletes(fixture, "/0 /1 /2 /33000 ");
+    snprintf(text, sizeof(text), "%sclient: { delete: listed }\n", profile);
+    use_profile(fixture, text);
+    assert_deletes(fixture, "/0/1 /0/2 /1/0 /1/3 /2/0 /33000/0 /33000/4 ");
+    capability_init(&fixture->capability);
+    assert_deletes(fixture, "");
+}
+
+static void test_what_stays_is_not_overwritten(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, "class: a\nservers: [" SERVER(101, "") ", " SERVER(
+                             102, "") "]\n"
+                                      "access-control: [{ object: /3/0, owner: 101 }]\n"
+                                      "client: { delete: none }\n");
+    use_discover(fixture, full_device);
+    /* 102 has accounts already: two of them would fail the Finish, so its own are written anew. */
+    assert_operations(fixture, "write /0/3, write /0/1, write /1/1, write /1/3, write /2/1, "
+                               "finish ");
+}
+
+static void test_list_of_deletes(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, ONE_SERVER "delete: [/2, /33000/4, /33000/9, /1]\n");
+    assert_deletes(fixture, "/0 /1 /2 /33000/4 /33000/9 ");
+    use_discover(fixture, full_device);
+    assert_deletes(fixture, "/0/1 /0/2 /1 /2 /33000/4 ");
+    use_profile(fixture, ONE_SERVER "delete: { only: [/1] }\n");
+    assert_deletes(fixture, "/1 ");
+    use_profile(fixture, ONE_SERVER "delete: { only: [] }\n");
+    assert_deletes(fixture, "");
+    use_profile(fixture, ONE_SERVER "delete: [/33000, /33000/0, /]\n");
+    assert_deletes(fixture, "/ ");
+    assert_integer(fixture, "/0/1/10", 101);
+}
+
+static void test_the_bootstrap_account_is_never_named(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, ONE_SERVER "delete: { only: [/0/0, /0/1, /0/2] }\n");
+    use_discover(fixture, "</>;lwm2m=1.1,</0/0>;ssid=3,</0/1>,</0/2>;ssid=4");
+    assert_deletes(fixture, "/0/0 /0/2 ");
+    assert_warnings(fixture, "p.yaml:3: /0/1 is not deleted: it is, or could be, the bootstrap "
+                             "account\n");
+    capability_init(&fixture->capability);
+    assert_deletes(fixture, "");
+    assert_int_equal(plan_warning_count(fixture->plan), 3);
+    use_profile(fixture, ONE_SERVER "delete: { only: [/0/0, /0/1] }\n"
+                                    "client: { bootstrap-instance: 0 }\n");
+    assert_deletes(fixture, "/0/1 ");
+}
+
+static void test_truncated_discover(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, ONE_SERVER "delete: [/2, /4/0]\n");
+    use_discover(fixture, "</>;lwm2m=1.1,</0/0>,</0/1>;ssid=3");
+    fixture->capability.truncated = true;
+    assert_deletes(fixture, "/0/1 /1 /2 /4/0 ");
+}
+
+/* Every set of listed accounts, for every style: the account is neither named nor written. */
+static void test_no_account_of_the_bootstrap_is_ever_touched(void **state)
+{
+    static const char *const styles[] = {"auto", "object", "listed", "none"};
+    struct fixture *fixture = *state;
+    for (size_t style = 0; style < 4; style++) {
+        char text[400];
+        snprintf(text, sizeof(text), TWO_SERVERS "client: { delete: %s }\n", styles[style]);
+        use_profile(fixture, text);
+        for (unsigned bits = 0; bits < 3 * 81; bits++) {
+            unsigned bootstrap = bits % 3, rest = bits / 3;
+            char links[300] = "</>;lwm2m=1.1";
+            for (unsigned i = 0; i < 4; i++, rest /= 3) {
+                char link[40] = "";
+                if (i == bootstrap)
+                    snprintf(link, sizeof(link), ",</0/%u>", i);
+                else if (rest % 3 > 0)
+                    snprintf(link, sizeof(link), ",</0/%u>;ssid=%u", i, 100 + rest % 3 * i);
+                strcat(links, link);
+            }
+            use_discover(fixture, links);
+            make_plan(fixture);
+            struct path account = path_instance(0, (uint16_t)bootstrap);
+            for (size_t i = 0; i < plan_count(fixture->plan); i++)
+                assert_false(path_equal(&plan_operation(fixture->plan, i)->path, &account));
+        }
+    }
+}
+
+/* --- credentials --- */
+
+static void test_generated_credentials(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, ONE_SERVER);
+    add_credential(fixture, 101, CREDENTIAL_ACTIVE, 3, "old", 16);
+    make_plan(fixture);
+    const struct value *key = get_value(fixture, "/0/1/5");
+    assert_int_equal(key->type, VALUE_SECRET);
+    assert_int_equal(key->secret.kind, SECRET_PSK_KEY);
+    assert_int_equal(key->secret.ssid, 101);
+    assert_int_equal(key->secret.generation, 0);
+    assert_false(key->secret.as_text);
+    assert_text(fixture, "/0/1/3", VALUE_OPAQUE, "lamp7");
+
+    add_credential(fixture, 101, CREDENTIAL_PENDING, 4, "made-before", 16);
+    make_plan(fixture);
+    assert_int_equal(get_value(fixture, "/0/1/5")->secret.generation, 4);
+    assert_text(fixture, "/0/1/3", VALUE_OPAQUE, "made-before");
+}
+
+static void test_enrolled_credentials(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, "class: a\nservers:\n  - { id: 301, uri: \"coaps://h\", security: { mode: "
+                         "psk, credential: enrolled } }\n");
+    assert_no_plan(fixture, ERR_INVALID,
+                   "p.yaml:3: device 'lamp7' has no enrolled key for server 301; give it one: "
+                   "usher enroll 'lamp7' --server-key, or let the profile say credential: "
+                   "generate");
+    add_credential(fixture, 301, CREDENTIAL_PENDING, 2, "new", 32);
+    make_plan(fixture);
+    assert_int_equal(get_value(fixture, "/0/1/5")->secret.generation, 2);
+    add_credential(fixture, 301, CREDENTIAL_ACTIVE, 1, "meter-1", 16);
+    make_plan(fixture);
+    assert_int_equal(get_value(fixture, "/0/1/5")->secret.generation, 1);
+    assert_text(fixture, "/0/1/3", VALUE_OPAQUE, "meter-1");
+}
+
+static void test_limits_of_the_class(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture,
+                "class: a\nservers: [{ id: 301, uri: \"coaps://h\", security: { mode: psk, "
+                "credential: enrolled } }]\nclient: { identity-max: 4, key-max: 16 }\n");
+    add_credential(fixture, 301, CREDENTIAL_ACTIVE, 1, "five5", 17);
+    make_plan(fixture);
+    assert_warnings(fixture, "the identity for server 301 has 5 bytes; devices of this class take "
+                             "4 (client.identity-max)\n"
+                             "the key for server 301 has 17 bytes; devices of this class take 16 "
+                             "(client.key-max)\n");
+}
+
+static void test_long_identities_are_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, ONE_SERVER);
+    memset(fixture->enrollment.endpoint, 'x', 129);
+    assert_int_equal(try_plan(fixture), ERR_RANGE);
+    fixture->enrollment.endpoint[128] = '\0';
+    make_plan(fixture);
+}
+
+/* --- variables --- */
+
+static void test_variables(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, ONE_SERVER
+                "write:\n"
+                "  /3/0/13: \"${now}\"\n"
+                "  /3/0/14: \"at ${now}, $${x} $ {y} ${tags.a}${tags.b}!\"\n"
+                "  /33000/0/1: { type: integer, value: \"${tags.n}\" }\n"
+                "  /33000/0/2: { type: unsigned, value: \"1${tags.n}\" }\n"
+                "  /33000/0/3: { type: opaque, value: \"text:${identity}\" }\n"
+                "  /33000/0/4: { type: opaque, value: \"hex:${tags.n}${tags.n}\" }\n"
+                "  /33000/0/5: { type: boolean, value: \"${tags.yes}\" }\n"
+                "  /33000/0/6: { type: float, value: \"-${tags.n}.5\" }\n"
+                "  /33000/0/7: { type: objlink, value: \"3:${tags.n}\" }\n"
+                "  /33000/0/8: { type: string, value: [\"${endpoint}\", \"${identity}\"] }\n"
+                "  /33000/0/9: { type: integer, value: \"${now}\" }\n");
+    add_tag(fixture, "a", "A");
+    add_tag(fixture, "b", "");
+    add_tag(fixture, "n", "17");
+    add_tag(fixture, "yes", "true");
+    make_plan(fixture);
+    assert_integer(fixture, "/3/0/13", NOW_S);
+    assert_text(fixture, "/3/0/14", VALUE_STRING, "at 2026-01-01T00:00:00Z, ${x} $ {y} A!");
+    assert_integer(fixture, "/33000/0/1", 17);
+    assert_int_equal(get_value(fixture, "/33000/0/2")->natural, 117);
+    assert_text(fixture, "/33000/0/3", VALUE_OPAQUE, "id-lamp7");
+    assert_text(fixture, "/33000/0/4", VALUE_OPAQUE, "\x17\x17");
+    assert_true(get_value(fixture, "/33000/0/5")->boolean);
+    assert_true(get_value(fixture, "/33000/0/6")->real == -17.5);
+    assert_int_equal(get_value(fixture, "/33000/0/7")->link.instance, 17);
+    assert_text(fixture, "/33000/0/8/0", VALUE_STRING, "lamp7");
+    assert_text(fixture, "/33000/0/8/1", VALUE_STRING, "id-lamp7");
+    assert_integer(fixture, "/33000/0/9", NOW_S);
+}
+
+static void test_variables_that_give_no_value(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, ONE_SERVER "write:\n"
+                                    "  /33000/0/1:\n"
+                                    "    { type: integer, value: \"${tags.pole}\" }\n");
+    assert_no_plan(fixture, ERR_INVALID,
+                   "p.yaml:5: ${tags.pole} has no value: device 'lamp7' has no tag 'pole'; give it "
+                   "one: usher enroll 'lamp7' --tag pole=VALUE");
+    add_tag(fixture, "pole", "17b");
+    assert_no_plan(fixture, ERR_INVALID,
+                   "p.yaml:5: expected a whole number, found '17b' for device 'lamp7'");
+
+    use_profile(fixture, ONE_SERVER "write: { /3/0/9: \"${tags.pole}\" }\n");
+    strcpy(fixture->tags[0].value, "101");
+    assert_no_plan(fixture, ERR_RANGE,
+                   "p.yaml:3: for device 'lamp7': Battery Level must be 0 to 100 (percent)");
+    strcpy(fixture->tags[0].value, "100");
+    make_plan(fixture);
+
+    use_profile(fixture, ONE_SERVER "write: { /3/0/14: \"${identity}\" }\n");
+    identity_set(&fixture->enrollment.identity, bytes_of("\xff\x00", 2));
+    assert_no_plan(fixture, ERR_INVALID,
+                   "p.yaml:3: expected text in UTF-8, found 'other bytes' for device 'lamp7'");
+}
+
+static void test_a_uri_too_long_for_one_device(void **state)
+{
+    struct fixture *fixture = *state;
+    char text[400];
+    snprintf(text, sizeof(text),
+             "class: a\nservers: [{ id: 1, uri: \"coaps://${tags.h}\", security: { mode: psk, "
+             "credential: generate } }]\n");
+    use_profile(fixture, text);
+    add_tag(fixture, "h", "");
+    memset(fixture->tags[0].value, 'h', 248);
+    assert_int_equal(try_plan(fixture), ERR_RANGE);
+    fixture->tags[0].value[247] = '\0';
+    make_plan(fixture);
+    assert_int_equal(get_value(fixture, "/0/1/0")->bytes.len, 255);
+}
+
+static void test_values_of_every_type(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture,
+                ONE_SERVER "write:\n"
+                           "  /33000/0/1: { type: integer, value: -9223372036854775808 }\n"
+                           "  /33000/0/2: { type: unsigned, value: 18446744073709551615 }\n"
+                           "  /33000/0/3: { type: integer, value: 0x1F }\n"
+                           "  /33000/0/4: { type: opaque, value: \"base64:AAEC\" }\n"
+                           "  /33000/0/5: { type: opaque, value: \"text:a\" }\n"
+                           "  /33000/0/6: { type: float, value: 1e-3 }\n"
+                           "  /33000/0/7: { type: objlink, value: /3/0 }\n"
+                           "  /33000/0/8: { type: time, value: 2024-02-29T23:59:59Z }\n"
+                           "  /33000/0/9: { type: time, value: 1969-12-31T23:59:59Z }\n"
+                           "  /33000/0/10: { type: string, value: \"\" }\n"
+                           "  /33000/0/11: { type: integer, value: { 7: 1, 3: 2 } }\n"
+                           "  /33000/0/12/5: { type: integer, value: 9 }\n");
+    make_plan(fixture);
+    assert_true(get_value(fixture, "/33000/0/1")->integer == INT64_MIN);
+    assert_true(get_value(fixture, "/33000/0/2")->natural == UINT64_MAX);
+    assert_integer(fixture, "/33000/0/3", 31);
+    assert_true(bytes_equal(get_value(fixture, "/33000/0/4")->bytes, bytes_of("\0\1\2", 3)));
+    assert_text(fixture, "/33000/0/5", VALUE_OPAQUE, "a");
+    assert_true(get_value(fixture, "/33000/0/6")->real == 0.001);
+    assert_int_equal(get_value(fixture, "/33000/0/7")->link.object, 3);
+    assert_integer(fixture, "/33000/0/8", 1709251199);
+    assert_integer(fixture, "/33000/0/9", -1);
+    assert_text(fixture, "/33000/0/10", VALUE_STRING, "");
+    assert_integer(fixture, "/33000/0/11/3", 2);
+    assert_integer(fixture, "/33000/0/11/7", 1);
+    assert_integer(fixture, "/33000/0/12/5", 9);
+}
+
+/* --- optional writes --- */
+
+static void test_optional_writes(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture,
+                ONE_SERVER "write:\n"
+                           "  /33000/0/2: { type: integer, value: [5, 6], optional: true }\n"
+                           "  /33000/0/1: { type: integer, value: 1 }\n"
+                           "  /33000/0/3: { type: integer, value: 3, optional: true }\n"
+                           "  /33000/1/1: { type: integer, value: 1, optional: true }\n"
+                           "  /33000/1/2: { type: integer, value: 1, optional: true }\n"
+                           "  /33000/2/1: { type: integer, value: 1, optional: false }\n");
+    /* Beside a needed resource each goes alone; without one the instance goes in one write. */
+    assert_operations(fixture, "delete /0, delete /1, write /0/1, write /1/0, write /33000/0, "
+                               "write /33000/0/2?, write /33000/0/3?, write /33000/1?, write "
+                               "/33000/2, finish ");
+    assert_int_equal(plan_operation(fixture->plan, 5)->record_count, 2);
+    assert_int_equal(plan_operation(fixture->plan, 7)->record_count, 2);
+}
+
+/* --- hold-off --- */
+
+static uint32_t share(struct fixture *fixture, const char *endpoint)
+{
+    snprintf(fixture->enrollment.endpoint, sizeof(fixture->enrollment.endpoint), "%s", endpoint);
+    make_plan(fixture);
+    uint32_t hold_off = (uint32_t)get_value(fixture, "/0/1/11")->integer;
+    assert_int_equal(get_value(fixture, "/1/0/14")->natural, hold_off - 10);
+    return hold_off;
+}
+
+static void test_spread_is_stable_and_even(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, "class: a\nservers: [" SERVER(
+                             101, ", hold-off: { spread: 99s, after: 10s }, "
+                                  "registration: { delay: { spread: 99s } }") "]\n");
+    fixture->capability.version = LWM2M_1_1;
+    unsigned quarters[4] = {0};
+    for (int i = 0; i < 1000; i++) {
+        char endpoint[20];
+        snprintf(endpoint, sizeof(endpoint), "lamp-%d", i);
+        uint32_t seconds = share(fixture, endpoint);
+        assert_true(seconds >= 10 && seconds <= 109);
+        assert_int_equal(share(fixture, endpoint), seconds);
+        quarters[(seconds - 10) / 25]++;
+    }
+    for (int i = 0; i < 4; i++)
+        assert_true(quarters[i] > 180 && quarters[i] < 320);
+    /* The same on every machine and in every release: lamps must not move when the server does. */
+    assert_int_equal(share(fixture, "lamp-0"), 90);
+}
+
+/* --- formats --- */
+
+static void assert_formats(struct fixture *fixture, int preferred, int a, int b, int c, int d)
+{
+    int expected[] = {a, b, c, d}, formats[PROFILE_FORMATS_MAX] = {-1, -1, -1, -1};
+    fixture->capability.preferred_format = preferred;
+    make_plan(fixture);
+    size_t count = plan_formats(fixture->plan, formats);
+    for (size_t i = 0; i < PROFILE_FORMATS_MAX; i++)
+        assert_int_equal(formats[i], expected[i]);
+    assert_int_equal(count, d == -1 ? 3 : 4);
+}
+
+static void test_formats(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, ONE_SERVER);
+    assert_formats(fixture, -1, 11542, 112, 110, -1);
+    assert_formats(fixture, 112, 112, 11542, 110, -1);
+    assert_formats(fixture, 11544, 11544, 11542, 112, 110);
+    assert_formats(fixture, 40, 11542, 112, 110, -1);
+    assert_formats(fixture, 99999, 11542, 112, 110, -1);
+    use_profile(fixture, ONE_SERVER "client: { format: lwm2m-cbor }\n");
+    assert_formats(fixture, -1, 11544, 11542, 112, 110);
+    assert_formats(fixture, 110, 110, 11544, 11542, 112);
+}
+
+/* profile may not use codec, so it knows the numbers by itself. */
+static void test_profiles_and_codec_agree_on_formats(void **state)
+{
+    static const char *const names[] = {"tlv", "senml-json", "senml-cbor", "lwm2m-cbor"};
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char text[300];
+        snprintf(text, sizeof(text), ONE_SERVER "client: { format: %s }\n", names[i]);
+        use_profile(fixture, text);
+        int format = profile_client(profile_set_at(fixture->set, 0))->format;
+        assert_int_equal(format, codec_from_name(names[i]));
+        assert_true(codec_can_encode(format));
+    }
+}
+
+/* --- hash --- */
+
+static uint64_t hash_now(struct fixture *fixture)
+{
+    make_plan(fixture);
+    return plan_hash(fixture->plan);
+}
+
+static void test_hash(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, ONE_SERVER "write: { /3/0/13: \"${now}\", /3/0/14: \"${tags.zone}\" }\n");
+    add_tag(fixture, "zone", "north");
+    uint64_t hash = hash_now(fixture);
+    assert_true(hash == hash_now(fixture));
+
+    struct plan_context later = {.now_wall_ms = (NOW_S + 3600) * 1000LL};
+    struct plan *plan = NULL;
+    assert_int_equal(plan_build(profile_set_at(fixture->set, 0), &fixture->enrollment,
+                                &fixture->capability, &later, &plan, &fixture->err),
+                     ERR_OK);
+    assert_true(hash == plan_hash(plan));
+    plan_free(plan);
+    add_credential(fixture, 101, CREDENTIAL_PENDING, 4, "lamp7", 16);
+    assert_true(hash == hash_now(fixture));
+
+    strcpy(fixture->tags[0].value, "south");
+    assert_true(hash != hash_now(fixture));
+    strcpy(fixture->tags[0].value, "north");
+    strcpy(fixture->enrollment.endpoint, "lamp8");
+    strcpy((char *)fixture->enrollment.credentials[0].identity.data, "lamp8");
+    assert_true(hash != hash_now(fixture));
+    strcpy((char *)fixture->enrollment.credentials[0].identity.data, "lamp7");
+    use_discover(fixture, "</>;lwm2m=1.0,</0/0>");
+    assert_true(hash != hash_now(fixture));
+}
+
+/* --- life and print --- */
+
+static void test_a_plan_outlives_the_set(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, ONE_SERVER "write: { /3/0/15: Europe/Vienna }\n");
+    make_plan(fixture);
+    profile_set_unref(fixture->set);
+    fixture->set = NULL;
+    memset(&fixture->enrollment, 0, sizeof(fixture->enrollment));
+    assert_text(fixture, "/0/1/0", VALUE_STRING, "coaps://h101");
+    assert_text(fixture, "/0/1/3", VALUE_OPAQUE, "lamp7");
+    assert_text(fixture, "/3/0/15", VALUE_STRING, "Europe/Vienna");
+    plan_free(NULL);
+}
+
+static void test_json(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, ONE_SERVER "delete: { only: [/1] }\n"
+                                    "client: { first-security-instance: 7 }\n"
+                                    "write:\n"
+                                    "  /3/0/14: \"\\\"q\\\\ \\t\"\n"
+                                    "  /33000/0/1: { type: opaque, value: \"hex:00ff\" }\n"
+                                    "  /33000/0/2: { type: objlink, value: none, optional: true }\n"
+                                    "  /33000/0/3: { type: float, value: 0.5 }\n"
+                                    "  /24/0/6: x\n");
+    add_credential(fixture, 101, CREDENTIAL_PENDING, 4, "lamp7", 16);
+    make_plan(fixture);
+    buf_reset(&fixture->text);
+    plan_print_json(fixture->plan, &fixture->text);
+    char expected[3000];
+    snprintf(
+        expected, sizeof(expected),
+        "{\"class\":\"a\",\"version\":\"1.0\",\"hash\":\"%016llx\",\"formats\":[\"tlv\","
+        "\"senml-cbor\",\"senml-json\"],\"operations\":["
+        "{\"operation\":\"delete\",\"path\":\"/1\"},"
+        "{\"operation\":\"write\",\"path\":\"/0/7\",\"optional\":false,\"values\":["
+        "{\"path\":\"/0/7/0\",\"name\":\"Server URI\",\"type\":\"string\",\"value\":\"coaps://"
+        "h101\"},"
+        "{\"path\":\"/0/7/1\",\"name\":\"Bootstrap-Server\",\"type\":\"boolean\",\"value\":false},"
+        "{\"path\":\"/0/7/2\",\"name\":\"Security Mode\",\"type\":\"integer\",\"value\":0},"
+        "{\"path\":\"/0/7/3\",\"name\":\"Public Key or Identity\",\"type\":\"opaque\",\"hex\":"
+        "\"6c616d7037\",\"text\":\"lamp7\"},"
+        "{\"path\":\"/0/7/5\",\"name\":\"Secret Key\",\"type\":\"secret\",\"secret\":\"psk-key\","
+        "\"server\":101,\"generation\":4},"
+        "{\"path\":\"/0/7/10\",\"name\":\"Short Server ID\",\"type\":\"integer\",\"value\":101}]},"
+        "{\"operation\":\"write\",\"path\":\"/1/0\",\"optional\":false,\"values\":["
+        "{\"path\":\"/1/0/0\",\"name\":\"Short Server ID\",\"type\":\"integer\",\"value\":101},"
+        "{\"path\":\"/1/0/1\",\"name\":\"Lifetime\",\"type\":\"integer\",\"value\":86400},"
+        "{\"path\":\"/1/0/6\",\"name\":\"Notification Storing\",\"type\":\"boolean\",\"value\":"
+        "true},"
+        "{\"path\":\"/1/0/7\",\"name\":\"Binding\",\"type\":\"string\",\"value\":\"U\"}]},"
+        "{\"operation\":\"write\",\"path\":\"/3/0\",\"optional\":false,\"values\":["
+        "{\"path\":\"/3/0/14\",\"name\":\"UTC Offset\",\"type\":\"string\",\"value\":\"\\\"q\\\\ "
+        "\\u0009\"}]},"
+        "{\"operation\":\"write\",\"path\":\"/33000/0\",\"optional\":false,\"values\":["
+        "{\"path\":\"/33000/0/1\",\"type\":\"opaque\",\"hex\":\"00ff\"},"
+        "{\"path\":\"/33000/0/3\",\"type\":\"float\",\"value\":0.5}]},"
+        "{\"operation\":\"write\",\"path\":\"/33000/0/2\",\"optional\":true,\"values\":["
+        "{\"path\":\"/33000/0/2\",\"type\":\"objlink\",\"value\":\"65535:65535\"}]},"
+        "{\"operation\":\"finish\"}],\"warnings\":[\"/24/0: resource 6 left out, LwM2M 1.0 does "
+        "not have it\"]}",
+        (unsigned long long)plan_hash(fixture->plan));
+    assert_string_equal(buf_text(&fixture->text), expected);
+}
+
+static void test_text_is_safe_on_a_terminal(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, ONE_SERVER "write: { /3/0/14: \"a\\e[31m\\n\\\"\", /33000/0/1: { type: "
+                                    "opaque, value: \"hex:1b5b\" } }\n");
+    make_plan(fixture);
+    buf_reset(&fixture->text);
+    plan_print_text(fixture->plan, &fixture->text);
+    assert_non_null(strstr(buf_text(&fixture->text), "\"a\\x1b[31m\\x0a\\\"\"  # UTC Offset\n"));
+    assert_non_null(strstr(buf_text(&fixture->text), "opaque   hex:1b5b\n"));
+}
+
+static void test_names_of_operations(void **state)
+{
+    assert_string_equal(operation_kind_name(OPERATION_DISCOVER), "discover");
+    assert_string_equal(operation_kind_name(OPERATION_READ), "read");
+    assert_string_equal(operation_kind_name(OPERATION_DELETE), "delete");
+    assert_string_equal(operation_kind_name(OPERATION_WRITE), "write");
+    assert_string_equal(operation_kind_name(OPERATION_FINISH), "finish");
+    assert_string_equal(operation_kind_name((enum operation_kind)99), "unknown");
+}
+
+/* I3: what makes an account may never be refused in silence. */
+static void test_accounts_are_never_optional(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, "class: a\nservers: [" SERVER(101, "") ", " SERVER(
+                             102, "") "]\n"
+                                      "access-control: [{ object: /3/0, owner: 101 }]\n"
+                                      "write: { /3/0/14: { value: x, optional: true } }\n");
+    make_plan(fixture);
+    size_t optional = 0;
+    for (size_t i = 0; i < plan_count(fixture->plan); i++) {
+        const struct operation *operation = plan_operation(fixture->plan, i);
+        optional += operation->optional;
+        assert_true(!operation->optional || operation->path.ids[0] == 3);
+    }
+    assert_int_equal(optional, 1);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_order),
+        TEST(test_rights_are_summed),
+        TEST(test_what_every_account_holds),
+        TEST(test_nosec_and_empty_resources),
+        TEST(test_every_server_key_is_written),
+        TEST(test_version),
+        TEST(test_young_objects_are_left_out),
+        TEST(test_binding_by_version),
+        TEST(test_discover_names_the_bootstrap_account),
+        TEST(test_bootstrap_account_that_cannot_be_told),
+        TEST(test_discover_without_security_is_no_answer),
+        TEST(test_without_discover_the_class_names_the_account),
+        TEST(test_delete_styles),
+        TEST(test_what_stays_is_not_overwritten),
+        TEST(test_list_of_deletes),
+        TEST(test_the_bootstrap_account_is_never_named),
+        TEST(test_truncated_discover),
+        TEST(test_no_account_of_the_bootstrap_is_ever_touched),
+        TEST(test_generated_credentials),
+        TEST(test_enrolled_credentials),
+        TEST(test_limits_of_the_class),
+        TEST(test_long_identities_are_refused),
+        TEST(test_variables),
+        TEST(test_variables_that_give_no_value),
+        TEST(test_a_uri_too_long_for_one_device),
+        TEST(test_values_of_every_type),
+        TEST(test_optional_writes),
+        TEST(test_spread_is_stable_and_even),
+        TEST(test_formats),
+        TEST(test_profiles_and_codec_agree_on_formats),
+        TEST(test_hash),
+        TEST(test_a_plan_outlives_the_set),
+        TEST(test_json),
+        TEST(test_text_is_safe_on_a_terminal),
+        TEST(test_names_of_operations),
+        TEST(test_accounts_are_never_optional),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
