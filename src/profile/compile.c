@@ -190,6 +190,7 @@ bool compile_class(struct compiler *compiler, const struct yaml_node *root)
     compile_writes(compiler, root);
     compile_deletes(compiler, root);
     count_records(&compiler->profile->rules);
-    compiler->profile->hash = hash_tree(compiler->profile->class_name, root);
-    return !compiler->out_of_memory;
+    return hash_tree(compiler->scratch, compiler->profile->class_name, root,
+                     &compiler->profile->hash) &&
+           !compiler->out_of_memory;
 }

@@ -38,47 +38,58 @@ static bool is_silent(const struct yaml_node *child)
     return false;
 }
 
-static void add_node(uint64_t *state, const struct yaml_node *node, bool top);
+/* Sorting needs room. */
+struct hasher {
+    uint64_t state;
+    struct arena *scratch;
+    bool failed;
+};
 
-static void add_mapping(uint64_t *state, const struct yaml_node *node, bool top)
+static void add_node(struct hasher *hasher, const struct yaml_node *node, bool top);
+
+static void add_mapping(struct hasher *hasher, const struct yaml_node *node, bool top)
 {
-    const struct yaml_node **sorted = calloc(node->count + 1, sizeof(*sorted));
-    if (!sorted)
+    const struct yaml_node **sorted =
+        arena_alloc(hasher->scratch, (node->count + 1) * sizeof(*sorted));
+    if (!sorted) {
+        hasher->failed = true;
         return;
+    }
     size_t count = 0;
     for (const struct yaml_node *child = node->first; child; child = child->next)
         if (!top || !is_silent(child))
             sorted[count++] = child;
     qsort(sorted, count, sizeof(*sorted), by_key);
     for (size_t i = 0; i < count; i++) {
-        add_text(state, sorted[i]->key->text);
-        add_node(state, sorted[i], false);
+        add_text(&hasher->state, sorted[i]->key->text);
+        add_node(hasher, sorted[i], false);
     }
-    free(sorted);
 }
 
 /* Depth is bounded by the nesting of YAML trees. */
-static void add_node(uint64_t *state, const struct yaml_node *node, bool top)
+static void add_node(struct hasher *hasher, const struct yaml_node *node, bool top)
 {
     static const char open[] = {[YAML_SCALAR] = '=', [YAML_SEQUENCE] = '[', [YAML_MAPPING] = '{'};
-    add(state, &open[node->kind], 1);
+    add(&hasher->state, &open[node->kind], 1);
     if (node->kind == YAML_SCALAR) {
-        add_text(state, node->text);
+        add_text(&hasher->state, node->text);
         return;
     }
     if (node->kind == YAML_MAPPING)
-        add_mapping(state, node, top);
+        add_mapping(hasher, node, top);
     else
         for (const struct yaml_node *child = node->first; child; child = child->next)
-            add_node(state, child, false);
-    add(state, "]", 1);
+            add_node(hasher, child, false);
+    add(&hasher->state, "]", 1);
 }
 
-uint64_t hash_tree(const char *class_name, const struct yaml_node *root)
+bool hash_tree(struct arena *scratch, const char *class_name, const struct yaml_node *root,
+               uint64_t *out)
 {
-    uint64_t state = 0xcbf29ce484222325u;
-    add_text(&state, language);
-    add_text(&state, class_name);
-    add_node(&state, root, true);
-    return state;
+    struct hasher hasher = {.state = 0xcbf29ce484222325u, .scratch = scratch};
+    add_text(&hasher.state, language);
+    add_text(&hasher.state, class_name);
+    add_node(&hasher, root, true);
+    *out = hasher.state;
+    return !hasher.failed;
 }

@@ -130,8 +130,9 @@ void compile_client(struct compiler *compiler, const struct yaml_node *root);
 /* merge.c: the class with its parents' keys; NULL when memory ran out. */
 struct yaml_node *merge_trees(struct arena *arena, const struct yaml_node *parent,
                               const struct yaml_node *child);
-/* hash.c */
-uint64_t hash_tree(const char *class_name, const struct yaml_node *root);
+/* hash.c; false when memory ran out */
+bool hash_tree(struct arena *scratch, const char *class_name, const struct yaml_node *root,
+               uint64_t *out);
 /* match.c: `*` and `?`. */
 bool glob_match(const char *glob, const char *text);
 size_t glob_literals(const char *glob);
