@@ -199,12 +199,36 @@ static void test_findings(void **state)
     free(text);
 }
 
+/* --- the manual --- */
+
+/* Every profile shown in docs/profiles.md can be used as it stands. */
+static void test_examples_of_the_manual(void **state)
+{
+    char *text = read_file("docs/profiles.md");
+    assert_non_null(text);
+    size_t count = 0;
+    for (char *at = text; (at = strstr(at, "```yaml\n")); count++) {
+        at += strlen("```yaml\n");
+        char *end = strstr(at, "\n```");
+        assert_non_null(end);
+        struct buf told;
+        buf_init(&told, FILE_MAX);
+        put_findings(at, (size_t)(end + 1 - at), &told);
+        assert_string_equal(buf_text(&told), "");
+        buf_clear(&told);
+        at = end + strlen("\n```");
+    }
+    assert_true(count >= 4);
+    free(text);
+}
+
 int main(int argc, char **argv)
 {
     update = argc > 1 && strcmp(argv[1], "--update") == 0;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plans),
         cmocka_unit_test(test_findings),
+        cmocka_unit_test(test_examples_of_the_manual),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
