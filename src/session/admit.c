@@ -1,0 +1,249 @@
+/* May this device be bootstrapped now? From the store's answer to ours. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "session_priv.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Silence is for trouble on our side: any error code, 5.03 too, parks some clients until somebody
+ * restarts them, while silence makes all of them try again (docs/protocol.md). */
+enum { SILENCE = 0 };
+
+/* A request that is turned down: how, and why. */
+struct refusal {
+    uint8_t code; /* or SILENCE */
+    enum cause cause;
+    char detail[sizeof((struct outcome *)0)->detail];
+};
+
+static void refuse(struct turn *turn, const struct refusal *refusal)
+{
+    struct session *session = turn->session;
+    struct outcome *outcome = &session->attempt->outcome;
+    memcpy(outcome->detail, refusal->detail, sizeof outcome->detail);
+    struct session_action *respond = turn_emit(turn, ACTION_RESPOND);
+    respond->code = refusal->code;
+    respond->silent = refusal->code == SILENCE;
+    turn_record(turn, STATE_FAILED, refusal->cause);
+    if (refusal->code == SILENCE)
+        turn_close(turn, true);
+    else
+        session->phase = PHASE_REFUSING;
+}
+
+/* Fills a refusal and returns false, so that a check reads `holds || no(...)`. */
+static bool no(struct refusal *refusal, uint8_t code, enum cause cause, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+static bool no(struct refusal *refusal, uint8_t code, enum cause cause, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    report_text_list(refusal->detail, sizeof refusal->detail, format, args);
+    va_end(args);
+    refusal->code = code;
+    refusal->cause = cause;
+    return false;
+}
+
+/* ---- checks: each says no with a refusal, and changes nothing ---- */
+
+/* `known`: the device was there when its session began. */
+static bool check_result(enum err_code result, bool known, struct refusal *refusal)
+{
+    switch (result) {
+    case ERR_OK:
+        return true;
+    case ERR_NOT_FOUND:
+        return no(refusal, CODE_BAD_REQUEST, known ? CAUSE_REMOVED : CAUSE_UNKNOWN_IDENTITY,
+                  "nobody is enrolled under this identity%s", known ? " any more" : "");
+    case ERR_CONFLICT:
+        return no(refusal, SILENCE, CAUSE_SUPERSEDED, "a newer session of the device took over");
+    default:
+        return no(refusal, SILENCE, CAUSE_STORE_UNAVAILABLE, "the store answered: %s",
+                  err_name(result));
+    }
+}
+
+static bool check_blocked(const struct enrollment *enrollment, bool known, struct refusal *refusal)
+{
+    return !enrollment->blocked ||
+           no(refusal, CODE_BAD_REQUEST, known ? CAUSE_REMOVED : CAUSE_BLOCKED,
+              "the device is blocked");
+}
+
+/* Nobody has proved to be this device, yet the device has a key to prove it with. */
+static bool check_authenticated(const struct session *session, const struct enrollment *enrollment,
+                                struct refusal *refusal)
+{
+    return session->start.identity.len > 0 || enrollment->identity.len == 0 ||
+           no(refusal, CODE_BAD_REQUEST, CAUSE_ENDPOINT_MISMATCH,
+              "asked without security, but the device is enrolled with a key");
+}
+
+static bool check_request(const struct request *request, struct refusal *refusal)
+{
+    return request->code == 0 || no(refusal, request->code, request->cause, "%s", request->detail);
+}
+
+/* I8. Names are compared byte for byte; the store decides which name an identity has. */
+static bool check_endpoint(const struct request *request, const struct enrollment *enrollment,
+                           struct refusal *refusal)
+{
+    return strcmp(request->endpoint, enrollment->endpoint) == 0 ||
+           no(refusal, CODE_BAD_REQUEST, CAUSE_ENDPOINT_MISMATCH, "%s '%s'",
+              request->implied ? "the request has no ep=, so its identity counts as one:"
+                               : "asked in the name of",
+              request->endpoint);
+}
+
+/* Approval and quarantine come with the queue of held devices; until then both mean: once. */
+static bool check_policy(const struct profile *profile, const struct enrollment *enrollment,
+                         struct refusal *refusal)
+{
+    static const char *const names[] = {
+        [REBOOTSTRAP_ALLOW] = "allow",
+        [REBOOTSTRAP_ONCE] = "once",
+        [REBOOTSTRAP_APPROVE] = "approve",
+        [REBOOTSTRAP_QUARANTINE] = "quarantine",
+    };
+    enum rebootstrap_policy policy = profile_rebootstrap(profile);
+    return policy == REBOOTSTRAP_ALLOW || enrollment->bootstraps == 0 ||
+           no(refusal, CODE_BAD_REQUEST, CAUSE_NOT_ALLOWED,
+              "already bootstrapped, and its profile says 'rebootstrap: %s'", names[policy]);
+}
+
+/* ---- finding out ---- */
+
+static bool select_profile(struct attempt *attempt, struct refusal *refusal)
+{
+    struct err err;
+    if (attempt->profiles == NULL)
+        return no(refusal, SILENCE, CAUSE_NO_PROFILE, "no profiles are loaded");
+    attempt->profile = profile_set_select(attempt->profiles, &attempt->enrollment, &err);
+    if (attempt->profile == NULL)
+        return no(refusal, SILENCE, CAUSE_NO_PROFILE, "%s", err.text);
+    attempt->client = *profile_client(attempt->profile);
+    if (attempt->client.deadline_ms == 0)
+        attempt->client.deadline_ms = DEADLINE_DEFAULT_MS;
+    return true;
+}
+
+/* Keeps in `needs` what has to be made: a credential that is pending is sent again (I2). */
+static bool find_needs(struct attempt *attempt, struct credential_need needs[static SERVERS_MAX],
+                       size_t *missing, struct refusal *refusal)
+{
+    struct err err;
+    size_t count = 0;
+    *missing = 0;
+    if (profile_credentials(attempt->profile, &attempt->enrollment, needs, &count, &err) != ERR_OK)
+        return no(refusal, SILENCE, CAUSE_PLAN_FAILED, "%s", err.text);
+    for (size_t i = 0; i < count; i++) {
+        if (needs[i].source == CREDENTIAL_GENERATE &&
+            enrollment_credential(&attempt->enrollment, needs[i].ssid, CREDENTIAL_PENDING) == NULL)
+            needs[(*missing)++] = needs[i];
+    }
+    return true;
+}
+
+static bool take_enrollment(struct turn *turn, struct refusal *refusal)
+{
+    struct attempt *attempt = turn->session->attempt;
+    struct enrollment copy;
+    if (turn->event->enrollment == NULL || !enrollment_copy(&copy, turn->event->enrollment))
+        return no(refusal, SILENCE, CAUSE_STORE_UNAVAILABLE, "no memory for the enrolment");
+    enrollment_clear(&attempt->enrollment);
+    attempt->enrollment = copy;
+    attempt->resolved = true;
+    memcpy(turn->session->endpoint, copy.endpoint, sizeof turn->session->endpoint);
+    return true;
+}
+
+/* Everything that must hold before a device gets its 2.04, after each look into the store. */
+static bool admit(struct turn *turn, struct credential_need needs[static SERVERS_MAX],
+                  size_t *missing, struct refusal *refusal)
+{
+    struct session *session = turn->session;
+    struct attempt *attempt = session->attempt;
+    const struct enrollment *enrollment = &attempt->enrollment;
+    bool known = attempt->resolved;
+    if (!check_result(turn->event->result, known, refusal) || !take_enrollment(turn, refusal) ||
+        !check_blocked(enrollment, known, refusal) ||
+        !check_authenticated(session, enrollment, refusal))
+        return false;
+    /* From here on a refusal is this device's own, unless nobody has proved to be it (I8). */
+    if (session->start.identity.len > 0)
+        attempt_name_device(turn);
+    if (!check_request(&attempt->request, refusal) ||
+        !check_endpoint(&attempt->request, enrollment, refusal) ||
+        !select_profile(attempt, refusal) || !check_policy(attempt->profile, enrollment, refusal) ||
+        !find_needs(attempt, needs, missing, refusal))
+        return false;
+    attempt_name_device(turn);
+    return true;
+}
+
+/* ---- proceeding ---- */
+
+static void accept(struct turn *turn)
+{
+    turn->session->phase = PHASE_RESPONDING;
+    turn_emit(turn, ACTION_RESPOND)->code = CODE_CHANGED;
+}
+
+static void commit(struct turn *turn, const struct credential_need *needs, size_t count)
+{
+    struct attempt *attempt = turn->session->attempt;
+    attempt->needs = calloc(count, sizeof *needs);
+    if (attempt->needs == NULL) {
+        struct refusal refusal;
+        (void)no(&refusal, SILENCE, CAUSE_STORE_UNAVAILABLE, "no memory for the credentials");
+        refuse(turn, &refusal);
+        return;
+    }
+    memcpy(attempt->needs, needs, count * sizeof *needs);
+    turn->session->phase = PHASE_COMMITTING;
+    struct session_action *action = turn_emit(turn, ACTION_COMMIT);
+    action->needs = attempt->needs;
+    action->need_count = count;
+}
+
+void admit_resolved(struct turn *turn)
+{
+    struct attempt *attempt = turn->session->attempt;
+    struct credential_need needs[SERVERS_MAX];
+    struct refusal refusal;
+    size_t missing;
+    if (turn->event->profiles != NULL)
+        attempt->profiles = profile_set_ref(turn->event->profiles);
+    if (!admit(turn, needs, &missing, &refusal)) {
+        refuse(turn, &refusal);
+        return;
+    }
+    uint64_t deadline = attempt->requested_ms + attempt->client.deadline_ms;
+    if (deadline != turn->session->timer_at)
+        turn_arm(turn, deadline);
+    if (missing > 0)
+        commit(turn, needs, missing);
+    else
+        accept(turn);
+}
+
+void admit_committed(struct turn *turn)
+{
+    struct attempt *attempt = turn->session->attempt;
+    struct credential_need needs[SERVERS_MAX];
+    struct refusal refusal;
+    size_t missing;
+    free(attempt->needs);
+    attempt->needs = NULL;
+    bool admitted = admit(turn, needs, &missing, &refusal);
+    if (admitted && missing > 0)
+        admitted = no(&refusal, SILENCE, CAUSE_STORE_UNAVAILABLE,
+                      "the store did not keep the credential of server %u", needs[0].ssid);
+    if (admitted)
+        accept(turn);
+    else
+        refuse(turn, &refusal);
+}

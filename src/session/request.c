@@ -1,0 +1,90 @@
+/* The Bootstrap-Request's query (OMA Core 1.2 section 6.1.7.1): raw and hostile. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "session_priv.h"
+
+#include <string.h>
+
+static void reject(struct request *request, uint8_t code, enum cause cause)
+{
+    /* The first finding stands: later checks add nothing that helps. */
+    if (request->code != 0)
+        return;
+    request->code = code;
+    request->cause = cause;
+}
+
+/* A garbled name shows as hexadecimal, so that stray bytes can be seen. */
+static void describe_bad_endpoint(struct bytes endpoint, struct request *out)
+{
+    char hex[BYTES_HEX_SIZE(32)];
+    size_t shown = endpoint.len < 32 ? endpoint.len : 32;
+    bytes_to_hex(bytes_of(endpoint.data, shown), hex);
+    report_text(out->detail, sizeof out->detail,
+                "ep= is not a usable endpoint name; its bytes in hexadecimal: %s%s", hex,
+                shown < endpoint.len ? "..." : "");
+}
+
+static void read_endpoint(const struct session_event *event, const struct identity *identity,
+                          struct request *out)
+{
+    out->implied = event->endpoint.data == NULL;
+    struct bytes name = out->implied ? identity_bytes(identity) : event->endpoint;
+    struct err err;
+    if (enrollment_check_endpoint(name, &err) == ERR_OK) {
+        memcpy(out->endpoint, name.data, name.len);
+        out->endpoint[name.len] = '\0';
+        return;
+    }
+    reject(out, CODE_BAD_REQUEST, CAUSE_BAD_REQUEST);
+    if (!out->implied)
+        describe_bad_endpoint(name, out);
+    else
+        report_text(out->detail, sizeof out->detail,
+                    "the request has no ep= and the identity cannot take its place");
+}
+
+static bool parse_number(struct bytes text, uint32_t most, uint32_t *out)
+{
+    uint32_t value = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return false;
+        value = value * 10 + (uint32_t)(text.data[i] - '0');
+        if (value > most)
+            return false;
+    }
+    if (text.len == 0)
+        return false;
+    *out = value;
+    return true;
+}
+
+static void read_format(struct bytes text, struct request *out)
+{
+    if (text.data == NULL || out->code != 0)
+        return;
+    uint32_t number;
+    if (!parse_number(text, UINT16_MAX, &number)) {
+        reject(out, CODE_BAD_REQUEST, CAUSE_BAD_REQUEST);
+        report_text(out->detail, sizeof out->detail, "pct= is not a content format number");
+    } else if (!codec_can_encode((int)number)) {
+        reject(out, CODE_UNSUPPORTED_FORMAT, CAUSE_UNSUPPORTED_FORMAT);
+        report_text(out->detail, sizeof out->detail,
+                    "the device wants content format %u, which this server does not write",
+                    (unsigned)number);
+    } else {
+        out->format = (int)number;
+    }
+}
+
+void request_read(const struct session_event *event, const struct identity *identity,
+                  struct request *out)
+{
+    *out = (struct request){.format = FORMAT_NONE};
+    read_endpoint(event, identity, out);
+    read_format(event->preferred_format, out);
+    if (event->payload_present && out->code == 0) {
+        reject(out, CODE_BAD_REQUEST, CAUSE_BAD_REQUEST);
+        report_text(out->detail, sizeof out->detail, "the Bootstrap-Request has a payload");
+    }
+}
