@@ -8,11 +8,11 @@
 
 struct buf {
     uint8_t *data;
-    size_t len;    /* bytes written */
-    size_t cap;    /* bytes allocated, or the size of the fixed memory */
-    size_t max;    /* growing buffers never exceed this */
-    bool growing;  /* owns `data` */
-    bool failed;   /* something did not fit; `len` then stays at the last whole write */
+    size_t len;   /* bytes written */
+    size_t cap;   /* bytes allocated, or the size of the fixed memory */
+    size_t max;   /* growing buffers never exceed this */
+    bool growing; /* owns `data` */
+    bool failed;  /* something did not fit; `len` then stays at the last whole write */
 };
 
 /* A buffer that owns and grows its memory up to `max` bytes. */

@@ -22,10 +22,11 @@ struct capability_object {
 };
 
 struct capability {
-    enum lwm2m_version version; /* from Discover's lwm2m=, else hinted (pct: >= 1.1), else unknown */
-    int preferred_format;       /* pct, or FORMAT_NONE (-1) */
-    bool discovered;            /* Discover was answered and could be read */
-    bool truncated;             /* there were more instances than the table holds */
+    enum lwm2m_version
+        version;          /* from Discover's lwm2m=, else hinted (pct: >= 1.1), else unknown */
+    int preferred_format; /* pct, or FORMAT_NONE (-1) */
+    bool discovered;      /* Discover was answered and could be read */
+    bool truncated;       /* there were more instances than the table holds */
     size_t instance_count;
     struct capability_instance instances[CAPABILITY_INSTANCES_MAX];
     size_t object_count;
@@ -39,8 +40,9 @@ bool capability_bootstrap_instance(const struct capability *capability, uint16_t
 bool capability_has_object(const struct capability *capability, uint16_t object);
 bool capability_has_instance(const struct capability *capability, uint16_t object,
                              uint16_t instance);
-/* Version of an object, or what the enabler version implies (/21: 1.0 before LwM2M 1.2, 2.0 from it). */
-void capability_object_version(const struct capability *capability, uint16_t object,
-                               uint8_t *major, uint8_t *minor);
+/* Version of an object, or what the enabler version implies (/21: 1.0 before LwM2M 1.2, 2.0 from
+ * it). */
+void capability_object_version(const struct capability *capability, uint16_t object, uint8_t *major,
+                               uint8_t *minor);
 
 #endif

@@ -26,8 +26,9 @@ void client_free(struct client *client); /* NULL accepted */
 
 /* `path` begins with '/' and is percent-encoded; `body` is sent as application/json when it is not
  * empty. One connection is kept for all requests. ERR_OK: an answer came, see its status. Else
- * `err` says what to do about it: ERR_UNAVAILABLE nobody listens, ERR_DENIED the socket's permissions,
- * ERR_TIMEOUT, ERR_TOO_LARGE, ERR_INVALID the URL, ERR_IO. `answer` is cleared by the caller. */
+ * `err` says what to do about it: ERR_UNAVAILABLE nobody listens, ERR_DENIED the socket's
+ * permissions, ERR_TIMEOUT, ERR_TOO_LARGE, ERR_INVALID the URL, ERR_IO. `answer` is cleared by the
+ * caller. */
 enum err_code client_request(struct client *client, const char *method, const char *path,
                              struct bytes body, struct client_answer *answer, struct err *err);
 void client_answer_init(struct client_answer *answer);
@@ -37,8 +38,8 @@ void client_answer_clear(struct client_answer *answer); /* wipes */
  * document (RFC 9457), or else the status, as text. */
 enum err_code client_problem(const struct client_answer *answer, struct err *err);
 
-/* Appends text with everything percent-encoded but the unreserved characters (RFC 3986 section 2.3):
- * safe as one path segment and as a query value. */
+/* Appends text with everything percent-encoded but the unreserved characters (RFC 3986
+ * section 2.3): safe as one path segment and as a query value. */
 void client_put_escaped(struct buf *out, const char *text);
 
 #endif

@@ -23,8 +23,9 @@ enum content_format {
 
 bool codec_can_encode(int format);
 bool codec_can_decode(int format);
-const char *codec_name(int format);           /* "tlv" "senml-cbor" "senml-json" "lwm2m-cbor" ...; "unknown" */
-int codec_from_name(const char *name);        /* FORMAT_NONE when unknown */
+const char *
+codec_name(int format); /* "tlv" "senml-cbor" "senml-json" "lwm2m-cbor" ...; "unknown" */
+int codec_from_name(const char *name); /* FORMAT_NONE when unknown */
 
 /* Gives the bytes behind a reference while encoding. The bytes stay valid until the encoder asks
  * for the next one; the encoder keeps no copy but the output. */
@@ -41,7 +42,8 @@ enum err_code codec_encode(int format, const struct path *base, const struct rec
                            struct err *err);
 
 /* The type of a resource in a payload that does not carry types (TLV), and the check of those that
- * do. Returns VALUE_NONE when unknown: then TLV gives VALUE_OPAQUE, the others their natural type. */
+ * do. Returns VALUE_NONE when unknown: then TLV gives VALUE_OPAQUE, the others their natural type.
+ */
 struct codec_types {
     enum value_type (*type_of)(void *context, uint16_t object, uint16_t resource);
     void *context;

@@ -10,40 +10,44 @@
 
 #include <sys/socket.h>
 
-enum { CONFIG_LISTENERS_MAX = 16, CONFIG_PATHS_MAX = 16, CONFIG_WORKERS_MAX = 64,
-       CONFIG_HOSTS_MAX = 16 };
+enum {
+    CONFIG_LISTENERS_MAX = 16,
+    CONFIG_PATHS_MAX = 16,
+    CONFIG_WORKERS_MAX = 64,
+    CONFIG_HOSTS_MAX = 16
+};
 
 struct config_listener {
     const char *text;                /* as written: "0.0.0.0:5684", "[::]:5684" */
     struct sockaddr_storage address; /* IPv4 or IPv6 literal with port; port 0 = any free one */
     socklen_t address_len;
-    bool gcm, cbc;                   /* TLS_PSK_WITH_AES_128_GCM_SHA256, .._CBC_SHA256 beside CCM_8 */
+    bool gcm, cbc; /* TLS_PSK_WITH_AES_128_GCM_SHA256, .._CBC_SHA256 beside CCM_8 */
     uint32_t handshake_min_ms, handshake_max_ms; /* flight timers; 1 s and 60 s by default, 9 s for
                                                     slow networks (RFC 7925) */
-    uint32_t ack_timeout_ms;         /* RFC 7252 ACK_TIMEOUT; a class may say otherwise */
-    const struct yaml_node *node;    /* for messages */
+    uint32_t ack_timeout_ms;      /* RFC 7252 ACK_TIMEOUT; a class may say otherwise */
+    const struct yaml_node *node; /* for messages */
 };
 
 struct config {
-    unsigned workers;                /* 1..64; default: processors */
+    unsigned workers; /* 1..64; default: processors */
     size_t listener_count;
     struct config_listener listeners[CONFIG_LISTENERS_MAX];
     size_t profile_count;
     const char *profiles[CONFIG_PATHS_MAX]; /* directories or files */
     const char *store_backend, *store_path;
     uint32_t history_days, retire_seconds;
-    uint32_t half_open_max, sessions_max;   /* per server, shared out to the workers */
-    const char *http_socket;         /* UNIX socket path, NULL = none */
-    const char *http_text;           /* as written, NULL = none */
+    uint32_t half_open_max, sessions_max; /* per server, shared out to the workers */
+    const char *http_socket;              /* UNIX socket path, NULL = none */
+    const char *http_text;                /* as written, NULL = none */
     struct sockaddr_storage http_address;
-    socklen_t http_address_len;      /* 0 = none */
+    socklen_t http_address_len; /* 0 = none */
     size_t http_host_count;
     const char *http_hosts[CONFIG_HOSTS_MAX]; /* Host names accepted besides the address itself */
-    bool http_insecure;              /* `insecure: true`: a public HTTP address without tokens */
+    bool http_insecure; /* `insecure: true`: a public HTTP address without tokens */
     enum log_level log_level;
     bool log_text;
     struct arena *arena;
-    const char *file;                /* where it came from; relative paths inside are relative to its folder */
+    const char *file; /* where it came from; relative paths inside are relative to its folder */
 };
 
 /* NULL after an error finding. */

@@ -4,8 +4,8 @@
 #ifndef USHER_CORELINK_H
 #define USHER_CORELINK_H
 
-#include "usher/capability.h"
 #include "usher/buf.h"
+#include "usher/capability.h"
 
 /* Reads a Bootstrap-Discover answer into `capability` (fields discovered, version, instances,
  * objects). Takes the forms of lwm2m-bootstrap.md section 1.2: quoted or bare values, blanks after

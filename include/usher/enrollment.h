@@ -7,10 +7,10 @@
 #include "usher/object_table.h"
 
 enum {
-    ENDPOINT_MAX = 255,     /* bytes of an endpoint client name */
-    IDENTITY_MAX = 128,     /* bytes of a PSK identity (OMA Transport 1.2 section 5.2.8) */
+    ENDPOINT_MAX = 255, /* bytes of an endpoint client name */
+    IDENTITY_MAX = 128, /* bytes of a PSK identity (OMA Transport 1.2 section 5.2.8) */
     CLASS_MAX = 63,
-    SERVERS_MAX = 8,        /* LwM2M servers of one device */
+    SERVERS_MAX = 8, /* LwM2M servers of one device */
     TAGS_MAX = 32,
     TAG_NAME_MAX = 63,
     TAG_VALUE_MAX = 255,
@@ -42,7 +42,7 @@ struct enrollment {
     char class_name[CLASS_MAX + 1];  /* "" = chosen by a profile's match */
     struct identity identity;        /* of the bootstrap PSK */
     bool blocked;
-    uint64_t revision; /* counts up with every change; 0 = not stored yet */
+    uint64_t revision;   /* counts up with every change; 0 = not stored yet */
     uint64_t bootstraps; /* completed so far */
     struct enrolled_credential credentials[SERVERS_MAX * 3];
     size_t credential_count;

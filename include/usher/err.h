@@ -7,22 +7,22 @@
 enum err_code {
     ERR_OK = 0,
     ERR_NO_MEMORY,
-    ERR_INVALID,       /* input is malformed or contradicts itself */
-    ERR_RANGE,         /* a number or a length is outside what is allowed */
-    ERR_TRUNCATED,     /* input ends too early */
-    ERR_TOO_LARGE,     /* output or input exceeds a stated cap */
-    ERR_UNSUPPORTED,   /* understood, but not offered by this build or this peer */
+    ERR_INVALID,     /* input is malformed or contradicts itself */
+    ERR_RANGE,       /* a number or a length is outside what is allowed */
+    ERR_TRUNCATED,   /* input ends too early */
+    ERR_TOO_LARGE,   /* output or input exceeds a stated cap */
+    ERR_UNSUPPORTED, /* understood, but not offered by this build or this peer */
     ERR_NOT_FOUND,
     ERR_EXISTS,
-    ERR_CONFLICT,      /* a revision or generation is no longer the current one */
+    ERR_CONFLICT, /* a revision or generation is no longer the current one */
     ERR_DENIED,
     ERR_IO,
-    ERR_UNAVAILABLE,   /* a part we depend on (the store) does not answer now; try again later */
+    ERR_UNAVAILABLE, /* a part we depend on (the store) does not answer now; try again later */
     ERR_TIMEOUT,
     ERR_BUSY,          /* a cap is reached */
     ERR_NEWER_VERSION, /* data was written by a newer usher */
     ERR_READ_ONLY,
-    ERR_INTERNAL,      /* our own fault */
+    ERR_INTERNAL, /* our own fault */
     ERR_CODE_COUNT
 };
 

@@ -25,7 +25,7 @@ struct http_config {
     const char *socket_path;                /* NULL = none; created 0660, removed on stop */
     const struct sockaddr_storage *address; /* NULL = none */
     socklen_t address_len;
-    const char *const *hosts;               /* accepted Host names besides the address */
+    const char *const *hosts; /* accepted Host names besides the address */
     size_t host_count;
     const char *version;
     struct store *store;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* module: feed */
-/* Who is bootstrapping at this moment: the claim of an endpoint by one session (I2, trap 10) and the
- * transient state shown to people. In memory, bounded. Any thread; locked in shards, taken a few
- * times a bootstrap and never per datagram. */
+/* Who is bootstrapping at this moment: the claim of an endpoint by one session (I2, trap 10) and
+ * the transient state shown to people. In memory, bounded. Any thread; locked in shards, taken a
+ * few times a bootstrap and never per datagram. */
 #ifndef USHER_LIVE_H
 #define USHER_LIVE_H
 
@@ -36,8 +36,10 @@ bool live_set_state(struct live *live, const char *endpoint, const struct live_h
                     enum device_state state, const char *class_name);
 bool live_release(struct live *live, const char *endpoint, const struct live_holder *holder);
 bool live_get(struct live *live, const char *endpoint, struct live_entry *out);
-/* Copies entries with that state (-1 = any) in byte order of endpoint after `after` (NULL = start). */
-size_t live_list(struct live *live, int state, const char *after, struct live_entry *out, size_t cap);
+/* Copies entries with that state (-1 = any) in byte order of endpoint after `after` (NULL = start).
+ */
+size_t live_list(struct live *live, int state, const char *after, struct live_entry *out,
+                 size_t cap);
 void live_counts(struct live *live, uint64_t by_state[STATE_COUNT]);
 
 #endif

@@ -12,7 +12,13 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
 void log_configure(int fd, enum log_level least, bool text);
 enum log_level log_level_from_name(const char *name, bool *known); /* debug info warning error */
 
-enum log_field_type { LOG_FIELD_END, LOG_FIELD_TEXT, LOG_FIELD_BYTES, LOG_FIELD_NUMBER, LOG_FIELD_BOOL };
+enum log_field_type {
+    LOG_FIELD_END,
+    LOG_FIELD_TEXT,
+    LOG_FIELD_BYTES,
+    LOG_FIELD_NUMBER,
+    LOG_FIELD_BOOL
+};
 
 struct log_field {
     enum log_field_type type;

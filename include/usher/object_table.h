@@ -9,8 +9,15 @@
 
 enum lwm2m_version { LWM2M_VERSION_UNKNOWN = 0, LWM2M_1_0 = 10, LWM2M_1_1 = 11, LWM2M_1_2 = 12 };
 
-enum { OBJECT_SECURITY = 0, OBJECT_SERVER = 1, OBJECT_ACCESS_CONTROL = 2, OBJECT_DEVICE = 3,
-       OBJECT_OSCORE = 21, OBJECT_COSE = 23, OBJECT_MQTT = 24 };
+enum {
+    OBJECT_SECURITY = 0,
+    OBJECT_SERVER = 1,
+    OBJECT_ACCESS_CONTROL = 2,
+    OBJECT_DEVICE = 3,
+    OBJECT_OSCORE = 21,
+    OBJECT_COSE = 23,
+    OBJECT_MQTT = 24
+};
 
 struct object_definition {
     uint16_t id;
@@ -28,8 +35,8 @@ struct resource_definition {
     bool mandatory;
     bool executable;
     enum lwm2m_version since;
-    int64_t least; /* range of a number, or of the length in bytes of a string or opaque; */
-    int64_t most;  /* least > most = no range known */
+    int64_t least;    /* range of a number, or of the length in bytes of a string or opaque; */
+    int64_t most;     /* least > most = no range known */
     const char *note; /* unit or meaning for messages, or NULL */
 };
 
@@ -37,8 +44,8 @@ const struct object_definition *object_table_object(uint16_t object); /* NULL = 
 const struct resource_definition *object_table_resource(uint16_t object, uint16_t resource);
 /* All resources of one object in order of id; *count = 0 when the object is unknown. */
 const struct resource_definition *object_table_resources(uint16_t object, size_t *count);
-/* The type a device of that version expects: /21 resources 0, 1, 2, 5, 6 are String before LwM2M 1.2
- * and Opaque from it on. VALUE_NONE = unknown. */
+/* The type a device of that version expects: /21 resources 0, 1, 2, 5, 6 are String before
+ * LwM2M 1.2 and Opaque from it on. VALUE_NONE = unknown. */
 enum value_type object_table_type(uint16_t object, uint16_t resource, enum lwm2m_version version);
 /* Type and range. `err` names what is allowed. */
 enum err_code object_table_check(const struct resource_definition *definition,

@@ -9,11 +9,11 @@
 /* Stored by number: append only. The first is the state of a device that never called. */
 enum device_state {
     STATE_NEW = 0,
-    STATE_SEEN = 1,         /* handshake done, no Bootstrap-Request yet */
+    STATE_SEEN = 1, /* handshake done, no Bootstrap-Request yet */
     STATE_WRITING = 2,
-    STATE_VERIFYING = 3,    /* Finish sent, answer awaited */
+    STATE_VERIFYING = 3, /* Finish sent, answer awaited */
     STATE_BOOTSTRAPPED = 4,
-    STATE_UNCONFIRMED = 5,  /* Pack sent, or the Finish answer was lost */
+    STATE_UNCONFIRMED = 5, /* Pack sent, or the Finish answer was lost */
     STATE_FAILED = 6,
     STATE_HELD = 7,
     STATE_BLOCKED = 8,
@@ -32,15 +32,15 @@ enum cause {
     CAUSE_STORE_UNAVAILABLE = 7,
     CAUSE_HANDOFF_FAILED = 8,
     CAUSE_SUPERSEDED = 9,
-    CAUSE_RESET = 10,             /* the device answered with RST */
-    CAUSE_DEADLINE = 11,          /* the whole bootstrap took longer than allowed */
-    CAUSE_BAD_REQUEST = 12,       /* Bootstrap-Request malformed */
+    CAUSE_RESET = 10,       /* the device answered with RST */
+    CAUSE_DEADLINE = 11,    /* the whole bootstrap took longer than allowed */
+    CAUSE_BAD_REQUEST = 12, /* Bootstrap-Request malformed */
     CAUSE_UNSUPPORTED_FORMAT = 13,
-    CAUSE_PLAN_FAILED = 14,       /* the profile cannot be applied to this device */
-    CAUSE_NOT_ALLOWED = 15,       /* rebootstrap: once, approve, quarantine */
+    CAUSE_PLAN_FAILED = 14, /* the profile cannot be applied to this device */
+    CAUSE_NOT_ALLOWED = 15, /* rebootstrap: once, approve, quarantine */
     CAUSE_SHUTDOWN = 16,
-    CAUSE_CLOSED = 17,            /* the device closed the session before Finish */
-    CAUSE_REMOVED = 18,           /* removed or blocked by an operator in mid-session */
+    CAUSE_CLOSED = 17,  /* the device closed the session before Finish */
+    CAUSE_REMOVED = 18, /* removed or blocked by an operator in mid-session */
     /* Turned away before a device was known (I8): counters and the list of rejects only. */
     CAUSE_UNKNOWN_IDENTITY = 40,
     CAUSE_BAD_KEY = 41,
@@ -49,7 +49,7 @@ enum cause {
     CAUSE_HANDSHAKE_TIMEOUT = 44,
     CAUSE_HANDSHAKE_FAILED = 45,
     CAUSE_NO_CIPHERSUITE = 46,
-    CAUSE_LIMIT = 47,             /* a cap was reached */
+    CAUSE_LIMIT = 47, /* a cap was reached */
     CAUSE_LAST
 };
 
@@ -66,25 +66,25 @@ enum { OUTCOME_STEPS_MAX = 64, OUTCOME_SOURCE_MAX = 63, OUTCOME_WARNINGS_MAX = 8
 struct outcome_step {
     uint8_t operation; /* enum operation_kind of plan.h */
     struct path path;
-    uint8_t code;      /* CoAP code of the answer, 0 = none came */
+    uint8_t code; /* CoAP code of the answer, 0 = none came */
     uint16_t attempts;
     uint32_t duration_ms;
 };
 
 struct outcome {
-    char id[33];                       /* 32 hex digits, made by the server, sorts by time */
+    char id[33]; /* 32 hex digits, made by the server, sorts by time */
     char endpoint[ENDPOINT_MAX + 1];
     char class_name[CLASS_MAX + 1];
-    enum device_state state;           /* BOOTSTRAPPED, UNCONFIRMED or FAILED */
+    enum device_state state; /* BOOTSTRAPPED, UNCONFIRMED or FAILED */
     enum cause cause;
-    char detail[160];                  /* for people: "PUT /0/1 answered 4.00 Bad Request" */
+    char detail[160];                    /* for people: "PUT /0/1 answered 4.00 Bad Request" */
     char source[OUTCOME_SOURCE_MAX + 1]; /* address:port */
     int64_t started_wall_ms;
     uint32_t handshake_ms;
-    uint32_t duration_ms;              /* ClientHello with cookie to the end */
+    uint32_t duration_ms;                /* ClientHello with cookie to the end */
     uint32_t bytes_sent, bytes_received; /* UDP payload, this session */
-    int format;                        /* content format used for writes, or -1 */
-    char profile_hash[17];             /* plan_hash in hex */
+    int format;                          /* content format used for writes, or -1 */
+    char profile_hash[17];               /* plan_hash in hex */
     char warnings[OUTCOME_WARNINGS_MAX][96];
     size_t warning_count;
     size_t step_count;

@@ -20,7 +20,7 @@ enum operation_kind {
 struct operation {
     enum operation_kind kind;
     struct path path;
-    bool optional;              /* a refusal is a warning (I3: never for /0 /1) */
+    bool optional;                /* a refusal is a warning (I3: never for /0 /1) */
     const struct record *records; /* WRITE: what to write, borrowed from the plan */
     size_t record_count;
 };
@@ -31,9 +31,9 @@ struct plan_context {
     int64_t now_wall_ms; /* for ${now} */
 };
 
-/* Order (OMA Core 1.2 section 6.1.7; reference section 9): DELETE old, WRITE /21, /0, /1, /2, others,
- * FINISH; instance-level writes. Never deletes or overwrites the bootstrap account. Discover is
- * not in the plan: the session does it first, if the class wants it. */
+/* Order (OMA Core 1.2 section 6.1.7; reference section 9): DELETE old, WRITE /21, /0, /1, /2,
+ * others, FINISH; instance-level writes. Never deletes or overwrites the bootstrap account.
+ * Discover is not in the plan: the session does it first, if the class wants it. */
 enum err_code plan_build(const struct profile *profile, const struct enrollment *enrollment,
                          const struct capability *capability, const struct plan_context *context,
                          struct plan **out, struct err *err);
@@ -45,7 +45,8 @@ const struct operation *plan_operation(const struct plan *plan, size_t index);
  * All are encodable. */
 size_t plan_formats(const struct plan *plan, int formats[static PROFILE_FORMATS_MAX]);
 enum lwm2m_version plan_version(const struct plan *plan); /* the version written for */
-/* Same profile, device data and capability give the same hash; ${now} and generations do not count. */
+/* Same profile, device data and capability give the same hash; ${now} and generations do not count.
+ */
 uint64_t plan_hash(const struct plan *plan);
 /* Remarks for people: limits of the class exceeded, resources left out for the version. */
 size_t plan_warning_count(const struct plan *plan);

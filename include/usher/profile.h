@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* module: profile */
-/* Profiles: what the devices of a class receive. Read from YAML, checked as a whole, then immutable;
- * a set is counted and shared by all threads, a reload makes a new set. */
+/* Profiles: what the devices of a class receive. Read from YAML, checked as a whole, then
+ * immutable; a set is counted and shared by all threads, a reload makes a new set. */
 #ifndef USHER_PROFILE_H
 #define USHER_PROFILE_H
 
@@ -25,21 +25,25 @@ enum client_delete {
 struct client_behaviour {
     enum client_discover discover;
     enum client_delete delete_style;
-    int format;                        /* content format, or -1: pct, else TLV */
-    enum lwm2m_version version;        /* LWM2M_VERSION_UNKNOWN: as discovered or hinted, else 1.0 */
-    int bootstrap_instance;            /* /0 instance of the bootstrap account when not discovered; -1: 0 */
-    int first_security_instance;       /* -1: the lowest free one */
-    int first_server_instance;         /* -1: 0 */
-    bool empty_resources;              /* write /0/x/3, 4, 5 empty rather than leave them out */
-    uint32_t ack_timeout_ms;           /* first CoAP timeout, RFC 7252 ACK_TIMEOUT; 0 = the listener's */
-    uint32_t deadline_ms;              /* of the whole bootstrap; default 180 s */
-    uint32_t request_timeout_ms;       /* of one operation with all its repeats; default 93 s */
-    uint16_t identity_max, key_max;    /* bytes; 0 = no limit known */
-    uint16_t message_max;              /* bytes of one CoAP payload; 0 = no limit known: Block1 over 1024 */
+    int format;                 /* content format, or -1: pct, else TLV */
+    enum lwm2m_version version; /* LWM2M_VERSION_UNKNOWN: as discovered or hinted, else 1.0 */
+    int bootstrap_instance; /* /0 instance of the bootstrap account when not discovered; -1: 0 */
+    int first_security_instance; /* -1: the lowest free one */
+    int first_server_instance;   /* -1: 0 */
+    bool empty_resources;        /* write /0/x/3, 4, 5 empty rather than leave them out */
+    uint32_t ack_timeout_ms;     /* first CoAP timeout, RFC 7252 ACK_TIMEOUT; 0 = the listener's */
+    uint32_t deadline_ms;        /* of the whole bootstrap; default 180 s */
+    uint32_t request_timeout_ms; /* of one operation with all its repeats; default 93 s */
+    uint16_t identity_max, key_max; /* bytes; 0 = no limit known */
+    uint16_t message_max; /* bytes of one CoAP payload; 0 = no limit known: Block1 over 1024 */
 };
 
-enum rebootstrap_policy { REBOOTSTRAP_ALLOW, REBOOTSTRAP_ONCE, REBOOTSTRAP_APPROVE,
-                          REBOOTSTRAP_QUARANTINE };
+enum rebootstrap_policy {
+    REBOOTSTRAP_ALLOW,
+    REBOOTSTRAP_ONCE,
+    REBOOTSTRAP_APPROVE,
+    REBOOTSTRAP_QUARANTINE
+};
 
 /* How a server's credential comes to be. */
 enum credential_source {
@@ -59,8 +63,9 @@ void profile_set_unref(struct profile_set *set); /* NULL accepted */
 size_t profile_set_count(const struct profile_set *set);
 const struct profile *profile_set_at(const struct profile_set *set, size_t index); /* by name */
 const struct profile *profile_set_find(const struct profile_set *set, const char *class_name);
-/* The class of a device: its enrolled class, else the most specific `match`. NULL with ERR_NOT_FOUND
- * (no class, or a class that the set does not hold) or ERR_CONFLICT (two match equally well). */
+/* The class of a device: its enrolled class, else the most specific `match`. NULL with
+ * ERR_NOT_FOUND (no class, or a class that the set does not hold) or ERR_CONFLICT (two match
+ * equally well). */
 const struct profile *profile_set_select(const struct profile_set *set,
                                          const struct enrollment *enrollment, struct err *err);
 

@@ -10,7 +10,7 @@
 struct rejects;
 
 struct reject {
-    struct identity identity;    /* len 0 = none was seen */
+    struct identity identity;            /* len 0 = none was seen */
     char source[OUTCOME_SOURCE_MAX + 1]; /* address without port */
     enum cause cause;
     uint64_t count;
@@ -19,7 +19,8 @@ struct reject {
 
 struct rejects *rejects_new(size_t max);
 void rejects_free(struct rejects *rejects);
-/* True when this is the first of its kind for a minute: worth a log line. */
+/* True when this is the first of its kind for a minute: worth a log line. At most 120 such lines a
+ * minute in all, so that ever new identities cannot flood the log; the counts go on. */
 bool rejects_add(struct rejects *rejects, struct bytes identity, const char *source,
                  enum cause cause, int64_t wall_ms);
 /* Newest first. */

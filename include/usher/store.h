@@ -17,15 +17,15 @@ struct store;
 struct store_lane;
 
 struct store_config {
-    const char *backend;       /* "sqlite" or "memory" */
-    const char *path;          /* sqlite: the database file; made 0600 when absent; locked against a
-                                  second usherd */
-    unsigned gather_ms;        /* most a change waits for company; 0 = default 2 */
-    unsigned gather_rows;      /* most changes in one commit; 0 = default 64 */
-    unsigned queue_max;        /* changes waiting; beyond: ERR_BUSY; 0 = default 65536 */
-    unsigned history_days;     /* outcomes older than this are dropped; 0 = kept for ever */
-    unsigned retire_seconds;   /* grace of a retiring credential; 0 = default 86400 */
-    const char *vfs;           /* sqlite VFS name, NULL = default (tests) */
+    const char *backend;     /* "sqlite" or "memory" */
+    const char *path;        /* sqlite: the database file; made 0600 when absent; locked against a
+                                second usherd */
+    unsigned gather_ms;      /* most a change waits for company; 0 = default 2 */
+    unsigned gather_rows;    /* most changes in one commit; 0 = default 64 */
+    unsigned queue_max;      /* changes waiting; beyond: ERR_BUSY; 0 = default 65536 */
+    unsigned history_days;   /* outcomes older than this are dropped; 0 = kept for ever */
+    unsigned retire_seconds; /* grace of a retiring credential; 0 = default 86400 */
+    const char *vfs;         /* sqlite VFS name, NULL = default (tests) */
 };
 
 /* ERR_NEWER_VERSION, ERR_READ_ONLY, ERR_BUSY (another usherd has it), ERR_IO, ERR_INVALID: err says
@@ -38,7 +38,7 @@ void store_close(struct store *store);
 enum err_code store_health(struct store *store, struct err *err);
 
 enum err_code store_lane_open(struct store *store, struct store_lane **out, struct err *err);
-void store_lane_close(struct store_lane *lane); /* pending callbacks run with ERR_UNAVAILABLE */
+void store_lane_close(struct store_lane *lane);   /* pending callbacks run with ERR_UNAVAILABLE */
 int store_lane_fd(const struct store_lane *lane); /* becomes readable when poll has something */
 void store_lane_poll(struct store_lane *lane);
 
@@ -50,7 +50,7 @@ struct store_device {
     enum device_state state; /* last folded outcome's; new, blocked */
     enum cause cause;
     int64_t created_wall_ms, changed_wall_ms;
-    int64_t last_wall_ms;    /* end of the last bootstrap attempt, 0 = never */
+    int64_t last_wall_ms; /* end of the last bootstrap attempt, 0 = never */
     uint32_t last_duration_ms;
 };
 void store_device_clear(struct store_device *device); /* wipes */
@@ -98,11 +98,19 @@ void store_record(struct store_lane *lane, const struct outcome *outcome,
 enum store_change { STORE_CREATED, STORE_CHANGED, STORE_UNCHANGED };
 
 /* Enrols, or changes an enrolled device. Same data again: STORE_UNCHANGED, nothing written.
- * Without `replace`, other data for a known endpoint: ERR_EXISTS. An identity that belongs to another
- * endpoint: ERR_CONFLICT, named in err. Server credentials given here (source `enrolled`) become
- * active at once. Changing the bootstrap identity or key keeps history. */
+ * Without `replace`, other data for a known endpoint: ERR_EXISTS. An identity that belongs to
+ * another endpoint: ERR_CONFLICT, named in err. Server credentials given here (source `enrolled`)
+ * become active at once. Changing the bootstrap identity or key keeps history. */
 enum err_code store_enroll(struct store_lane *lane, const struct store_device *device, bool replace,
                            enum store_change *change, struct err *err);
+/* The same for many devices, which share commits; results[i] belongs to devices[i]. */
+struct store_enrolled {
+    enum err_code code;
+    enum store_change change; /* when code is ERR_OK */
+    struct err err;           /* else */
+};
+void store_enroll_many(struct store_lane *lane, const struct store_device *devices, size_t count,
+                       bool replace, struct store_enrolled *results);
 enum err_code store_get(struct store_lane *lane, struct bytes endpoint, struct store_device *out,
                         struct err *err);
 enum err_code store_set_blocked(struct store_lane *lane, struct bytes endpoint, bool blocked,
@@ -142,7 +150,8 @@ enum err_code store_history(struct store_lane *lane, struct bytes endpoint, cons
                             bool (*each)(void *context, const struct outcome *outcome),
                             void *context, struct err *err);
 
-/* Devices by class and state, kept in memory: no scan. Blocked devices count under STATE_BLOCKED. */
+/* Devices by class and state, kept in memory: no scan. Blocked devices count under STATE_BLOCKED.
+ */
 struct store_count {
     char class_name[CLASS_MAX + 1];
     uint64_t by_state[STATE_COUNT];

@@ -38,9 +38,9 @@ enum secret_kind {
 
 struct secret_ref {
     enum secret_kind kind;
-    uint16_t ssid;             /* 0 = the bootstrap account */
-    bool as_text;              /* write as String (object /21 1.x) rather than Opaque */
-    uint64_t generation;       /* 0 = not made yet (preview) */
+    uint16_t ssid;       /* 0 = the bootstrap account */
+    bool as_text;        /* write as String (object /21 1.x) rather than Opaque */
+    uint64_t generation; /* 0 = not made yet (preview) */
 };
 
 struct value {
@@ -56,8 +56,9 @@ struct value {
     };
 };
 
-const char *value_type_name(enum value_type type); /* "string" "integer" "unsigned" "float" "boolean"
-                                                      "opaque" "time" "objlink" "secret" */
+const char *
+value_type_name(enum value_type type); /* "string" "integer" "unsigned" "float" "boolean"
+                                          "opaque" "time" "objlink" "secret" */
 bool value_type_from_name(const char *name, enum value_type *out);
 bool value_equal(const struct value *a, const struct value *b);
 const char *secret_kind_name(enum secret_kind kind); /* "psk-identity" "psk-key" ... */

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* module: sim */
+/* Simulated LwM2M devices that bootstrap over DTLS with a pre-shared key (or plain CoAP), well- and
+ * ill-behaved. A device is a state machine without socket and clock: datagrams and the time come
+ * in, datagrams go out by a callback; so whole networks run on a false clock. One thread a device.
+ */
+#ifndef USHER_SIM_H
+#define USHER_SIM_H
+
+#include "usher/codec.h"
+#include "usher/secret.h"
+
+struct sim_device;
+
+enum { SIM_CIPHER_CCM8 = 0xc0a8, SIM_CIPHER_GCM = 0x00a8, SIM_CIPHER_CBC = 0x00ae };
+
+/* ---- misbehaviour ---- */
+
+enum sim_answer_kind { SIM_ANSWER_CODE, SIM_ANSWER_NONE, SIM_ANSWER_RESET };
+
+/* Answers chosen operations otherwise; such an operation is not carried out. */
+struct sim_answer_rule {
+    uint8_t method; /* 0 = any */
+    bool has_path;
+    bool finish;      /* the path is /bs */
+    struct path path; /* exactly this one */
+    unsigned ordinal; /* only the n-th operation of the device, from 1; 0 = any */
+    unsigned times;   /* only so often; 0 = always */
+    enum sim_answer_kind kind;
+    uint8_t code;
+};
+
+enum { SIM_RULES_MAX = 16 };
+
+struct sim_faults {
+    uint64_t seed;
+    /* What happens to each datagram, both ways, in thousandths. A reordered one comes 40 ms late.
+     */
+    unsigned drop, duplicate, reorder;
+    uint32_t delay_min_ms, delay_max_ms;
+    struct sim_answer_rule rules[SIM_RULES_MAX];
+    size_t rule_count;
+    unsigned reboot_after; /* restarts instead of answering its n-th operation, once; 0 = never */
+    bool reboot_in_handshake; /* restarts when the server's first flight arrives, once */
+    bool wrong_key;
+};
+
+/* "PUT:/0/1=4.15", "POST:/bs=4.06x1" (once), "3=none" (the third operation), "DELETE=rst". */
+enum err_code sim_rule_parse(const char *text, struct sim_answer_rule *out, struct err *err);
+
+/* ---- a device ---- */
+
+struct sim_config {
+    const char *server_uri;     /* coaps://host:port, or coap:// for no security; also in /0/x/0 */
+    const char *endpoint;       /* ep=; NULL = not sent */
+    struct bytes identity, key; /* copied */
+    enum lwm2m_version version;
+    int preferred_format;        /* pct=; FORMAT_NONE = not sent */
+    uint16_t cipher;             /* the only suite offered; 0 = C0A8, 00A8 and 00AE */
+    uint16_t bootstrap_instance; /* of its bootstrap account in /0 */
+    const struct record
+        *holds; /* what it holds besides its account and /3/0, such as old accounts; copied */
+    size_t hold_count;
+    const uint16_t *objects; /* it knows only these; NULL = 0 1 2 3 4 5 and by version 21 23 24 */
+    size_t object_count;
+    const int *formats; /* it takes only these; NULL = all by version */
+    size_t format_count;
+    uint16_t identity_max, key_max; /* longest it takes in a Write of /0; 0 = no limit */
+    uint32_t handshake_min_ms, handshake_max_ms; /* 0 = 1000, 60000 */
+    uint32_t ack_timeout_ms;                     /* 0 = 2000 */
+    uint32_t timeout_ms;   /* of the whole bootstrap, handshake included; 0 = 247000 */
+    bool timeout_restarts; /* counted anew from each operation */
+    uint32_t linger_ms;    /* stays after Finish to answer repeats, then closes */
+    uint8_t block_szx;     /* largest block it takes and sends, 0..6 */
+    uint32_t payload_max;  /* longest Write without Block1; 0 = 1024 */
+    uint32_t transfer_max; /* longest Write in all; 0 = 16384 */
+    bool late_mandatory;   /* a missing mandatory resource: 4.06 at Finish, not 4.00 at once */
+    bool merge_writes;     /* a Write keeps resources that it does not name */
+    bool separate;         /* answers in messages of their own after an empty ACK */
+    bool separate_non;     /* those are non-confirmable */
+    uint32_t separate_delay_ms;
+    bool has_mid_start;
+    uint16_t mid_start; /* first message id, also after a reboot; else random */
+    struct sim_faults faults;
+    void (*random)(void *context, void *data, size_t len); /* NULL = the kernel's */
+    void *random_context;
+};
+
+/* 1.1, no pct, everything else usual. */
+void sim_config_init(struct sim_config *config);
+
+enum sim_state {
+    SIM_IDLE, /* not started */
+    SIM_HANDSHAKE,
+    SIM_REQUESTING,   /* POST /bs is under way */
+    SIM_SERVED,       /* it was accepted: operations come in */
+    SIM_BOOTSTRAPPED, /* Finish was answered 2.04 */
+    SIM_FAILED,
+};
+
+/* One operation of the server on the device. */
+struct sim_operation {
+    uint8_t method;
+    bool finish;
+    struct path path;
+    int format;   /* of the request's payload, or what was accepted; -1 = none */
+    uint8_t code; /* of the answer; 0 = none was given */
+    uint32_t payload_len;
+    uint32_t at_ms; /* since the start */
+};
+
+enum { SIM_OPERATIONS_MAX = 128, SIM_REASON_MAX = 48, SIM_DETAIL_MAX = 200 };
+
+struct sim_report {
+    enum sim_state state;
+    char reason[SIM_REASON_MAX]; /* stable, "" until failed: handshake-timeout dtls-alert-20
+                                    request-refused-4.00 no-answer no-finish finish-refused
+                                    closed-by-server reset tls-error */
+    char detail[SIM_DETAIL_MAX]; /* for people */
+    uint32_t handshake_ms, duration_ms;
+    uint64_t datagrams_sent, datagrams_received, bytes_sent, bytes_received; /* UDP payloads */
+    uint32_t retransmissions; /* CoAP messages sent again */
+    uint32_t duplicates;      /* requests of the server seen again */
+    uint32_t reboots;
+    size_t operation_count; /* more than SIM_OPERATIONS_MAX: the rest is not kept */
+    struct sim_operation operations[SIM_OPERATIONS_MAX];
+};
+
+typedef void (*sim_send_fn)(void *context, struct bytes datagram);
+
+/* `config` may go afterwards, what it points to is copied. */
+enum err_code sim_device_new(const struct sim_config *config, sim_send_fn send, void *context,
+                             struct sim_device **out, struct err *err);
+void sim_device_free(struct sim_device *device); /* wipes; NULL accepted */
+
+/* Begins a bootstrap with a new handshake; again after its end, with the objects it then holds. */
+void sim_device_start(struct sim_device *device, uint64_t now);
+/* Power loss in mid-bootstrap: the objects are again those of the last start, a new handshake
+ * begins. */
+void sim_device_reboot(struct sim_device *device, uint64_t now);
+void sim_device_receive(struct sim_device *device, struct bytes datagram, uint64_t now);
+void sim_device_expire(struct sim_device *device, uint64_t now);
+uint64_t sim_device_next(const struct sim_device *device); /* UINT64_MAX = no timer */
+/* Bootstrapped or failed, and nothing left to send. */
+bool sim_device_over(const struct sim_device *device);
+
+const struct sim_report *sim_device_report(const struct sim_device *device);
+/* What it holds, in order of path; valid until the next call that changes the device. */
+const struct record *sim_device_objects(const struct sim_device *device, size_t *count);
+const struct value *sim_device_value(const struct sim_device *device,
+                                     const struct path *path); /* or NULL */
+/* True for resources whose bytes are never shown: keys of /0, /21, /23, /24. */
+bool sim_is_secret(const struct path *path);
+const char *sim_state_name(enum sim_state state);
+
+/* The program usher-sim. */
+int sim_main(int argc, char **argv);
+
+#endif

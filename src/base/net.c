@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Internet addresses as plain values. */
+#include "usher/net.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+bool net_from_sockaddr(const struct sockaddr *address, struct net_address *out)
+{
+    struct net_address result = {0};
+
+    if (address->sa_family == AF_INET) {
+        struct sockaddr_in in;
+        memcpy(&in, address, sizeof in);
+        result.family = 4;
+        result.port = ntohs(in.sin_port);
+        memcpy(result.ip, &in.sin_addr, 4);
+    } else if (address->sa_family == AF_INET6) {
+        struct sockaddr_in6 in6;
+        memcpy(&in6, address, sizeof in6);
+        result.family = 6;
+        result.port = ntohs(in6.sin6_port);
+        result.scope = in6.sin6_scope_id;
+        memcpy(result.ip, &in6.sin6_addr, 16);
+    } else {
+        return false;
+    }
+    *out = result;
+    return true;
+}
+
+socklen_t net_to_sockaddr(const struct net_address *address, struct sockaddr_storage *out)
+{
+    memset(out, 0, sizeof *out);
+    if (address->family == 4) {
+        struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(address->port)};
+        memcpy(&in.sin_addr, address->ip, 4);
+        memcpy(out, &in, sizeof in);
+        return sizeof in;
+    }
+    struct sockaddr_in6 in6 = {
+        .sin6_family = AF_INET6,
+        .sin6_port = htons(address->port),
+        .sin6_scope_id = address->scope,
+    };
+    memcpy(&in6.sin6_addr, address->ip, 16);
+    memcpy(out, &in6, sizeof in6);
+    return sizeof in6;
+}
+
+static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+static bool is_mapped(const struct net_address *address)
+{
+    return address->family == 6 && memcmp(address->ip, mapped_prefix, sizeof mapped_prefix) == 0;
+}
+
+void net_text(const struct net_address *address, bool with_port, char out[static NET_TEXT_SIZE])
+{
+    char host[INET6_ADDRSTRLEN] = "?";
+    bool as_ipv4 = address->family == 4 || is_mapped(address);
+
+    if (as_ipv4)
+        inet_ntop(AF_INET, address->family == 4 ? address->ip : address->ip + 12, host,
+                  sizeof host);
+    else if (address->family == 6)
+        inet_ntop(AF_INET6, address->ip, host, sizeof host);
+    if (!with_port)
+        snprintf(out, NET_TEXT_SIZE, "%s", host);
+    else if (as_ipv4)
+        snprintf(out, NET_TEXT_SIZE, "%s:%u", host, address->port);
+    else
+        snprintf(out, NET_TEXT_SIZE, "[%s]:%u", host, address->port);
+}
+
+bool net_path_equal(const struct net_path *a, const struct net_path *b)
+{
+    return memcmp(a, b, sizeof *a) == 0;
+}
+
+bool net_is_loopback(const struct net_address *address)
+{
+    static const uint8_t ipv6_loopback[16] = {[15] = 1};
+
+    if (address->family == 4)
+        return address->ip[0] == 127;
+    if (is_mapped(address))
+        return address->ip[12] == 127;
+    return memcmp(address->ip, ipv6_loopback, sizeof ipv6_loopback) == 0;
+}

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One association's DTLS, on Mbed TLS: handshake, records, timers. All of Mbed TLS that the
+ * endpoint uses for sessions is in this file, so that another engine can take its place. */
+#include "endpoint_priv.h"
+
+#include <mbedtls/error.h>
+#include <string.h>
+
+/* ---- what Mbed TLS calls ---- */
+
+static int tls_send(void *context, const unsigned char *data, size_t len)
+{
+    struct association *association = context;
+    struct endpoint *endpoint = association->endpoint;
+
+    if (association->handshake != NULL)
+        association->handshake->flight_sent_at = endpoint->now;
+    association->bytes_sent += (uint32_t)len;
+    endpoint->counters.bytes_sent += len;
+    endpoint->ops.send(endpoint->ops.context, &association->path, bytes_of(data, len));
+    return (int)len;
+}
+
+static int tls_receive(void *context, unsigned char *out, size_t cap)
+{
+    struct association *association = context;
+    size_t len = association->input.len;
+
+    if (len == 0)
+        return MBEDTLS_ERR_SSL_WANT_READ;
+    if (len > cap)
+        len = cap; /* Mbed TLS finds the record truncated and drops it */
+    memcpy(out, association->input.data, len);
+    association->input.len = 0;
+    return (int)len;
+}
+
+static void tls_set_timer(void *context, uint32_t intermediate_ms, uint32_t final_ms)
+{
+    struct association *association = context;
+    uint64_t now = association->endpoint->now;
+
+    association->flight_intermediate = final_ms == 0 ? 0 : now + intermediate_ms;
+    association->flight_final = final_ms == 0 ? 0 : now + final_ms;
+}
+
+static int tls_get_timer(void *context)
+{
+    struct association *association = context;
+    uint64_t now = association->endpoint->now;
+
+    if (association->flight_final == 0)
+        return -1;
+    if (now >= association->flight_final)
+        return 2;
+    return now >= association->flight_intermediate ? 1 : 0;
+}
+
+/* Never fails: an alert 115 here would tell who is enrolled (trap 5). Without a resolved key for
+ * exactly this identity, the handshake goes on with a key that nobody has. */
+static int tls_psk(void *context, mbedtls_ssl_context *ssl, const unsigned char *identity,
+                   size_t identity_len)
+{
+    struct endpoint *endpoint = context;
+    struct handshake *handshake = endpoint->in_tls->handshake;
+    struct bytes wanted = bytes_of(identity, identity_len);
+
+    if (handshake != NULL && handshake->answered &&
+        bytes_equal(wanted, bytes_of(handshake->identity, handshake->identity_len)))
+        return mbedtls_ssl_set_hs_psk(ssl, handshake->key.data, handshake->key.len);
+
+    uint8_t nobody[16];
+    bytes_random(nobody, sizeof nobody);
+    if (handshake != NULL) {
+        handshake->decoy = true;
+        handshake->decoy_cause = CAUSE_UNKNOWN_IDENTITY;
+    }
+    return mbedtls_ssl_set_hs_psk(ssl, nobody, sizeof nobody);
+}
+
+/* The gate has checked the cookie before the context was made. */
+static int tls_cookie_write(void *context, unsigned char **out, unsigned char *end,
+                            const unsigned char *client_id, size_t client_id_len)
+{
+    return MBEDTLS_ERR_SSL_INTERNAL_ERROR;
+}
+
+static int tls_cookie_check(void *context, const unsigned char *cookie, size_t cookie_len,
+                            const unsigned char *client_id, size_t client_id_len)
+{
+    return 0;
+}
+
+/* ---- configuration of a listener ---- */
+
+bool listener_init(struct listener *listener, struct endpoint *endpoint,
+                   const struct endpoint_listener *settings)
+{
+    size_t count = 0;
+
+    listener->endpoint = endpoint;
+    listener->settings = *settings;
+    listener->suites[count++] = MBEDTLS_TLS_PSK_WITH_AES_128_CCM_8;
+    if (settings->gcm)
+        listener->suites[count++] = MBEDTLS_TLS_PSK_WITH_AES_128_GCM_SHA256;
+    if (settings->cbc)
+        listener->suites[count++] = MBEDTLS_TLS_PSK_WITH_AES_128_CBC_SHA256;
+    listener->suites[count] = 0;
+
+    mbedtls_ssl_config *tls = &listener->tls;
+    mbedtls_ssl_config_init(tls);
+    if (mbedtls_ssl_config_defaults(tls, MBEDTLS_SSL_IS_SERVER, MBEDTLS_SSL_TRANSPORT_DATAGRAM,
+                                    MBEDTLS_SSL_PRESET_DEFAULT) != 0)
+        return false;
+    mbedtls_ssl_conf_min_version(tls, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
+    mbedtls_ssl_conf_max_version(tls, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
+    mbedtls_ssl_conf_rng(tls, mbedtls_ctr_drbg_random, &endpoint->drbg);
+    mbedtls_ssl_conf_ciphersuites(tls, listener->suites);
+    mbedtls_ssl_conf_psk_cb(tls, tls_psk, endpoint);
+    mbedtls_ssl_conf_dtls_cookies(tls, tls_cookie_write, tls_cookie_check, endpoint);
+    mbedtls_ssl_conf_dtls_anti_replay(tls, MBEDTLS_SSL_ANTI_REPLAY_ENABLED);
+    mbedtls_ssl_conf_handshake_timeout(tls, settings->handshake_min_ms, settings->handshake_max_ms);
+    return true;
+}
+
+void listener_clear(struct listener *listener)
+{
+    mbedtls_ssl_config_free(&listener->tls);
+}
+
+bool dtls_start(struct association *association)
+{
+    struct endpoint *endpoint = association->endpoint;
+    struct listener *listener = &endpoint->listeners[association->path.listener];
+
+    if (mbedtls_ssl_setup(&association->ssl, &listener->tls) != 0)
+        return false;
+    mbedtls_ssl_set_bio(&association->ssl, association, tls_send, tls_receive, NULL);
+    mbedtls_ssl_set_timer_cb(&association->ssl, association, tls_set_timer, tls_get_timer);
+    mbedtls_ssl_set_mtu(&association->ssl, (uint16_t)endpoint->config.mtu);
+    return true;
+}
+
+/* ---- handshake ---- */
+
+static enum cause cause_of(const struct association *association, int result)
+{
+    const struct handshake *handshake = association->handshake;
+
+    switch (result) {
+    case MBEDTLS_ERR_SSL_TIMEOUT:
+        return CAUSE_HANDSHAKE_TIMEOUT;
+    case MBEDTLS_ERR_SSL_INVALID_MAC:
+#if MBEDTLS_VERSION_NUMBER < 0x03000000
+    case MBEDTLS_ERR_SSL_BAD_HS_FINISHED:
+    case MBEDTLS_ERR_SSL_NO_CIPHER_CHOSEN:
+        if (result == MBEDTLS_ERR_SSL_NO_CIPHER_CHOSEN)
+            return CAUSE_NO_CIPHERSUITE;
+#else
+    case MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE:
+#endif
+        if (handshake->decoy)
+            return handshake->decoy_cause;
+        if (handshake->answered)
+            return CAUSE_BAD_KEY;
+        return result == MBEDTLS_ERR_SSL_INVALID_MAC ? CAUSE_HANDSHAKE_FAILED
+                                                     : CAUSE_NO_CIPHERSUITE;
+    default:
+        return CAUSE_HANDSHAKE_FAILED;
+    }
+}
+
+static void handshake_failed(struct association *association, int result)
+{
+    struct endpoint *endpoint = association->endpoint;
+    const struct handshake *handshake = association->handshake;
+    enum cause cause = cause_of(association, result);
+
+    endpoint->counters.handshakes_failed++;
+    endpoint->ops.rejected(endpoint->ops.context, &association->path,
+                           bytes_of(handshake->identity, handshake->identity_len), cause);
+    peers_remove(association);
+}
+
+/* The candidate has proved itself: the older association of this path goes, and not before. */
+static void replace_older(struct association *association)
+{
+    struct endpoint *endpoint = association->endpoint;
+    struct association *older = peers_find(endpoint, &association->path, false);
+
+    association->candidate = false;
+    if (older == NULL || older == association)
+        return;
+    endpoint->counters.replaced_by_candidate++;
+    struct association_ref ref = older->ref;
+    if (older->state == ASSOCIATION_OPEN)
+        endpoint->ops.closed(endpoint->ops.context, ref, CAUSE_SUPERSEDED, 0);
+    if (peers_by_ref(endpoint, ref) == older)
+        peers_remove(older);
+}
+
+static void handshake_done(struct association *association)
+{
+    struct endpoint *endpoint = association->endpoint;
+    struct handshake *handshake = association->handshake;
+
+    identity_set(&association->identity, bytes_of(handshake->identity, handshake->identity_len));
+    association->handshake_ms = (uint32_t)(endpoint->now - association->started_ms);
+    bytes_wipe(handshake, sizeof *handshake);
+    free(handshake);
+    association->handshake = NULL;
+    association->state = ASSOCIATION_OPEN;
+    association->next_id = (uint16_t)endpoint_random(endpoint);
+    association->idle_at = endpoint->now + endpoint->config.idle_ms;
+    endpoint->counters.handshakes_done++;
+    if (association->candidate)
+        replace_older(association);
+    peers_move(association, &endpoint->idle);
+    endpoint->ops.established(endpoint->ops.context, association->ref);
+}
+
+static void run_handshake(struct association *association)
+{
+    struct endpoint *endpoint = association->endpoint;
+    int result;
+
+    /* An elapsed flight timer makes Mbed TLS repeat its flight before it looks at the input. */
+    for (int round = 0; round < 3; round++) {
+        endpoint->in_tls = association;
+        result = mbedtls_ssl_handshake(&association->ssl);
+        endpoint->in_tls = NULL;
+        if (result != MBEDTLS_ERR_SSL_WANT_READ || association->input.len == 0)
+            break;
+    }
+    if (result == 0)
+        handshake_done(association);
+    else if (result != MBEDTLS_ERR_SSL_WANT_READ && result != MBEDTLS_ERR_SSL_WANT_WRITE)
+        handshake_failed(association, result);
+}
+
+/* ---- records ---- */
+
+static void association_ended(struct association *association, int result)
+{
+    struct endpoint *endpoint = association->endpoint;
+    struct association_ref ref = association->ref;
+    enum cause cause = CAUSE_CLOSED;
+    uint8_t alert = 0;
+
+    if (result == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) {
+        cause = CAUSE_DTLS_ALERT;
+        alert = association->ssl.MBEDTLS_PRIVATE(in_msg)[1];
+    }
+    endpoint->ops.closed(endpoint->ops.context, ref, cause, alert);
+    if (peers_by_ref(endpoint, ref) == association)
+        peers_remove(association);
+}
+
+static void run_open(struct association *association)
+{
+    uint8_t message[ENDPOINT_DATAGRAM_MAX];
+
+    while (association->state == ASSOCIATION_OPEN) {
+        int result = mbedtls_ssl_read(&association->ssl, message, sizeof message);
+        if (result > 0) {
+            association->idle_at =
+                association->endpoint->now + association->endpoint->config.idle_ms;
+            exchange_receive(association, bytes_of(message, (size_t)result));
+        } else if (result == MBEDTLS_ERR_SSL_WANT_READ && association->input.len == 0) {
+            break;
+        } else if (result != MBEDTLS_ERR_SSL_WANT_READ && result != MBEDTLS_ERR_SSL_WANT_WRITE &&
+                   result != MBEDTLS_ERR_SSL_TIMEOUT) {
+            association_ended(association, result);
+        }
+    }
+    bytes_wipe(message, sizeof message);
+}
+
+void dtls_feed(struct association *association, struct bytes datagram)
+{
+    association->input = datagram;
+    association->bytes_received += (uint32_t)datagram.len;
+    if (association->state == ASSOCIATION_HANDSHAKE)
+        run_handshake(association);
+    if (association->state == ASSOCIATION_OPEN)
+        run_open(association);
+    association->input = bytes_of(NULL, 0);
+    if (association->state != ASSOCIATION_DEAD)
+        association_rearm(association);
+}
+
+bool dtls_accepts(struct association *association, struct bytes datagram)
+{
+    uint8_t copy[ENDPOINT_DATAGRAM_MAX];
+
+    if (datagram.len > sizeof copy)
+        return false;
+    memcpy(copy, datagram.data, datagram.len);
+    int result = mbedtls_ssl_check_record(&association->ssl, copy, datagram.len);
+    bytes_wipe(copy, datagram.len);
+    return result == 0;
+}
+
+bool dtls_send(struct association *association, struct bytes message)
+{
+    int result = mbedtls_ssl_write(&association->ssl, message.data, message.len);
+
+    return result == (int)message.len;
+}
+
+void dtls_close(struct association *association)
+{
+    if (association->state == ASSOCIATION_OPEN)
+        mbedtls_ssl_close_notify(&association->ssl);
+}
+
+const char *endpoint_tls_version(void)
+{
+    static char text[32];
+
+    if (text[0] == '\0') {
+        char full[18];
+        mbedtls_version_get_string_full(full);
+        memcpy(text, full, sizeof full);
+    }
+    return text;
+}

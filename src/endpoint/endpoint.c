@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The path of a datagram: gate, association, DTLS; and the endpoint's public face. */
+#include "endpoint_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- life ---- */
+
+static int entropy_source(void *context, unsigned char *out, size_t len)
+{
+    bytes_random(out, len);
+    return 0;
+}
+
+static enum err_code start_drbg(struct endpoint *endpoint)
+{
+    static const unsigned char purpose[] = "usher endpoint";
+
+    mbedtls_ctr_drbg_init(&endpoint->drbg);
+    return mbedtls_ctr_drbg_seed(&endpoint->drbg, entropy_source, NULL, purpose,
+                                 sizeof purpose - 1) == 0
+               ? ERR_OK
+               : ERR_INTERNAL;
+}
+
+static enum err_code build(struct endpoint *endpoint, const struct endpoint_config *config)
+{
+    endpoint->config = *config;
+    endpoint->config.listeners = NULL;
+    if (endpoint->config.mtu == 0)
+        endpoint->config.mtu = 1232;
+    endpoint->now = config->now;
+    bytes_random(endpoint->hash_key, sizeof endpoint->hash_key);
+    timers_init(&endpoint->timers, config->now);
+    if (start_drbg(endpoint) != ERR_OK)
+        return ERR_INTERNAL;
+    endpoint->gate = gate_new(config->now);
+    endpoint->listeners = calloc(config->listener_count, sizeof *endpoint->listeners);
+    if (endpoint->gate == NULL || endpoint->listeners == NULL || !peers_init(endpoint))
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < config->listener_count; i++)
+        if (!listener_init(&endpoint->listeners[i], endpoint, &config->listeners[i]))
+            return ERR_INTERNAL;
+    return ERR_OK;
+}
+
+enum err_code endpoint_new(const struct endpoint_config *config, const struct endpoint_ops *ops,
+                           struct endpoint **out, struct err *err)
+{
+    struct endpoint *endpoint = calloc(1, sizeof *endpoint);
+
+    if (endpoint == NULL)
+        return err_set(err, ERR_NO_MEMORY, "endpoint: out of memory");
+    endpoint->ops = *ops;
+    enum err_code code = build(endpoint, config);
+    if (code != ERR_OK) {
+        endpoint_free(endpoint);
+        return err_set(err, code, "endpoint: cannot set up DTLS (%s)", err_name(code));
+    }
+    *out = endpoint;
+    return ERR_OK;
+}
+
+void endpoint_free(struct endpoint *endpoint)
+{
+    if (endpoint == NULL)
+        return;
+    peers_clear(endpoint);
+    if (endpoint->listeners != NULL)
+        for (size_t i = 0; i < endpoint->config.listener_count; i++)
+            listener_clear(&endpoint->listeners[i]);
+    free(endpoint->listeners);
+    gate_free(endpoint->gate);
+    mbedtls_ctr_drbg_free(&endpoint->drbg);
+    bytes_wipe(endpoint, sizeof *endpoint);
+    free(endpoint);
+}
+
+void endpoint_enter(struct endpoint *endpoint)
+{
+    endpoint->depth++;
+}
+
+void endpoint_leave(struct endpoint *endpoint)
+{
+    if (--endpoint->depth > 0)
+        return;
+    while (endpoint->dead != NULL) {
+        struct association *association = endpoint->dead;
+        endpoint->dead = association->bucket_next;
+        association_free(association);
+    }
+}
+
+/* For jitter, tokens and message ids: they need not be secret inside DTLS, only unlike. */
+uint32_t endpoint_random(struct endpoint *endpoint)
+{
+    endpoint->counter++;
+    return (uint32_t)bytes_hash(endpoint->hash_key,
+                                bytes_of(&endpoint->counter, sizeof endpoint->counter));
+}
+
+/* ---- key resolution (D6) ---- */
+
+static void queue_waiting(struct handshake *handshake, struct bytes datagram)
+{
+    size_t at = 0;
+
+    while (at < handshake->waiting_len) { /* a repeat brings nothing new */
+        size_t len = (size_t)handshake->waiting[at] << 8 | handshake->waiting[at + 1];
+        if (bytes_equal(bytes_of(handshake->waiting + at + 2, len), datagram))
+            return;
+        at += 2 + len;
+    }
+    if (handshake->waiting_count >= WAITING_DATAGRAMS_MAX ||
+        handshake->waiting_len + 2 + datagram.len > WAITING_BYTES_MAX)
+        return;
+    uint8_t *entry = handshake->waiting + handshake->waiting_len;
+    entry[0] = (uint8_t)(datagram.len >> 8);
+    entry[1] = (uint8_t)datagram.len;
+    memcpy(entry + 2, datagram.data, datagram.len);
+    handshake->waiting_len += 2 + datagram.len;
+    handshake->waiting_count++;
+}
+
+static bool waits_for_key(const struct association *association)
+{
+    const struct handshake *handshake = association->handshake;
+
+    return handshake != NULL && handshake->asked && !handshake->answered;
+}
+
+/* The flight's timer stands still while the key is looked up: the device has sent its part. */
+static void ask_for_key(struct association *association, struct bytes identity)
+{
+    struct endpoint *endpoint = association->endpoint;
+    struct handshake *handshake = association->handshake;
+
+    memcpy(handshake->identity, identity.data, identity.len);
+    handshake->identity_len = identity.len;
+    handshake->asked = true;
+    handshake->deadline = endpoint->now + RESOLVE_TIMEOUT_MS;
+    association->flight_intermediate = association->flight_final = 0;
+    if (handshake->flight_sent_at != 0)
+        association->round_trip_ms = (uint32_t)(endpoint->now - handshake->flight_sent_at);
+    association->resolving = true;
+    endpoint->ops.resolve(endpoint->ops.context, association->ref,
+                          bytes_of(handshake->identity, handshake->identity_len));
+    association->resolving = false;
+}
+
+/* A datagram for a handshake. The record with the identity is fed only once its key is known. */
+static void handshake_receive(struct association *association, struct bytes datagram)
+{
+    struct handshake *handshake = association->handshake;
+    struct bytes identity = {0};
+
+    if (!waits_for_key(association) && !handshake->asked &&
+        key_exchange_find(datagram, &identity) == KEY_EXCHANGE_WHOLE && identity.len > 0 &&
+        identity.len <= IDENTITY_MAX)
+        ask_for_key(association, identity);
+    if (association->state != ASSOCIATION_HANDSHAKE)
+        return;
+    if (waits_for_key(association)) {
+        queue_waiting(handshake, datagram);
+        association_rearm(association);
+        return;
+    }
+    dtls_feed(association, datagram);
+}
+
+static void feed_waiting(struct association *association)
+{
+    uint8_t waiting[WAITING_BYTES_MAX];
+    size_t len = association->handshake->waiting_len;
+
+    memcpy(waiting, association->handshake->waiting, len);
+    association->handshake->waiting_len = 0;
+    for (size_t at = 0; at < len && association->state != ASSOCIATION_DEAD;) {
+        size_t entry = (size_t)waiting[at] << 8 | waiting[at + 1];
+        dtls_feed(association, bytes_of(waiting + at + 2, entry));
+        at += 2 + entry;
+    }
+}
+
+void endpoint_resolved(struct endpoint *endpoint, struct association_ref ref, struct bytes identity,
+                       const struct secret *key, bool decoy, enum cause cause)
+{
+    struct association *association = peers_by_ref(endpoint, ref);
+
+    if (association == NULL || !waits_for_key(association))
+        return;
+    struct handshake *handshake = association->handshake;
+    if (!bytes_equal(identity, bytes_of(handshake->identity, handshake->identity_len)))
+        return;
+    handshake->key = *key;
+    handshake->decoy = decoy;
+    handshake->decoy_cause = cause;
+    handshake->answered = true;
+    if (association->resolving)
+        return; /* the caller up the stack feeds the datagram */
+    endpoint_enter(endpoint);
+    feed_waiting(association);
+    endpoint_leave(endpoint);
+}
+
+void endpoint_resolve_failed(struct endpoint *endpoint, struct association_ref ref)
+{
+    struct association *association = peers_by_ref(endpoint, ref);
+
+    if (association == NULL || !waits_for_key(association))
+        return;
+    endpoint_enter(endpoint);
+    endpoint->counters.handshakes_failed++;
+    peers_remove(association);
+    endpoint_leave(endpoint);
+}
+
+/* ---- the path of a datagram ---- */
+
+static void start_association(struct endpoint *endpoint, const struct net_path *path,
+                              struct bytes hello_record, const uint8_t *random, bool candidate)
+{
+    struct association *association = peers_add(endpoint, path, candidate);
+
+    if (association == NULL)
+        return;
+    memcpy(association->random, random, GATE_RANDOM_SIZE);
+    association->started_ms = endpoint->now;
+    endpoint->counters.hello_accepted++;
+    if (!dtls_start(association)) {
+        peers_remove(association);
+        return;
+    }
+    dtls_feed(association, hello_record);
+}
+
+static bool same_random(const struct association *association, const uint8_t *random)
+{
+    return association != NULL && memcmp(association->random, random, GATE_RANDOM_SIZE) == 0;
+}
+
+/* A ClientHello with a good cookie (trap 3): the repeat of one that is under way goes to its
+ * context; the late repeat of one that led to an open association is dropped; any other starts a
+ * handshake, beside the old association where there is one. */
+static void receive_hello(struct endpoint *endpoint, const struct net_path *path,
+                          struct bytes datagram, const struct gate_hello *hello)
+{
+    struct association *current = peers_find(endpoint, path, false);
+    struct association *candidate = peers_find(endpoint, path, true);
+    struct bytes record = bytes_of(datagram.data, hello->record_len);
+
+    struct association *same = same_random(candidate, hello->random) ? candidate
+                               : same_random(current, hello->random) ? current
+                                                                     : NULL;
+    if (same != NULL) {
+        if (same->state == ASSOCIATION_HANDSHAKE && !waits_for_key(same))
+            dtls_feed(same, record);
+        return;
+    }
+    if (endpoint->draining)
+        return;
+    if (candidate != NULL) /* the device has started over once more */
+        peers_remove(candidate);
+    start_association(endpoint, path, record, hello->random, current != NULL);
+}
+
+static void pass_gate(struct endpoint *endpoint, const struct net_path *path, struct bytes datagram)
+{
+    uint8_t memory[GATE_REPLY_MAX];
+    struct buf reply;
+    struct gate_hello hello;
+
+    buf_init_fixed(&reply, memory, sizeof memory);
+    switch (gate_check(endpoint->gate, path, datagram, endpoint->now, &hello, &reply)) {
+    case GATE_MALFORMED:
+        endpoint->counters.hello_malformed++;
+        break;
+    case GATE_CHALLENGE:
+        endpoint->counters.hello_bad_cookie += hello.had_cookie;
+        endpoint->counters.hello_verify_sent++;
+        endpoint->counters.bytes_sent += reply.len;
+        endpoint->ops.send(endpoint->ops.context, path, buf_bytes(&reply));
+        break;
+    case GATE_PASS:
+        receive_hello(endpoint, path, datagram, &hello);
+        break;
+    }
+}
+
+/* Which of the two associations of a path a record is for: epoch 0 is the newer handshake's; later
+ * epochs are tried, candidate first. */
+static struct association *addressee(struct endpoint *endpoint, const struct net_path *path,
+                                     struct bytes datagram)
+{
+    struct association *current = peers_find(endpoint, path, false);
+    struct association *candidate = peers_find(endpoint, path, true);
+    bool epoch_zero = datagram.data[3] == 0 && datagram.data[4] == 0;
+
+    if (candidate == NULL || current == NULL)
+        return candidate != NULL ? candidate : current;
+    if (epoch_zero || dtls_accepts(candidate, datagram))
+        return candidate;
+    return current;
+}
+
+static void receive_record(struct endpoint *endpoint, const struct net_path *path,
+                           struct bytes datagram)
+{
+    struct association *association = addressee(endpoint, path, datagram);
+
+    if (association == NULL)
+        endpoint->counters.dropped_unknown++;
+    else if (association->state == ASSOCIATION_HANDSHAKE)
+        handshake_receive(association, datagram);
+    else
+        dtls_feed(association, datagram);
+}
+
+void endpoint_receive(struct endpoint *endpoint, const struct net_path *path, struct bytes datagram,
+                      uint64_t now)
+{
+    endpoint->now = now;
+    endpoint->counters.datagrams++;
+    endpoint->counters.bytes_received += datagram.len;
+    if (datagram.len < 13 || datagram.len > ENDPOINT_DATAGRAM_MAX ||
+        path->listener >= endpoint->config.listener_count)
+        return;
+    endpoint_enter(endpoint);
+    if (gate_is_hello(datagram))
+        pass_gate(endpoint, path, datagram);
+    else
+        receive_record(endpoint, path, datagram);
+    endpoint_leave(endpoint);
+}
+
+/* ---- timers ---- */
+
+void association_rearm(struct association *association)
+{
+    uint64_t at = association->idle_at;
+    const struct exchange *exchange = association->exchange;
+
+    if (association->state == ASSOCIATION_DEAD)
+        return;
+    if (association->flight_final != 0 && association->flight_final < at)
+        at = association->flight_final;
+    if (waits_for_key(association) && association->handshake->deadline < at)
+        at = association->handshake->deadline;
+    if (association->ack_at < at)
+        at = association->ack_at;
+    if (exchange != NULL && exchange->retransmit_at < at)
+        at = exchange->retransmit_at;
+    if (exchange != NULL && exchange->deadline < at)
+        at = exchange->deadline;
+    if (at == UINT64_MAX)
+        timers_cancel(&association->endpoint->timers, &association->timer);
+    else
+        timers_arm(&association->endpoint->timers, &association->timer, at);
+}
+
+static void expire_open(struct association *association)
+{
+    struct endpoint *endpoint = association->endpoint;
+
+    if (association->ack_at <= endpoint->now)
+        exchange_ack_due(association);
+    if (association->state == ASSOCIATION_OPEN)
+        exchange_expire(association);
+    if (association->state != ASSOCIATION_OPEN || association->idle_at > endpoint->now)
+        return;
+    struct association_ref ref = association->ref;
+    endpoint->ops.closed(endpoint->ops.context, ref, CAUSE_TIMEOUT, 0);
+    if (peers_by_ref(endpoint, ref) == association) {
+        dtls_close(association);
+        peers_remove(association);
+    }
+}
+
+static void expire(struct association *association)
+{
+    uint64_t now = association->endpoint->now;
+
+    if (waits_for_key(association)) {
+        if (association->handshake->deadline <= now)
+            endpoint_resolve_failed(association->endpoint, association->ref);
+    } else if (association->flight_final != 0 && association->flight_final <= now) {
+        dtls_feed(association, bytes_of(NULL, 0));
+    }
+    if (association->state == ASSOCIATION_OPEN)
+        expire_open(association);
+    association_rearm(association);
+}
+
+void endpoint_expire(struct endpoint *endpoint, uint64_t now)
+{
+    struct timer *timer;
+
+    endpoint->now = now;
+    endpoint_enter(endpoint);
+    while ((timer = timers_expired(&endpoint->timers, now)) != NULL) {
+        size_t offset = offsetof(struct association, timer);
+        expire((struct association *)(void *)((char *)timer - offset));
+    }
+    endpoint_leave(endpoint);
+}
+
+uint64_t endpoint_next(const struct endpoint *endpoint)
+{
+    return timers_next(&endpoint->timers);
+}
+
+/* ---- small faces ---- */
+
+void endpoint_drain(struct endpoint *endpoint)
+{
+    endpoint->draining = true;
+}
+
+void endpoint_close(struct endpoint *endpoint, struct association_ref ref, bool quiet)
+{
+    struct association *association = peers_by_ref(endpoint, ref);
+
+    if (association == NULL)
+        return;
+    endpoint_enter(endpoint);
+    if (!quiet)
+        dtls_close(association);
+    peers_remove(association);
+    endpoint_leave(endpoint);
+}
+
+void endpoint_set_user(struct endpoint *endpoint, struct association_ref ref, void *user)
+{
+    struct association *association = peers_by_ref(endpoint, ref);
+
+    if (association != NULL)
+        association->user = user;
+}
+
+void *endpoint_user(struct endpoint *endpoint, struct association_ref ref)
+{
+    struct association *association = peers_by_ref(endpoint, ref);
+
+    return association == NULL ? NULL : association->user;
+}
+
+bool endpoint_info(const struct endpoint *endpoint, struct association_ref ref,
+                   struct association_info *out)
+{
+    const struct association *association = peers_by_ref(endpoint, ref);
+
+    if (association == NULL)
+        return false;
+    *out = (struct association_info){
+        .path = association->path,
+        .identity = association->identity,
+        .started_ms = association->started_ms,
+        .handshake_ms = association->handshake_ms,
+        .round_trip_ms = association->round_trip_ms,
+        .bytes_sent = association->bytes_sent,
+        .bytes_received = association->bytes_received,
+    };
+    return true;
+}
+
+void endpoint_read_counters(const struct endpoint *endpoint, struct endpoint_counters *out)
+{
+    *out = endpoint->counters;
+    out->half_open = endpoint->half_open.count;
+    out->open = endpoint->idle.count + endpoint->busy.count;
+}

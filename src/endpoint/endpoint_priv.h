@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the endpoint share: associations, exchanges, tables. */
+#ifndef USHER_ENDPOINT_PRIV_H
+#define USHER_ENDPOINT_PRIV_H
+
+#include "gate_priv.h"
+#include "timers_priv.h"
+#include "tls_compat_priv.h"
+#include "usher/endpoint.h"
+
+#include <mbedtls/ctr_drbg.h>
+#include <mbedtls/entropy.h>
+#include <mbedtls/ssl.h>
+
+enum {
+    ENDPOINT_DATAGRAM_MAX = 2048,
+    WAITING_DATAGRAMS_MAX = 4,
+    WAITING_BYTES_MAX = 2048,
+    RESOLVE_TIMEOUT_MS = 30000,
+    PIGGYBACK_WINDOW_MS = 800, /* then an empty ACK; well below ACK_TIMEOUT */
+    SEEN_REQUESTS_MAX = 4,
+    BLOCK_PAYLOAD_MAX = 1024,
+    ANSWER_PAYLOAD_MAX = 16384,
+    REQUEST_TIMEOUT_MS = 93000, /* MAX_TRANSMIT_WAIT, RFC 7252 section 4.8.2 */
+};
+
+/* A request of the device: what is needed to know it again and to answer it again. */
+enum seen_state { SEEN_NONE, SEEN_OPEN, SEEN_ACKED, SEEN_ANSWERED, SEEN_IGNORED };
+
+struct seen_request {
+    enum seen_state state;
+    enum coap_type type;
+    uint16_t id;
+    uint8_t token_len;
+    uint8_t token[COAP_TOKEN_MAX];
+    uint8_t code;  /* of our answer */
+    bool separate; /* the answer went as a message of its own */
+};
+
+/* Our open request, or our separate response. */
+struct exchange {
+    bool is_response;
+    struct endpoint_request request; /* request.payload points into `payload` */
+    struct buf payload;              /* whole payload of a blockwise request */
+    struct buf message;              /* the encoded message that is being repeated */
+    struct buf assembled;            /* Block2 answer so far */
+    uint16_t id;
+    uint8_t token[4];
+    uint16_t attempts;      /* datagrams in all */
+    uint8_t repeats;        /* of this message */
+    uint32_t timeout_ms;    /* of the present repeat */
+    uint64_t retransmit_at; /* UINT64_MAX once acknowledged */
+    uint64_t deadline;
+    bool blockwise; /* Block1 */
+    bool restarted; /* after 4.08 or 4.13 */
+    uint8_t szx;
+    size_t offset;       /* Block1: start of the block under way */
+    uint32_t next_block; /* Block2 */
+    int answer_format;
+};
+
+/* What only a handshake needs. */
+struct handshake {
+    uint8_t identity[IDENTITY_MAX];
+    size_t identity_len;
+    bool asked, answered, decoy;
+    enum cause decoy_cause;
+    struct secret key;
+    uint8_t waiting[WAITING_BYTES_MAX]; /* length-prefixed datagrams that arrived meanwhile */
+    size_t waiting_len, waiting_count;
+    uint64_t deadline; /* of the resolution */
+    uint64_t flight_sent_at;
+};
+
+enum association_state { ASSOCIATION_HANDSHAKE, ASSOCIATION_OPEN, ASSOCIATION_DEAD };
+
+struct association {
+    struct association *bucket_next;
+    struct association *older, *newer; /* in its queue */
+    struct association_queue *queue;
+    struct endpoint *endpoint;
+    struct association_ref ref;
+    enum association_state state;
+    bool candidate; /* stands beside an older association of the same path (trap 3) */
+    bool asked;     /* the device has sent a request */
+    bool resolving; /* inside ops.resolve for the datagram at hand */
+    struct net_path path;
+    uint8_t random[GATE_RANDOM_SIZE];
+    mbedtls_ssl_context ssl;
+    struct handshake *handshake; /* NULL once open */
+    struct bytes input;          /* the datagram being fed */
+    struct timer timer;
+    uint64_t flight_intermediate, flight_final; /* Mbed TLS's timer; 0 = off */
+    uint64_t idle_at;
+    uint64_t ack_at; /* when the piggyback window closes; UINT64_MAX = nothing waits */
+    struct identity identity;
+    uint64_t started_ms;
+    uint32_t handshake_ms, round_trip_ms;
+    uint32_t bytes_sent, bytes_received;
+    struct seen_request seen[SEEN_REQUESTS_MAX];
+    unsigned newest_seen;
+    bool has_last_answer;
+    uint16_t last_answer_id; /* of a separate answer, to acknowledge its repeats */
+    struct exchange *exchange;
+    uint16_t next_id;
+    void *user;
+};
+
+struct association_queue {
+    struct association *oldest, *newest;
+    uint32_t count;
+};
+
+struct slot {
+    struct association *association;
+    uint32_t generation;
+    uint32_t next_free;
+};
+
+struct listener {
+    struct endpoint *endpoint;
+    struct endpoint_listener settings;
+    mbedtls_ssl_config tls;
+    int suites[4];
+};
+
+struct endpoint {
+    struct endpoint_ops ops;
+    struct endpoint_config config;
+    struct listener *listeners;
+    struct gate *gate;
+    struct timers timers;
+    mbedtls_entropy_context entropy;
+    mbedtls_ctr_drbg_context drbg;
+    uint8_t hash_key[16];
+    uint64_t counter; /* of the small pseudo-random numbers */
+    struct association **buckets;
+    size_t bucket_count; /* power of two */
+    struct slot *slots;
+    uint32_t slot_count, slot_cap, first_free;
+    struct association_queue half_open; /* by start */
+    struct association_queue idle;      /* open, never asked */
+    struct association_queue busy;      /* open, asked */
+    struct association *dead;           /* to be freed when no frame is on the stack */
+    unsigned depth;                     /* public calls under way */
+    bool draining;
+    uint64_t now;
+    struct association *in_tls; /* whose context Mbed TLS runs at this moment */
+    struct endpoint_counters counters;
+};
+
+/* endpoint.c */
+void endpoint_enter(struct endpoint *endpoint);
+void endpoint_leave(struct endpoint *endpoint); /* frees the dead on the outermost level */
+uint32_t endpoint_random(struct endpoint *endpoint);
+
+/* peers.c */
+bool peers_init(struct endpoint *endpoint);
+void peers_clear(struct endpoint *endpoint);
+struct association *peers_find(const struct endpoint *endpoint, const struct net_path *path,
+                               bool candidate);
+struct association *peers_by_ref(const struct endpoint *endpoint, struct association_ref ref);
+/* A new half-open association, entered in all tables; NULL at the caps or without memory. */
+struct association *peers_add(struct endpoint *endpoint, const struct net_path *path,
+                              bool candidate);
+void peers_move(struct association *association, struct association_queue *queue);
+/* Takes it out of all tables; freed when the outermost public call returns. */
+void peers_remove(struct association *association);
+void association_free(struct association *association);
+/* Arms the association's one timer for the earliest of its deadlines. */
+void association_rearm(struct association *association);
+
+/* dtls.c */
+bool listener_init(struct listener *listener, struct endpoint *endpoint,
+                   const struct endpoint_listener *settings);
+void listener_clear(struct listener *listener);
+bool dtls_start(struct association *association);
+/* Feeds one datagram (or, empty, a timer event). May end the association. */
+void dtls_feed(struct association *association, struct bytes datagram);
+/* True when the record at the start of the datagram belongs to this context; works on a copy. */
+bool dtls_accepts(struct association *association, struct bytes datagram);
+bool dtls_send(struct association *association, struct bytes message);
+void dtls_close(struct association *association);
+
+/* client_key_exchange.c */
+enum key_exchange {
+    KEY_EXCHANGE_NONE,
+    KEY_EXCHANGE_WHOLE,
+    KEY_EXCHANGE_ODD /* fragmented, malformed */
+};
+/* Looks through all records of a datagram for a ClientKeyExchange and gives its PSK identity. */
+enum key_exchange key_exchange_find(struct bytes datagram, struct bytes *identity);
+
+/* exchange.c */
+void exchange_receive(struct association *association, struct bytes message);
+void exchange_expire(struct association *association);
+void exchange_free(struct exchange *exchange);
+/* Answers or acknowledges what still waits in the piggyback window. */
+void exchange_ack_due(struct association *association);
+
+#endif

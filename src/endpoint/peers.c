@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The tables of associations: by path (keyed hash), by slot and generation, and three queues that
+ * say who goes first at the caps. */
+#include "endpoint_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { BUCKETS_LEAST = 1024, SLOTS_LEAST = 64 };
+static const uint32_t no_slot = UINT32_MAX;
+
+bool peers_init(struct endpoint *endpoint)
+{
+    size_t wanted = (size_t)endpoint->config.sessions_max;
+
+    endpoint->bucket_count = BUCKETS_LEAST;
+    while (endpoint->bucket_count < wanted)
+        endpoint->bucket_count *= 2;
+    endpoint->buckets = calloc(endpoint->bucket_count, sizeof *endpoint->buckets);
+    endpoint->first_free = no_slot;
+    return endpoint->buckets != NULL;
+}
+
+static struct association **bucket_of(const struct endpoint *endpoint, const struct net_path *path)
+{
+    uint64_t hash = bytes_hash(endpoint->hash_key, bytes_of(path, sizeof *path));
+
+    return &endpoint->buckets[hash & (endpoint->bucket_count - 1)];
+}
+
+struct association *peers_find(const struct endpoint *endpoint, const struct net_path *path,
+                               bool candidate)
+{
+    for (struct association *found = *bucket_of(endpoint, path); found != NULL;
+         found = found->bucket_next)
+        if (found->candidate == candidate && net_path_equal(&found->path, path))
+            return found;
+    return NULL;
+}
+
+struct association *peers_by_ref(const struct endpoint *endpoint, struct association_ref ref)
+{
+    if (ref.slot >= endpoint->slot_count)
+        return NULL;
+    const struct slot *slot = &endpoint->slots[ref.slot];
+    return slot->generation == ref.generation ? slot->association : NULL;
+}
+
+static bool take_slot(struct endpoint *endpoint, struct association *association)
+{
+    if (endpoint->first_free == no_slot && endpoint->slot_count == endpoint->slot_cap) {
+        uint32_t cap = endpoint->slot_cap == 0 ? SLOTS_LEAST : endpoint->slot_cap * 2;
+        struct slot *slots = realloc(endpoint->slots, cap * sizeof *slots);
+        if (slots == NULL)
+            return false;
+        endpoint->slots = slots;
+        endpoint->slot_cap = cap;
+    }
+    uint32_t index = endpoint->first_free;
+    if (index == no_slot) {
+        index = endpoint->slot_count++;
+        endpoint->slots[index] = (struct slot){0};
+    } else {
+        endpoint->first_free = endpoint->slots[index].next_free;
+    }
+    struct slot *slot = &endpoint->slots[index];
+    slot->association = association;
+    if (++slot->generation == 0)
+        slot->generation = 1;
+    association->ref = (struct association_ref){.slot = index, .generation = slot->generation};
+    return true;
+}
+
+static void give_slot(struct endpoint *endpoint, struct association *association)
+{
+    struct slot *slot = &endpoint->slots[association->ref.slot];
+
+    slot->association = NULL;
+    slot->next_free = endpoint->first_free;
+    endpoint->first_free = association->ref.slot;
+}
+
+static void unqueue(struct association *association)
+{
+    struct association_queue *queue = association->queue;
+
+    if (queue == NULL)
+        return;
+    if (association->older != NULL)
+        association->older->newer = association->newer;
+    else
+        queue->oldest = association->newer;
+    if (association->newer != NULL)
+        association->newer->older = association->older;
+    else
+        queue->newest = association->older;
+    queue->count--;
+    association->queue = NULL;
+    association->older = association->newer = NULL;
+}
+
+void peers_move(struct association *association, struct association_queue *queue)
+{
+    unqueue(association);
+    association->older = queue->newest;
+    if (queue->newest != NULL)
+        queue->newest->newer = association;
+    else
+        queue->oldest = association;
+    queue->newest = association;
+    association->queue = queue;
+    queue->count++;
+}
+
+/* Room for one more: the oldest unfinished go first (D5). */
+static bool make_room(struct endpoint *endpoint)
+{
+    uint32_t all = endpoint->half_open.count + endpoint->idle.count + endpoint->busy.count;
+
+    if (endpoint->half_open.count >= endpoint->config.half_open_max) {
+        endpoint->counters.evicted_half_open++;
+        peers_remove(endpoint->half_open.oldest);
+        return true;
+    }
+    if (all < endpoint->config.sessions_max)
+        return true;
+    struct association *idle = endpoint->idle.oldest;
+    if (idle == NULL) {
+        endpoint->counters.dropped_limit++;
+        return false;
+    }
+    endpoint->counters.evicted_idle++;
+    struct association_ref ref = idle->ref;
+    endpoint->ops.closed(endpoint->ops.context, ref, CAUSE_LIMIT, 0);
+    if (peers_by_ref(endpoint, ref) == idle)
+        peers_remove(idle);
+    return true;
+}
+
+struct association *peers_add(struct endpoint *endpoint, const struct net_path *path,
+                              bool candidate)
+{
+    if (!make_room(endpoint))
+        return NULL;
+    struct association *association = calloc(1, sizeof *association);
+    if (association == NULL)
+        return NULL;
+    association->endpoint = endpoint;
+    association->path = *path;
+    association->candidate = candidate;
+    association->ack_at = UINT64_MAX;
+    association->idle_at = UINT64_MAX;
+    association->handshake = calloc(1, sizeof *association->handshake);
+    mbedtls_ssl_init(&association->ssl);
+    if (association->handshake == NULL || !take_slot(endpoint, association)) {
+        association_free(association);
+        return NULL;
+    }
+    struct association **bucket = bucket_of(endpoint, path);
+    association->bucket_next = *bucket;
+    *bucket = association;
+    peers_move(association, &endpoint->half_open);
+    return association;
+}
+
+void peers_remove(struct association *association)
+{
+    struct endpoint *endpoint = association->endpoint;
+    struct association **link = bucket_of(endpoint, &association->path);
+
+    if (association->state == ASSOCIATION_DEAD)
+        return;
+    while (*link != association)
+        link = &(*link)->bucket_next;
+    *link = association->bucket_next;
+    unqueue(association);
+    timers_cancel(&endpoint->timers, &association->timer);
+    give_slot(endpoint, association);
+    association->state = ASSOCIATION_DEAD;
+    association->bucket_next = endpoint->dead;
+    endpoint->dead = association;
+}
+
+void association_free(struct association *association)
+{
+    mbedtls_ssl_free(&association->ssl);
+    if (association->handshake != NULL) {
+        bytes_wipe(association->handshake, sizeof *association->handshake);
+        free(association->handshake);
+    }
+    exchange_free(association->exchange);
+    free(association);
+}
+
+static void free_queue(struct association_queue *queue)
+{
+    while (queue->oldest != NULL)
+        peers_remove(queue->oldest);
+}
+
+void peers_clear(struct endpoint *endpoint)
+{
+    if (endpoint->buckets != NULL) {
+        free_queue(&endpoint->half_open);
+        free_queue(&endpoint->idle);
+        free_queue(&endpoint->busy);
+    }
+    while (endpoint->dead != NULL) {
+        struct association *association = endpoint->dead;
+        endpoint->dead = association->bucket_next;
+        association_free(association);
+    }
+    free(endpoint->buckets);
+    free(endpoint->slots);
+}
