@@ -87,6 +87,8 @@ struct endpoint_ops {
                       uint16_t attempts);
     /* An established association is gone, not by endpoint_close. user is still readable. */
     void (*closed)(void *context, struct association_ref ref, enum cause cause, uint8_t alert);
+    /* The time of endpoint_arm has come. */
+    void (*timer)(void *context, struct association_ref ref);
     /* A handshake failed after the cookie. */
     void (*rejected)(void *context, const struct net_path *path, struct bytes identity,
                      enum cause cause);
@@ -132,6 +134,10 @@ void endpoint_resolve_failed(struct endpoint *endpoint, struct association_ref r
  */
 bool endpoint_request(struct endpoint *endpoint, struct association_ref ref,
                       const struct endpoint_request *request);
+/* Gives up the open request, and an answer that still waits for its ACK; no callback. */
+void endpoint_cancel(struct endpoint *endpoint, struct association_ref ref);
+/* One timer of the owner's per association; replaces the last, UINT64_MAX disarms. */
+void endpoint_arm(struct endpoint *endpoint, struct association_ref ref, uint64_t at_ms);
 /* Answers the newest request. Piggybacked when its ACK is still due, else as a CON of its own. */
 bool endpoint_respond(struct endpoint *endpoint, struct association_ref ref, uint8_t code);
 /* Leaves the newest request without an answer. */

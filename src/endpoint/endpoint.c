@@ -348,6 +348,8 @@ void association_rearm(struct association *association)
         at = association->flight_final;
     if (waits_for_key(association) && association->handshake->deadline < at)
         at = association->handshake->deadline;
+    if (association->owner_at < at)
+        at = association->owner_at;
     if (association->ack_at < at)
         at = association->ack_at;
     if (exchange != NULL && exchange->retransmit_at < at)
@@ -368,9 +370,13 @@ static void expire_open(struct association *association)
         exchange_ack_due(association);
     if (association->state == ASSOCIATION_OPEN)
         exchange_expire(association);
+    struct association_ref ref = association->ref;
+    if (association->state == ASSOCIATION_OPEN && association->owner_at <= endpoint->now) {
+        association->owner_at = UINT64_MAX;
+        endpoint->ops.timer(endpoint->ops.context, ref);
+    }
     if (association->state != ASSOCIATION_OPEN || association->idle_at > endpoint->now)
         return;
-    struct association_ref ref = association->ref;
     endpoint->ops.closed(endpoint->ops.context, ref, CAUSE_TIMEOUT, 0);
     if (peers_by_ref(endpoint, ref) == association) {
         dtls_close(association);
@@ -429,6 +435,16 @@ void endpoint_close(struct endpoint *endpoint, struct association_ref ref, bool 
         dtls_close(association);
     peers_remove(association);
     endpoint_leave(endpoint);
+}
+
+void endpoint_arm(struct endpoint *endpoint, struct association_ref ref, uint64_t at_ms)
+{
+    struct association *association = peers_by_ref(endpoint, ref);
+
+    if (association == NULL)
+        return;
+    association->owner_at = at_ms;
+    association_rearm(association);
 }
 
 void endpoint_set_user(struct endpoint *endpoint, struct association_ref ref, void *user)

@@ -213,6 +213,16 @@ bool endpoint_request(struct endpoint *endpoint, struct association_ref ref,
     return true;
 }
 
+void endpoint_cancel(struct endpoint *endpoint, struct association_ref ref)
+{
+    struct association *association = peers_by_ref(endpoint, ref);
+
+    if (association == NULL)
+        return;
+    end_exchange(association);
+    association_rearm(association);
+}
+
 /* ---- the device's answers ---- */
 
 static void give_answer(struct association *association, uint8_t code, struct bytes payload)

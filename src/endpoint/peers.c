@@ -150,6 +150,7 @@ struct association *peers_add(struct endpoint *endpoint, const struct net_path *
     association->candidate = candidate;
     association->ack_at = UINT64_MAX;
     association->idle_at = UINT64_MAX;
+    association->owner_at = UINT64_MAX;
     association->handshake = calloc(1, sizeof *association->handshake);
     mbedtls_ssl_init(&association->ssl);
     if (association->handshake == NULL || !take_slot(endpoint, association)) {
