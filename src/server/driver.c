@@ -1,0 +1,866 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The imperative shell of session_step: between endpoint, store, claims and log. */
+#include "driver_priv.h"
+#include "usher/clock.h"
+#include "usher/log.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEYS_MAX = SERVERS_MAX * 3, PAYLOAD_MAX = 65536, WAITING_EVENTS_MAX = 4 };
+
+/* The key bytes behind a plan's references, while the session writes. */
+struct session_key {
+    uint16_t ssid;
+    uint64_t generation;
+    struct secret key;
+};
+
+/* One association's bootstrap. Lives until the session is over, the association is gone and no
+ * store call is under way. */
+struct bootstrap {
+    struct driver *driver;
+    struct bootstrap *previous, *next;
+    struct association_ref ref;
+    struct session *session;
+    struct association_info info;    /* as of the last look */
+    char endpoint[ENDPOINT_MAX + 1]; /* claimed; "" = none */
+    bool associated;                 /* the endpoint still has it */
+    bool finished;                   /* an outcome has been recorded for the present request */
+    unsigned calls;                  /* store callbacks and events under way */
+    bool stepping;                   /* the actions of a step are being performed */
+    struct session_event waiting[WAITING_EVENTS_MAX]; /* without borrowed data */
+    size_t waiting_count;
+    uint64_t epoch; /* counts requests, so that late store answers are recognised */
+    size_t key_count;
+    struct session_key *keys;
+};
+
+struct driver {
+    struct driver_config config;
+    struct endpoint *endpoint;
+    struct profile_set *profiles;
+    struct bootstrap *first;
+    size_t running;
+    bool draining;
+};
+
+/* ---- life of a bootstrap ---- */
+
+static void forget_keys(struct bootstrap *bootstrap)
+{
+    if (bootstrap->keys != NULL)
+        bytes_wipe(bootstrap->keys, bootstrap->key_count * sizeof *bootstrap->keys);
+    free(bootstrap->keys);
+    bootstrap->keys = NULL;
+    bootstrap->key_count = 0;
+}
+
+static struct live_holder holder_of(const struct bootstrap *bootstrap)
+{
+    return (struct live_holder){
+        .worker = bootstrap->driver->config.worker,
+        .slot = bootstrap->ref.slot,
+        .generation = bootstrap->ref.generation,
+    };
+}
+
+static void release_claim(struct bootstrap *bootstrap)
+{
+    struct live_holder holder = holder_of(bootstrap);
+
+    if (bootstrap->endpoint[0] != '\0')
+        live_release(bootstrap->driver->config.live, bootstrap->endpoint, &holder);
+    bootstrap->endpoint[0] = '\0';
+}
+
+static void set_finished(struct bootstrap *bootstrap, bool finished)
+{
+    if (finished == bootstrap->finished)
+        return;
+    bootstrap->finished = finished;
+    if (finished)
+        bootstrap->driver->running--;
+    else
+        bootstrap->driver->running++;
+}
+
+static struct bootstrap *bootstrap_new(struct driver *driver, struct association_ref ref)
+{
+    struct bootstrap *bootstrap = calloc(1, sizeof *bootstrap);
+
+    if (bootstrap == NULL)
+        return NULL;
+    bootstrap->driver = driver;
+    bootstrap->ref = ref;
+    bootstrap->associated = true;
+    bootstrap->finished = true; /* nothing runs before the first request */
+    endpoint_info(driver->endpoint, ref, &bootstrap->info);
+    uint64_t now = clock_monotonic_ms();
+    struct session_start start = {
+        .identity = bootstrap->info.identity,
+        .started_ms = bootstrap->info.started_ms,
+        .started_wall_ms = clock_wall_ms() - (int64_t)(now - bootstrap->info.started_ms),
+        .handshake_ms = bootstrap->info.handshake_ms,
+    };
+    bootstrap->session = session_new(&start);
+    if (bootstrap->session == NULL) {
+        free(bootstrap);
+        return NULL;
+    }
+    bootstrap->next = driver->first;
+    if (driver->first != NULL)
+        driver->first->previous = bootstrap;
+    driver->first = bootstrap;
+    return bootstrap;
+}
+
+static void bootstrap_free_if_done(struct bootstrap *bootstrap)
+{
+    struct driver *driver = bootstrap->driver;
+
+    if (bootstrap->associated || bootstrap->calls > 0)
+        return;
+    set_finished(bootstrap, true);
+    release_claim(bootstrap);
+    if (bootstrap->previous != NULL)
+        bootstrap->previous->next = bootstrap->next;
+    else
+        driver->first = bootstrap->next;
+    if (bootstrap->next != NULL)
+        bootstrap->next->previous = bootstrap->previous;
+    forget_keys(bootstrap);
+    session_free(bootstrap->session);
+    free(bootstrap);
+}
+
+/* ---- store calls ---- */
+
+struct call {
+    struct bootstrap *bootstrap;
+    uint64_t epoch;
+    bool commit;
+};
+
+static struct call *call_new(struct bootstrap *bootstrap, bool commit)
+{
+    struct call *call = calloc(1, sizeof *call);
+
+    if (call == NULL)
+        return NULL;
+    *call = (struct call){bootstrap, bootstrap->epoch, commit};
+    bootstrap->calls++;
+    return call;
+}
+
+static void step(struct bootstrap *bootstrap, const struct session_event *event);
+
+static bool keep_keys(struct bootstrap *bootstrap, const struct store_device *device)
+{
+    size_t count = device->enrollment.credential_count;
+
+    forget_keys(bootstrap);
+    if (count == 0)
+        return true;
+    bootstrap->keys = calloc(count, sizeof *bootstrap->keys);
+    if (bootstrap->keys == NULL)
+        return false;
+    bootstrap->key_count = count;
+    for (size_t i = 0; i < count; i++) {
+        bootstrap->keys[i].ssid = device->enrollment.credentials[i].ssid;
+        bootstrap->keys[i].generation = device->enrollment.credentials[i].generation;
+        bootstrap->keys[i].key = device->keys[i];
+    }
+    return true;
+}
+
+/* Newest request wins (I2): the claim names the session that it replaces. */
+static enum err_code claim(struct bootstrap *bootstrap, const char *endpoint)
+{
+    struct driver *driver = bootstrap->driver;
+    struct live_holder holder = holder_of(bootstrap), previous;
+    bool had_previous = false;
+
+    if (strcmp(bootstrap->endpoint, endpoint) != 0)
+        release_claim(bootstrap);
+    enum err_code code = live_claim(driver->config.live, endpoint, &holder, clock_wall_ms(),
+                                    &previous, &had_previous);
+    if (code != ERR_OK)
+        return code;
+    snprintf(bootstrap->endpoint, sizeof bootstrap->endpoint, "%s", endpoint);
+    bool is_self = previous.worker == holder.worker && previous.slot == holder.slot &&
+                   previous.generation == holder.generation;
+    if (had_previous && !is_self)
+        driver->config.supersede(driver->config.context, &previous);
+    return ERR_OK;
+}
+
+static void device_found(void *context, enum err_code result, const struct store_device *device)
+{
+    struct call *call = context;
+    struct bootstrap *bootstrap = call->bootstrap;
+    bool commit = call->commit;
+    bool current = call->epoch == bootstrap->epoch;
+
+    free(call);
+    if (current && result == ERR_OK && !keep_keys(bootstrap, device))
+        result = ERR_NO_MEMORY;
+    if (current && result == ERR_OK && !commit && !device->enrollment.blocked)
+        result = claim(bootstrap, device->enrollment.endpoint);
+    if (current) {
+        struct session_event event = {
+            .kind = commit ? SESSION_COMMITTED : SESSION_RESOLVED,
+            .result = result,
+            .enrollment = result == ERR_OK ? &device->enrollment : NULL,
+            .profiles = bootstrap->driver->profiles,
+        };
+        step(bootstrap, &event);
+    }
+    bootstrap->calls--;
+    bootstrap_free_if_done(bootstrap);
+}
+
+static void perform_resolve(struct bootstrap *bootstrap)
+{
+    struct driver *driver = bootstrap->driver;
+    struct bytes identity = identity_bytes(&bootstrap->info.identity);
+
+    endpoint_cancel(driver->endpoint, bootstrap->ref);
+    bootstrap->epoch++;
+    struct call *call = call_new(bootstrap, false);
+    if (call == NULL) {
+        struct session_event event = {.kind = SESSION_RESOLVED, .result = ERR_NO_MEMORY};
+        step(bootstrap, &event);
+    } else if (identity.len > 0) {
+        store_find_identity(driver->config.lane, identity, device_found, call);
+    } else {
+        store_find_endpoint(driver->config.lane,
+                            bytes_of_text(session_endpoint(bootstrap->session)), device_found,
+                            call);
+    }
+}
+
+static void perform_commit(struct bootstrap *bootstrap, const struct session_action *action)
+{
+    struct driver *driver = bootstrap->driver;
+    struct store_new_credential fresh[SERVERS_MAX];
+    struct call *call = call_new(bootstrap, true);
+
+    if (call == NULL) {
+        struct session_event event = {.kind = SESSION_COMMITTED, .result = ERR_NO_MEMORY};
+        step(bootstrap, &event);
+        return;
+    }
+    for (size_t i = 0; i < action->need_count; i++) {
+        fresh[i].ssid = action->needs[i].ssid;
+        fresh[i].identity = action->needs[i].identity;
+        psk_generate(&fresh[i].key, action->needs[i].key_len);
+    }
+    store_make_pending(driver->config.lane, bytes_of_text(bootstrap->endpoint), fresh,
+                       action->need_count, device_found, call);
+    bytes_wipe(fresh, sizeof fresh);
+}
+
+/* ---- sending ---- */
+
+static bool reveal(void *context, const struct secret_ref *ref, struct bytes *out)
+{
+    const struct bootstrap *bootstrap = context;
+
+    if (ref->kind != SECRET_PSK_KEY)
+        return false;
+    for (size_t i = 0; i < bootstrap->key_count; i++)
+        if (bootstrap->keys[i].ssid == ref->ssid &&
+            bootstrap->keys[i].generation == ref->generation) {
+            *out = secret_bytes(&bootstrap->keys[i].key);
+            return true;
+        }
+    return false;
+}
+
+static uint8_t method_of(enum operation_kind kind)
+{
+    switch (kind) {
+    case OPERATION_DELETE:
+        return COAP_METHOD_DELETE;
+    case OPERATION_WRITE:
+        return COAP_METHOD_PUT;
+    case OPERATION_FINISH:
+        return COAP_METHOD_POST;
+    case OPERATION_DISCOVER:
+    case OPERATION_READ:
+        break;
+    }
+    return COAP_METHOD_GET;
+}
+
+static enum err_code send_operation(struct bootstrap *bootstrap,
+                                    const struct session_action *action, struct buf *payload,
+                                    struct err *err)
+{
+    const struct operation *operation = action->operation;
+    const struct codec_reveal secrets = {reveal, bootstrap};
+    struct endpoint_request request = {
+        .method = method_of(operation->kind),
+        .path = operation->path,
+        .bootstrap_finish = operation->kind == OPERATION_FINISH,
+        .content_format = -1,
+        .accept = -1,
+        .ack_timeout_ms = action->ack_timeout_ms,
+        .request_timeout_ms = action->request_timeout_ms,
+        .message_max = action->message_max,
+    };
+
+    if (operation->kind == OPERATION_DISCOVER)
+        request.accept = FORMAT_LINK;
+    if (operation->kind == OPERATION_READ)
+        request.accept = action->format;
+    if (operation->kind == OPERATION_WRITE) {
+        enum err_code code = codec_encode(action->format, &operation->path, operation->records,
+                                          operation->record_count, &secrets, payload, err);
+        if (code != ERR_OK)
+            return code;
+        request.content_format = action->format;
+        request.payload = buf_bytes(payload);
+    }
+    if (!endpoint_request(bootstrap->driver->endpoint, bootstrap->ref, &request))
+        return err_set(err, ERR_INTERNAL, "the request could not be sent");
+    return ERR_OK;
+}
+
+/* A value that the chosen format cannot carry counts as the device's 4.15: the session tries the
+ * next format. Anything else is as if the device had not answered. */
+static void perform_send(struct bootstrap *bootstrap, const struct session_action *action)
+{
+    struct buf payload;
+    struct err err = {0};
+
+    buf_init(&payload, PAYLOAD_MAX);
+    enum err_code code = send_operation(bootstrap, action, &payload, &err);
+    buf_clear(&payload);
+    if (code == ERR_OK)
+        return;
+    log_event(LOG_WARNING, "session.send-failed", LOG_TEXT("endpoint", bootstrap->endpoint),
+              LOG_TEXT("cause", err.text));
+    struct session_event event = {
+        .kind = SESSION_NO_ANSWER,
+        .cause = CAUSE_TIMEOUT,
+    };
+    if (code == ERR_INVALID || code == ERR_UNSUPPORTED)
+        event = (struct session_event){
+            .kind = SESSION_ANSWER, .code = COAP_UNSUPPORTED_FORMAT, .format = -1};
+    step(bootstrap, &event);
+}
+
+/* ---- outcomes ---- */
+
+/* 48 bits of time, then chance: sorts by time. */
+static void make_id(char out[static 33])
+{
+    uint8_t id[16];
+    char hex[BYTES_HEX_SIZE(sizeof id)];
+    uint64_t time = (uint64_t)clock_wall_ms();
+
+    bytes_random(id, sizeof id);
+    for (unsigned i = 0; i < 6; i++)
+        id[i] = (uint8_t)(time >> (40 - 8 * i));
+    bytes_to_hex(bytes_of(id, sizeof id), hex);
+    memcpy(out, hex, sizeof hex);
+}
+
+static void log_outcome(const struct outcome *outcome)
+{
+    bool good = outcome->state == STATE_BOOTSTRAPPED;
+
+    log_event(good ? LOG_INFO : LOG_WARNING, good ? "session.bootstrapped" : "session.failed",
+              LOG_TEXT("endpoint", outcome->endpoint), LOG_TEXT("class", outcome->class_name),
+              LOG_TEXT("state", device_state_name(outcome->state)),
+              LOG_TEXT("cause", cause_name(outcome->cause)), LOG_TEXT("detail", outcome->detail),
+              LOG_TEXT("source", outcome->source), LOG_NUMBER("duration_ms", outcome->duration_ms),
+              LOG_NUMBER("handshake_ms", outcome->handshake_ms),
+              LOG_NUMBER("operations", (int64_t)outcome->step_count),
+              LOG_NUMBER("warnings", (int64_t)outcome->warning_count));
+}
+
+/* The claim is given back when the outcome is durable, so that status never shows a gap. */
+struct recording {
+    struct bootstrap *bootstrap;
+    uint64_t epoch;
+};
+
+static void outcome_recorded(void *context, enum err_code result)
+{
+    struct recording *recording = context;
+    struct bootstrap *bootstrap = recording->bootstrap;
+
+    if (result != ERR_OK)
+        log_event(LOG_ERROR, "store.outcome-lost", LOG_TEXT("endpoint", bootstrap->endpoint),
+                  LOG_TEXT("cause", err_name(result)));
+    if (recording->epoch == bootstrap->epoch)
+        release_claim(bootstrap);
+    free(recording);
+    bootstrap->calls--;
+    bootstrap_free_if_done(bootstrap);
+}
+
+static size_t promotions_of(const struct bootstrap *bootstrap, struct store_promotion *out)
+{
+    const struct enrollment *enrollment = session_enrollment(bootstrap->session);
+    size_t count = 0;
+
+    for (size_t i = 0; enrollment != NULL && i < enrollment->credential_count; i++) {
+        const struct enrolled_credential *credential = &enrollment->credentials[i];
+        if (credential->status == CREDENTIAL_PENDING)
+            out[count++] = (struct store_promotion){credential->ssid, credential->generation};
+    }
+    return count;
+}
+
+static void perform_record(struct bootstrap *bootstrap, const struct session_action *action)
+{
+    struct driver *driver = bootstrap->driver;
+    struct outcome outcome = *action->outcome;
+    struct store_promotion promotions[KEYS_MAX];
+    size_t count = action->promote ? promotions_of(bootstrap, promotions) : 0;
+    struct recording *recording = NULL;
+
+    endpoint_info(driver->endpoint, bootstrap->ref, &bootstrap->info);
+    make_id(outcome.id);
+    net_text(&bootstrap->info.path.remote, true, outcome.source);
+    outcome.bytes_sent = bootstrap->info.bytes_sent;
+    outcome.bytes_received = bootstrap->info.bytes_received;
+    log_outcome(&outcome);
+    forget_keys(bootstrap);
+    if (outcome.endpoint[0] == '\0') {
+        char source[NET_TEXT_SIZE];
+        net_text(&bootstrap->info.path.remote, false, source);
+        rejects_add(driver->config.rejects, identity_bytes(&bootstrap->info.identity), source,
+                    outcome.cause, clock_wall_ms());
+    } else {
+        recording = calloc(1, sizeof *recording);
+    }
+    if (recording != NULL) {
+        *recording = (struct recording){bootstrap, bootstrap->epoch};
+        bootstrap->calls++;
+        store_record(driver->config.lane, &outcome, promotions, count, outcome_recorded, recording);
+    }
+    set_finished(bootstrap, true);
+    session_recorded(bootstrap->session);
+}
+
+/* ---- actions ---- */
+
+static void perform_respond(struct bootstrap *bootstrap, const struct session_action *action)
+{
+    struct endpoint *endpoint = bootstrap->driver->endpoint;
+
+    if (action->silent)
+        endpoint_ignore(endpoint, bootstrap->ref);
+    else
+        endpoint_respond(endpoint, bootstrap->ref, action->code);
+}
+
+static void perform_state(struct bootstrap *bootstrap, const struct session_action *action)
+{
+    struct live_holder holder = holder_of(bootstrap);
+    const struct enrollment *enrollment = session_enrollment(bootstrap->session);
+
+    /* Final states are shown once they are durable. */
+    if (bootstrap->endpoint[0] == '\0' ||
+        (action->state != STATE_SEEN && action->state != STATE_WRITING &&
+         action->state != STATE_VERIFYING))
+        return;
+    live_set_state(bootstrap->driver->config.live, bootstrap->endpoint, &holder, action->state,
+                   enrollment == NULL ? "" : enrollment->class_name);
+}
+
+static void perform_close(struct bootstrap *bootstrap, const struct session_action *action)
+{
+    struct driver *driver = bootstrap->driver;
+
+    if (!bootstrap->associated)
+        return;
+    bootstrap->associated = false;
+    endpoint_info(driver->endpoint, bootstrap->ref, &bootstrap->info);
+    endpoint_set_user(driver->endpoint, bootstrap->ref, NULL);
+    endpoint_close(driver->endpoint, bootstrap->ref, action->silent);
+}
+
+static void perform(struct bootstrap *bootstrap, const struct session_action *action)
+{
+    switch (action->kind) {
+    case ACTION_RESOLVE:
+        perform_resolve(bootstrap);
+        break;
+    case ACTION_COMMIT:
+        perform_commit(bootstrap, action);
+        break;
+    case ACTION_RESPOND:
+        perform_respond(bootstrap, action);
+        break;
+    case ACTION_SEND:
+        perform_send(bootstrap, action);
+        break;
+    case ACTION_ARM:
+        endpoint_arm(bootstrap->driver->endpoint, bootstrap->ref,
+                     action->at == 0 ? UINT64_MAX : action->at);
+        break;
+    case ACTION_STATE:
+        perform_state(bootstrap, action);
+        break;
+    case ACTION_RECORD:
+        perform_record(bootstrap, action);
+        break;
+    case ACTION_CLOSE:
+        perform_close(bootstrap, action);
+        break;
+    }
+}
+
+static bool brings_answer(const struct session_action *action)
+{
+    return action->kind == ACTION_RESOLVE || action->kind == ACTION_COMMIT ||
+           action->kind == ACTION_SEND;
+}
+
+/* An event that an action brings before it returns (a piggybacked answer is out at once) waits
+ * until all actions are done: session_step overwrites what they point to. The one action that asks
+ * for an answer with data runs last, so that its answer may come at any time. */
+static void step(struct bootstrap *bootstrap, const struct session_event *event)
+{
+    struct session_actions actions;
+    struct session_event timed = *event;
+    const struct session_action *last = NULL;
+
+    if (bootstrap->stepping) {
+        assert(bootstrap->waiting_count < WAITING_EVENTS_MAX);
+        bootstrap->waiting[bootstrap->waiting_count++] = *event;
+        return;
+    }
+    timed.wall_ms = clock_wall_ms();
+    bootstrap->stepping = true;
+    session_step(bootstrap->session, &timed, clock_monotonic_ms(), &actions);
+    for (size_t i = 0; i < actions.count; i++) {
+        if (brings_answer(&actions.items[i]))
+            last = &actions.items[i];
+        else
+            perform(bootstrap, &actions.items[i]);
+    }
+    bootstrap->stepping = false;
+    if (last != NULL)
+        perform(bootstrap, last);
+    while (bootstrap->waiting_count > 0) {
+        struct session_event next = bootstrap->waiting[0];
+        bootstrap->waiting_count--;
+        memmove(bootstrap->waiting, bootstrap->waiting + 1,
+                bootstrap->waiting_count * sizeof *bootstrap->waiting);
+        step(bootstrap, &next);
+    }
+}
+
+/* ---- what the endpoint tells ---- */
+
+static void on_send(void *context, const struct net_path *path, struct bytes datagram)
+{
+    struct driver *driver = context;
+
+    udp_send(driver->config.udp, path, datagram);
+}
+
+/* A key look-up for a handshake (D6). */
+struct resolution {
+    struct driver *driver;
+    struct association_ref ref;
+    uint8_t identity_len;
+    uint8_t identity[IDENTITY_MAX];
+};
+
+static void key_found(void *context, enum err_code result, const struct store_device *device)
+{
+    struct resolution *resolution = context;
+    struct driver *driver = resolution->driver;
+    struct bytes identity = bytes_of(resolution->identity, resolution->identity_len);
+
+    if (result == ERR_OK && !device->enrollment.blocked) {
+        endpoint_resolved(driver->endpoint, resolution->ref, identity, &device->bootstrap_key,
+                          false, CAUSE_NONE);
+    } else if (result == ERR_OK || result == ERR_NOT_FOUND) {
+        struct secret decoy;
+        psk_decoy(driver->config.decoy_secret, identity, &decoy);
+        endpoint_resolved(driver->endpoint, resolution->ref, identity, &decoy, true,
+                          result == ERR_OK ? CAUSE_BLOCKED : CAUSE_UNKNOWN_IDENTITY);
+        secret_clear(&decoy);
+    } else {
+        endpoint_resolve_failed(driver->endpoint, resolution->ref);
+    }
+    free(resolution);
+}
+
+static void on_resolve(void *context, struct association_ref ref, struct bytes identity)
+{
+    struct driver *driver = context;
+    struct resolution *resolution = calloc(1, sizeof *resolution);
+
+    if (resolution == NULL)
+        return; /* the endpoint drops the handshake in time */
+    resolution->driver = driver;
+    resolution->ref = ref;
+    resolution->identity_len = (uint8_t)identity.len;
+    memcpy(resolution->identity, identity.data, identity.len);
+    store_find_identity(driver->config.lane, bytes_of(resolution->identity, identity.len),
+                        key_found, resolution);
+}
+
+static void on_established(void *context, struct association_ref ref)
+{
+    log_event(LOG_DEBUG, "endpoint.established", LOG_NUMBER("slot", ref.slot));
+}
+
+/* Value of `name=` among the Uri-Query options; data NULL = absent. */
+static struct bytes query_value(const struct coap_message *message, const char *name)
+{
+    size_t name_len = strlen(name);
+    const struct coap_option *option = NULL;
+
+    while ((option = coap_next(message, COAP_OPT_URI_QUERY, option)) != NULL)
+        if (option->value.len > name_len && option->value.data[name_len] == '=' &&
+            memcmp(option->value.data, name, name_len) == 0)
+            return bytes_of(option->value.data + name_len + 1, option->value.len - name_len - 1);
+    return bytes_of(NULL, 0);
+}
+
+static void on_request(void *context, struct association_ref ref,
+                       const struct coap_message *message)
+{
+    struct driver *driver = context;
+    struct bootstrap *bootstrap = endpoint_user(driver->endpoint, ref);
+
+    if (!coap_path_is(message, "/bs")) {
+        endpoint_respond(driver->endpoint, ref, COAP_NOT_FOUND);
+        return;
+    }
+    if (message->code != COAP_METHOD_POST) {
+        endpoint_respond(driver->endpoint, ref, COAP_METHOD_NOT_ALLOWED);
+        return;
+    }
+    if (bootstrap == NULL) {
+        bootstrap = bootstrap_new(driver, ref);
+        endpoint_set_user(driver->endpoint, ref, bootstrap);
+    }
+    if (bootstrap == NULL || driver->draining) {
+        endpoint_ignore(driver->endpoint, ref);
+        return;
+    }
+    set_finished(bootstrap, false);
+    struct session_event event = {
+        .kind = SESSION_REQUEST,
+        .endpoint = query_value(message, "ep"),
+        .preferred_format = query_value(message, "pct"),
+        .payload_present = message->payload.len > 0,
+    };
+    bootstrap->calls++; /* keeps it while the event runs */
+    step(bootstrap, &event);
+    bootstrap->calls--;
+    bootstrap_free_if_done(bootstrap);
+}
+
+static void deliver(struct driver *driver, struct association_ref ref,
+                    const struct session_event *event)
+{
+    struct bootstrap *bootstrap = endpoint_user(driver->endpoint, ref);
+
+    if (bootstrap == NULL)
+        return;
+    bootstrap->calls++;
+    step(bootstrap, event);
+    bootstrap->calls--;
+    bootstrap_free_if_done(bootstrap);
+}
+
+static void on_responded(void *context, struct association_ref ref)
+{
+    struct session_event event = {.kind = SESSION_RESPONDED};
+
+    deliver(context, ref, &event);
+}
+
+static void on_answer(void *context, struct association_ref ref,
+                      const struct endpoint_answer *answer)
+{
+    struct session_event event = {
+        .kind = SESSION_ANSWER,
+        .code = answer->code,
+        .format = answer->content_format,
+        .payload = answer->payload,
+        .attempts = answer->attempts,
+    };
+
+    deliver(context, ref, &event);
+}
+
+static void on_no_answer(void *context, struct association_ref ref, enum cause cause,
+                         uint16_t attempts)
+{
+    struct session_event event = {.kind = SESSION_NO_ANSWER, .cause = cause, .attempts = attempts};
+
+    deliver(context, ref, &event);
+}
+
+static void on_timer(void *context, struct association_ref ref)
+{
+    struct session_event event = {.kind = SESSION_TIMER};
+
+    deliver(context, ref, &event);
+}
+
+static void on_closed(void *context, struct association_ref ref, enum cause cause, uint8_t alert)
+{
+    struct driver *driver = context;
+    struct bootstrap *bootstrap = endpoint_user(driver->endpoint, ref);
+    struct session_event event = {.kind = SESSION_CLOSED, .cause = cause, .alert = alert};
+
+    if (bootstrap == NULL)
+        return;
+    bootstrap->calls++;
+    step(bootstrap, &event);
+    endpoint_info(driver->endpoint, ref, &bootstrap->info);
+    endpoint_set_user(driver->endpoint, ref, NULL);
+    bootstrap->associated = false;
+    bootstrap->calls--;
+    bootstrap_free_if_done(bootstrap);
+}
+
+static void on_rejected(void *context, const struct net_path *path, struct bytes identity,
+                        enum cause cause)
+{
+    struct driver *driver = context;
+    char source[NET_TEXT_SIZE];
+
+    net_text(&path->remote, false, source);
+    if (rejects_add(driver->config.rejects, identity, source, cause, clock_wall_ms()))
+        log_event(LOG_WARNING, "endpoint.rejected", LOG_TEXT("source", source),
+                  LOG_BYTES("identity", identity), LOG_TEXT("cause", cause_name(cause)),
+                  LOG_TEXT("advice", cause_advice(cause)));
+}
+
+/* ---- the driver's face ---- */
+
+enum err_code driver_new(const struct driver_config *config, struct driver **out, struct err *err)
+{
+    struct driver *driver = calloc(1, sizeof *driver);
+    struct endpoint_ops ops = {
+        .send = on_send,
+        .resolve = on_resolve,
+        .established = on_established,
+        .request = on_request,
+        .responded = on_responded,
+        .answer = on_answer,
+        .no_answer = on_no_answer,
+        .closed = on_closed,
+        .timer = on_timer,
+        .rejected = on_rejected,
+        .context = driver,
+    };
+
+    if (driver == NULL)
+        return err_set(err, ERR_NO_MEMORY, "worker: out of memory");
+    driver->config = *config;
+    enum err_code code = endpoint_new(&config->endpoint, &ops, &driver->endpoint, err);
+    if (code != ERR_OK) {
+        free(driver);
+        return code;
+    }
+    driver->profiles = profile_set_ref(config->profiles);
+    *out = driver;
+    return ERR_OK;
+}
+
+void driver_free(struct driver *driver)
+{
+    if (driver == NULL)
+        return;
+    while (driver->first != NULL) {
+        driver->first->associated = false;
+        driver->first->calls = 0;
+        bootstrap_free_if_done(driver->first);
+    }
+    endpoint_free(driver->endpoint);
+    profile_set_unref(driver->profiles);
+    free(driver);
+}
+
+struct endpoint *driver_endpoint(struct driver *driver)
+{
+    return driver->endpoint;
+}
+
+void driver_datagram(void *context, const struct net_path *path, struct bytes datagram)
+{
+    struct driver *driver = context;
+
+    endpoint_receive(driver->endpoint, path, datagram, clock_monotonic_ms());
+}
+
+void driver_set_profiles(struct driver *driver, struct profile_set *profiles)
+{
+    struct profile_set *old = driver->profiles;
+
+    driver->profiles = profile_set_ref(profiles);
+    profile_set_unref(old);
+}
+
+static void tell_holder(struct driver *driver, const struct live_holder *holder,
+                        const struct session_event *event)
+{
+    struct association_ref ref = {.slot = holder->slot, .generation = (uint32_t)holder->generation};
+
+    deliver(driver, ref, event);
+}
+
+void driver_supersede(struct driver *driver, const struct live_holder *holder)
+{
+    struct session_event event = {.kind = SESSION_SUPERSEDED, .cause = CAUSE_SUPERSEDED};
+
+    tell_holder(driver, holder, &event);
+}
+
+void driver_abort(struct driver *driver, const struct live_holder *holder, enum cause cause)
+{
+    struct session_event event = {.kind = SESSION_ABORT, .cause = cause};
+
+    tell_holder(driver, holder, &event);
+}
+
+void driver_drain(struct driver *driver)
+{
+    driver->draining = true;
+    endpoint_drain(driver->endpoint);
+}
+
+void driver_abort_all(struct driver *driver, enum cause cause)
+{
+    struct bootstrap *next;
+
+    for (struct bootstrap *bootstrap = driver->first; bootstrap != NULL; bootstrap = next) {
+        struct live_holder holder = holder_of(bootstrap);
+        next = bootstrap->next;
+        if (bootstrap->associated)
+            driver_abort(driver, &holder, cause);
+    }
+}
+
+size_t driver_running(const struct driver *driver)
+{
+    return driver->running;
+}
+
+bool driver_settled(const struct driver *driver)
+{
+    for (const struct bootstrap *bootstrap = driver->first; bootstrap != NULL;
+         bootstrap = bootstrap->next)
+        if (bootstrap->calls > 0)
+            return false;
+    return true;
+}

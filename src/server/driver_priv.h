@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One worker's driver: performs the actions of its sessions and feeds the answers back. */
+#ifndef USHER_DRIVER_PRIV_H
+#define USHER_DRIVER_PRIV_H
+
+#include "usher/endpoint.h"
+#include "usher/live.h"
+#include "usher/psk.h"
+#include "usher/rejects.h"
+#include "usher/session.h"
+#include "usher/store.h"
+#include "usher/udp.h"
+
+struct driver;
+
+/* What a driver needs of its surroundings; all outlive it. */
+struct driver_config {
+    uint32_t worker; /* index, for claims */
+    struct endpoint_config endpoint;
+    struct udp *udp;
+    struct store_lane *lane;
+    struct live *live;
+    struct rejects *rejects;
+    struct profile_set *profiles; /* a reference is taken */
+    const uint8_t *decoy_secret;  /* PSK_SERVER_SECRET_SIZE bytes */
+    /* Tells another worker that a newer session has taken over (I2). */
+    void (*supersede)(void *context, const struct live_holder *holder);
+    void *context;
+};
+
+enum err_code driver_new(const struct driver_config *config, struct driver **out, struct err *err);
+/* After the lane has run its last callbacks. */
+void driver_free(struct driver *driver);
+
+struct endpoint *driver_endpoint(struct driver *driver);
+/* A datagram arrived (for udp_receive: context is the driver). */
+void driver_datagram(void *context, const struct net_path *path, struct bytes datagram);
+void driver_set_profiles(struct driver *driver,
+                         struct profile_set *profiles); /* takes a reference */
+/* The session at `holder` is superseded, or ends with `cause` (REMOVED). */
+void driver_supersede(struct driver *driver, const struct live_holder *holder);
+void driver_abort(struct driver *driver, const struct live_holder *holder, enum cause cause);
+/* SIGTERM: no newcomers. */
+void driver_drain(struct driver *driver);
+/* Ends what still runs. */
+void driver_abort_all(struct driver *driver, enum cause cause);
+/* Sessions that have asked for a bootstrap and are not done. */
+size_t driver_running(const struct driver *driver);
+/* No answer of the store is awaited. */
+bool driver_settled(const struct driver *driver);
+
+#endif

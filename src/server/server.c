@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* usherd put together: store, profiles, workers, HTTP; signals; reload; orderly end. */
+#include "usher/server.h"
+#include "usher/clock.h"
+#include "usher/http.h"
+#include "worker_priv.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef USHER_VERSION
+#error "USHER_VERSION comes from the build"
+#endif
+
+enum {
+    DRAIN_MS = 60000,
+    DRAIN_STEP_MS = 50,
+    REJECTS_MAX = 4096,
+    IDLE_MS = 300000,
+};
+
+struct server {
+    struct config *config;
+    const char *config_path;
+    struct store *store;
+    struct live *live;
+    struct rejects *rejects;
+    struct http *http;
+    pthread_mutex_t lock; /* of `profiles` */
+    struct profile_set *profiles;
+    uint8_t decoy_secret[PSK_SERVER_SECRET_SIZE];
+    struct udp_listener listeners[CONFIG_LISTENERS_MAX];
+    struct endpoint_listener endpoint_listeners[CONFIG_LISTENERS_MAX];
+    struct worker *workers[CONFIG_WORKERS_MAX];
+    size_t worker_count;
+};
+
+const char *server_version(void)
+{
+    return USHER_VERSION;
+}
+
+/* ---- profiles ---- */
+
+static struct profile_set *load_profiles(const struct config *config, struct findings *findings)
+{
+    struct profile_set *set = profile_set_load(config->profiles, config->profile_count, findings);
+
+    if (set != NULL && profile_set_count(set) == 0)
+        finding_add(findings, FINDING_WARNING, NULL,
+                    "no profile was found: every device will be turned away");
+    return set;
+}
+
+static struct profile_set *current_profiles(void *context)
+{
+    struct server *server = context;
+
+    pthread_mutex_lock(&server->lock);
+    struct profile_set *set = profile_set_ref(server->profiles);
+    pthread_mutex_unlock(&server->lock);
+    return set;
+}
+
+/* ---- store ---- */
+
+static enum err_code open_store(const struct config *config, struct store **out, struct err *err)
+{
+    struct store_config store = {
+        .backend = config->store_backend,
+        .path = config->store_path,
+        .history_days = config->history_days,
+        .retire_seconds = config->retire_seconds,
+    };
+
+    return store_open(&store, out, err);
+}
+
+bool server_check(const struct config *config, struct findings *findings, struct err *err)
+{
+    struct store *store = NULL;
+    struct profile_set *profiles = load_profiles(config, findings);
+    bool good = profiles != NULL;
+
+    profile_set_unref(profiles);
+    if (open_store(config, &store, err) != ERR_OK)
+        return false;
+    store_close(store);
+    return good;
+}
+
+/* ---- what HTTP asks ---- */
+
+static size_t check_ready(void *context, struct http_check *checks, size_t cap)
+{
+    struct server *server = context;
+    struct err err = {0};
+    size_t count = 0;
+
+    if (cap < 3)
+        return 0;
+    checks[count] = (struct http_check){.name = "store", .ok = true};
+    if (store_health(server->store, &err) != ERR_OK) {
+        checks[count].ok = false;
+        snprintf(checks[count].reason, sizeof checks[count].reason, "%.150s", err.text);
+    }
+    count++;
+    checks[count] = (struct http_check){.name = "listeners", .ok = true};
+    for (size_t i = 0; i < server->worker_count; i++)
+        if (!worker_alive(server->workers[i])) {
+            checks[count].ok = false;
+            snprintf(checks[count].reason, sizeof checks[count].reason, "worker %zu does not run",
+                     i);
+        }
+    count++;
+    struct profile_set *profiles = current_profiles(server);
+    checks[count] = (struct http_check){.name = "profiles", .ok = profile_set_count(profiles) > 0};
+    if (!checks[count].ok)
+        snprintf(checks[count].reason, sizeof checks[count].reason, "no profile is loaded");
+    profile_set_unref(profiles);
+    return count + 1;
+}
+
+static void post_to(struct server *server, const struct live_holder *holder,
+                    enum worker_message_kind kind, enum cause cause)
+{
+    struct worker_message message = {.kind = kind, .holder = *holder, .cause = cause};
+
+    if (holder->worker < server->worker_count)
+        worker_post(server->workers[holder->worker], &message);
+}
+
+static void supersede(void *context, const struct live_holder *holder)
+{
+    post_to(context, holder, WORKER_SUPERSEDE, CAUSE_SUPERSEDED);
+}
+
+static void evict(void *context, const char *endpoint)
+{
+    struct server *server = context;
+    struct live_entry entry;
+
+    if (live_get(server->live, endpoint, &entry))
+        post_to(server, &entry.holder, WORKER_ABORT, CAUSE_REMOVED);
+}
+
+/* ---- start ---- */
+
+static enum err_code start_workers(struct server *server, struct err *err)
+{
+    const struct config *config = server->config;
+    struct worker_config worker = {
+        .listeners = server->listeners,
+        .listener_count = config->listener_count,
+        .endpoint =
+            {
+                .listeners = server->endpoint_listeners,
+                .listener_count = config->listener_count,
+                .half_open_max = config->half_open_max / config->workers + 1,
+                .sessions_max = config->sessions_max / config->workers + 1,
+                .idle_ms = IDLE_MS,
+            },
+        .store = server->store,
+        .live = server->live,
+        .rejects = server->rejects,
+        .profiles = server->profiles,
+        .decoy_secret = server->decoy_secret,
+        .supersede = supersede,
+        .context = server,
+    };
+
+    for (size_t i = 0; i < config->listener_count; i++) {
+        const struct config_listener *from = &config->listeners[i];
+        server->listeners[i] = (struct udp_listener){from->address, from->address_len};
+        server->endpoint_listeners[i] = (struct endpoint_listener){
+            .gcm = from->gcm,
+            .cbc = from->cbc,
+            .handshake_min_ms = from->handshake_min_ms,
+            .handshake_max_ms = from->handshake_max_ms,
+            .ack_timeout_ms = from->ack_timeout_ms,
+        };
+        if (!udp_probe(&server->listeners[i], err))
+            return err->code;
+    }
+    /* All are bound, in order, before the first thread runs: the kernel shares datagrams out among
+     * all sockets of a port from the moment they are bound. */
+    for (worker.index = 0; worker.index < config->workers; worker.index++) {
+        enum err_code code = worker_new(&worker, &server->workers[worker.index], err);
+        if (code != ERR_OK)
+            return code;
+        server->worker_count++;
+    }
+    for (size_t i = 0; i < server->worker_count; i++) {
+        enum err_code code = worker_start(server->workers[i], err);
+        if (code != ERR_OK)
+            return code;
+    }
+    return ERR_OK;
+}
+
+static enum err_code start_http(struct server *server, struct err *err)
+{
+    const struct config *config = server->config;
+    struct http_config http = {
+        .socket_path = config->http_socket,
+        .address = config->http_address_len > 0 ? &config->http_address : NULL,
+        .address_len = config->http_address_len,
+        .hosts = config->http_hosts,
+        .host_count = config->http_host_count,
+        .version = USHER_VERSION,
+        .store = server->store,
+        .live = server->live,
+        .rejects = server->rejects,
+        .profiles = current_profiles,
+        .ready = check_ready,
+        .evict = evict,
+        .context = server,
+    };
+
+    if (http.socket_path == NULL && http.address == NULL)
+        return ERR_OK;
+    return http_start(&http, &server->http, err);
+}
+
+static enum err_code print_findings(struct findings *findings, struct err *err)
+{
+    findings_print(findings, STDERR_FILENO);
+    return findings->errors == 0
+               ? ERR_OK
+               : err_set(err, ERR_INVALID, "profiles: %zu errors, see above", findings->errors);
+}
+
+static enum err_code start(struct server *server, struct err *err)
+{
+    struct findings findings;
+
+    findings_init(&findings);
+    server->profiles = load_profiles(server->config, &findings);
+    enum err_code code = print_findings(&findings, err);
+    findings_clear(&findings);
+    if (code != ERR_OK)
+        return code;
+    bytes_random(server->decoy_secret, sizeof server->decoy_secret);
+    server->live = live_new(server->config->sessions_max);
+    server->rejects = rejects_new(REJECTS_MAX);
+    if (server->live == NULL || server->rejects == NULL)
+        return err_set(err, ERR_NO_MEMORY, "usherd: out of memory");
+    code = open_store(server->config, &server->store, err);
+    if (code == ERR_OK)
+        code = start_workers(server, err);
+    if (code == ERR_OK)
+        code = start_http(server, err);
+    return code;
+}
+
+static void log_ready(const struct server *server)
+{
+    char listeners[1024] = "";
+    size_t used = 0;
+
+    for (size_t i = 0; i < server->config->listener_count; i++) {
+        struct net_address address;
+        char text[NET_TEXT_SIZE] = "";
+        if (net_from_sockaddr((const struct sockaddr *)&server->listeners[i].address, &address))
+            net_text(&address, true, text);
+        int wrote =
+            snprintf(listeners + used, sizeof listeners - used, "%s%s", i > 0 ? " " : "", text);
+        if (wrote < 0 || (size_t)wrote >= sizeof listeners - used)
+            break;
+        used += (size_t)wrote;
+    }
+    log_event(LOG_INFO, "server.ready", LOG_TEXT("version", USHER_VERSION),
+              LOG_TEXT("tls", endpoint_tls_version()), LOG_TEXT("listeners", listeners),
+              LOG_NUMBER("workers", (int64_t)server->worker_count),
+              LOG_NUMBER("classes", (int64_t)profile_set_count(server->profiles)),
+              LOG_TEXT("http_socket", server->config->http_socket),
+              LOG_NUMBER("http_port", server->http == NULL ? 0 : http_port(server->http)),
+              LOG_NUMBER("pid", getpid()));
+}
+
+/* ---- reload ---- */
+
+static void log_findings(const char *event, const struct findings *findings)
+{
+    for (const struct finding *finding = findings->first; finding != NULL; finding = finding->next)
+        if (finding->level == FINDING_ERROR)
+            log_event(LOG_ERROR, event, LOG_TEXT("file", finding->file),
+                      LOG_NUMBER("line", finding->line), LOG_NUMBER("column", finding->column),
+                      LOG_TEXT("cause", finding->text));
+}
+
+static void swap_profiles(struct server *server, struct profile_set *fresh)
+{
+    pthread_mutex_lock(&server->lock);
+    struct profile_set *old = server->profiles;
+    server->profiles = fresh;
+    pthread_mutex_unlock(&server->lock);
+    profile_set_unref(old);
+    for (size_t i = 0; i < server->worker_count; i++) {
+        struct worker_message message = {.kind = WORKER_PROFILES,
+                                         .profiles = profile_set_ref(fresh)};
+        if (!worker_post(server->workers[i], &message))
+            profile_set_unref(message.profiles);
+    }
+}
+
+/* All or nothing (I7): a running session keeps the snapshot that it began with. */
+static void reload(struct server *server)
+{
+    struct findings findings;
+
+    findings_init(&findings);
+    struct config *next = config_load(server->config_path, &findings);
+    struct profile_set *fresh = NULL;
+    if (next != NULL && config_check_reload(server->config, next, &findings))
+        fresh = load_profiles(next, &findings);
+    if (fresh == NULL || findings.errors > 0) {
+        log_findings("server.reload-refused", &findings);
+        log_event(LOG_ERROR, "server.reload-failed",
+                  LOG_TEXT("cause", "the configuration in force stays"),
+                  LOG_NUMBER("errors", (int64_t)findings.errors));
+        profile_set_unref(fresh);
+        config_free(next);
+    } else {
+        log_configure(STDERR_FILENO, next->log_level, next->log_text);
+        swap_profiles(server, fresh);
+        config_free(server->config);
+        server->config = next;
+        log_event(LOG_INFO, "server.reloaded",
+                  LOG_NUMBER("classes", (int64_t)profile_set_count(fresh)),
+                  LOG_NUMBER("warnings", (int64_t)findings.warnings));
+    }
+    findings_clear(&findings);
+}
+
+/* ---- end ---- */
+
+static void post_all(struct server *server, enum worker_message_kind kind)
+{
+    struct worker_message message = {.kind = kind};
+
+    for (size_t i = 0; i < server->worker_count; i++)
+        worker_post(server->workers[i], &message);
+}
+
+static size_t running(const struct server *server)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < server->worker_count; i++)
+        count += worker_running(server->workers[i]);
+    return count;
+}
+
+/* No newcomers; what runs may finish, unless a second signal says otherwise. */
+static void drain(struct server *server, const sigset_t *signals)
+{
+    uint64_t limit = clock_monotonic_ms() + DRAIN_MS;
+    struct timespec pause = {.tv_nsec = DRAIN_STEP_MS * 1000000L};
+
+    log_event(LOG_INFO, "server.draining", LOG_NUMBER("sessions", (int64_t)running(server)));
+    post_all(server, WORKER_DRAIN);
+    do {
+        int again = sigtimedwait(signals, NULL, &pause);
+        if (again == SIGTERM || again == SIGINT)
+            break;
+    } while (running(server) > 0 && clock_monotonic_ms() < limit);
+}
+
+static void stop(struct server *server)
+{
+    post_all(server, WORKER_STOP);
+    for (size_t i = 0; i < server->worker_count; i++)
+        worker_join(server->workers[i]);
+    http_stop(server->http);
+    for (size_t i = 0; i < CONFIG_WORKERS_MAX; i++)
+        worker_free(server->workers[i]);
+    if (server->store != NULL)
+        store_close(server->store);
+    live_free(server->live);
+    rejects_free(server->rejects);
+    profile_set_unref(server->profiles);
+    config_free(server->config);
+    pthread_mutex_destroy(&server->lock);
+    bytes_wipe(server->decoy_secret, sizeof server->decoy_secret);
+}
+
+static void serve(struct server *server, const sigset_t *signals)
+{
+    for (;;) {
+        int number = sigwaitinfo(signals, NULL);
+        if (number == SIGHUP)
+            reload(server);
+        else if (number == SIGTERM || number == SIGINT)
+            break;
+    }
+    drain(server, signals);
+}
+
+enum err_code server_run(struct config *config, const char *config_path, struct err *err)
+{
+    struct server server = {
+        .config = config,
+        .config_path = config_path,
+        .lock = PTHREAD_MUTEX_INITIALIZER,
+    };
+    sigset_t signals;
+
+    /* No core dump with keys in it (I4), and no pipe or socket ends the process. */
+    prctl(PR_SET_DUMPABLE, 0);
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGHUP);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before the threads, who inherit it */
+
+    enum err_code code = start(&server, err);
+    if (code == ERR_OK) {
+        log_ready(&server);
+        serve(&server, &signals);
+    }
+    stop(&server);
+    if (code == ERR_OK)
+        log_event(LOG_INFO, "server.stopped", LOG_NUMBER("pid", getpid()));
+    return code;
+}

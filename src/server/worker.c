@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A worker's loop: datagrams, timers, store answers, messages of other threads. */
+#include "usher/clock.h"
+#include "usher/log.h"
+#include "worker_priv.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum {
+    EVENTS_MAX = 32,
+    TAG_LANE = 1000,
+    TAG_MAILBOX = 1001,
+    BATCHES_A_ROUND = 8,
+    SETTLE_MS = 5000,
+    SETTLE_STEP_MS = 20
+};
+
+struct worker {
+    struct driver *driver;
+    struct udp *udp;
+    struct store_lane *lane;
+    int epoll, wake;
+    pthread_t thread;
+    bool started, stopping;
+    pthread_mutex_t lock; /* of the mailbox */
+    struct worker_message *first, *last;
+    atomic_size_t running;
+    atomic_bool alive;
+};
+
+static bool watch(struct worker *worker, int fd, uint32_t tag)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = tag};
+
+    return epoll_ctl(worker->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+static enum err_code open_loop(struct worker *worker, struct err *err)
+{
+    bool watched = true;
+
+    worker->epoll = epoll_create1(EPOLL_CLOEXEC);
+    worker->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (worker->epoll < 0 || worker->wake < 0)
+        return err_set(err, ERR_IO, "worker: no event loop (%s)", strerror(errno));
+    for (size_t i = 0; i < udp_count(worker->udp); i++)
+        watched = watched && watch(worker, udp_fd(worker->udp, i), (uint32_t)i);
+    watched = watched && watch(worker, store_lane_fd(worker->lane), TAG_LANE) &&
+              watch(worker, worker->wake, TAG_MAILBOX);
+    return watched ? ERR_OK : err_set(err, ERR_IO, "worker: no event loop (%s)", strerror(errno));
+}
+
+static enum err_code build(struct worker *worker, const struct worker_config *config,
+                           struct err *err)
+{
+    enum err_code code = udp_open(config->listeners, config->listener_count, &worker->udp, err);
+    if (code == ERR_OK)
+        code = store_lane_open(config->store, &worker->lane, err);
+    if (code == ERR_OK)
+        code = open_loop(worker, err);
+    if (code != ERR_OK)
+        return code;
+    struct driver_config driver = {
+        .worker = config->index,
+        .endpoint = config->endpoint,
+        .udp = worker->udp,
+        .lane = worker->lane,
+        .live = config->live,
+        .rejects = config->rejects,
+        .profiles = config->profiles,
+        .decoy_secret = config->decoy_secret,
+        .supersede = config->supersede,
+        .context = config->context,
+    };
+    driver.endpoint.now = clock_monotonic_ms();
+    return driver_new(&driver, &worker->driver, err);
+}
+
+enum err_code worker_new(const struct worker_config *config, struct worker **out, struct err *err)
+{
+    struct worker *worker = calloc(1, sizeof *worker);
+
+    if (worker == NULL)
+        return err_set(err, ERR_NO_MEMORY, "worker: out of memory");
+    worker->epoll = worker->wake = -1;
+    pthread_mutex_init(&worker->lock, NULL);
+    enum err_code code = build(worker, config, err);
+    if (code != ERR_OK) {
+        worker_free(worker);
+        return code;
+    }
+    *out = worker;
+    return ERR_OK;
+}
+
+/* ---- messages ---- */
+
+bool worker_post(struct worker *worker, const struct worker_message *message)
+{
+    struct worker_message *copy = malloc(sizeof *copy);
+    uint64_t one = 1;
+
+    if (copy == NULL)
+        return false;
+    *copy = *message;
+    copy->next = NULL;
+    pthread_mutex_lock(&worker->lock);
+    if (worker->last != NULL)
+        worker->last->next = copy;
+    else
+        worker->first = copy;
+    worker->last = copy;
+    pthread_mutex_unlock(&worker->lock);
+    /* A full eventfd is readable already. */
+    return write(worker->wake, &one, sizeof one) == (ssize_t)sizeof one || errno == EAGAIN;
+}
+
+static struct worker_message *take_all(struct worker *worker)
+{
+    uint64_t count;
+
+    if (read(worker->wake, &count, sizeof count) < 0 && errno != EAGAIN)
+        log_event(LOG_ERROR, "worker.mailbox-failed", LOG_TEXT("cause", strerror(errno)));
+    pthread_mutex_lock(&worker->lock);
+    struct worker_message *first = worker->first;
+    worker->first = worker->last = NULL;
+    pthread_mutex_unlock(&worker->lock);
+    return first;
+}
+
+static void obey(struct worker *worker, const struct worker_message *message)
+{
+    switch (message->kind) {
+    case WORKER_SUPERSEDE:
+        driver_supersede(worker->driver, &message->holder);
+        break;
+    case WORKER_ABORT:
+        driver_abort(worker->driver, &message->holder, message->cause);
+        break;
+    case WORKER_PROFILES:
+        driver_set_profiles(worker->driver, message->profiles);
+        profile_set_unref(message->profiles);
+        break;
+    case WORKER_DRAIN:
+        driver_drain(worker->driver);
+        break;
+    case WORKER_STOP:
+        driver_drain(worker->driver);
+        driver_abort_all(worker->driver, CAUSE_SHUTDOWN);
+        worker->stopping = true;
+        break;
+    }
+}
+
+static void read_mailbox(struct worker *worker)
+{
+    struct worker_message *message = take_all(worker);
+
+    while (message != NULL) {
+        struct worker_message *next = message->next;
+        obey(worker, message);
+        free(message);
+        message = next;
+    }
+}
+
+/* ---- the loop ---- */
+
+static int wait_time(const struct worker *worker)
+{
+    uint64_t next = endpoint_next(driver_endpoint(worker->driver));
+    uint64_t now = clock_monotonic_ms();
+
+    if (worker->stopping)
+        return SETTLE_STEP_MS;
+    if (next == UINT64_MAX)
+        return -1;
+    if (next <= now)
+        return 0;
+    return next - now > 60000 ? 60000 : (int)(next - now);
+}
+
+/* A few batches, then the timers and the others get their turn. */
+static void read_socket(struct worker *worker, size_t listener)
+{
+    for (int batch = 0; batch < BATCHES_A_ROUND; batch++)
+        if (!udp_receive(worker->udp, listener, driver_datagram, worker->driver))
+            break;
+}
+
+static void one_round(struct worker *worker)
+{
+    struct epoll_event events[EVENTS_MAX];
+    int count = epoll_wait(worker->epoll, events, EVENTS_MAX, wait_time(worker));
+
+    for (int i = 0; i < count; i++) {
+        uint32_t tag = events[i].data.u32;
+        if (tag == TAG_LANE)
+            store_lane_poll(worker->lane);
+        else if (tag == TAG_MAILBOX)
+            read_mailbox(worker);
+        else
+            read_socket(worker, tag);
+    }
+    endpoint_expire(driver_endpoint(worker->driver), clock_monotonic_ms());
+    udp_flush(worker->udp);
+    atomic_store_explicit(&worker->running, driver_running(worker->driver), memory_order_relaxed);
+}
+
+static void *run(void *context)
+{
+    struct worker *worker = context;
+
+    while (!worker->stopping)
+        one_round(worker);
+    /* The outcomes of what was ended become durable first. */
+    uint64_t limit = clock_monotonic_ms() + SETTLE_MS;
+    while (!driver_settled(worker->driver) && clock_monotonic_ms() < limit)
+        one_round(worker);
+    udp_flush(worker->udp);
+    store_lane_close(worker->lane); /* runs the last callbacks on this thread */
+    worker->lane = NULL;
+    udp_flush(worker->udp);
+    atomic_store(&worker->alive, false);
+    return NULL;
+}
+
+enum err_code worker_start(struct worker *worker, struct err *err)
+{
+    atomic_store(&worker->alive, true);
+    int result = pthread_create(&worker->thread, NULL, run, worker);
+
+    if (result != 0) {
+        atomic_store(&worker->alive, false);
+        return err_set(err, ERR_IO, "worker: no thread (%s)", strerror(result));
+    }
+    worker->started = true;
+    return ERR_OK;
+}
+
+size_t worker_running(const struct worker *worker)
+{
+    return atomic_load_explicit(&worker->running, memory_order_relaxed);
+}
+
+bool worker_alive(const struct worker *worker)
+{
+    return atomic_load(&worker->alive);
+}
+
+void worker_join(struct worker *worker)
+{
+    if (worker->started)
+        pthread_join(worker->thread, NULL);
+    worker->started = false;
+}
+
+void worker_free(struct worker *worker)
+{
+    if (worker == NULL)
+        return;
+    if (worker->lane != NULL)
+        store_lane_close(worker->lane);
+    driver_free(worker->driver);
+    udp_close(worker->udp);
+    if (worker->epoll >= 0)
+        close(worker->epoll);
+    if (worker->wake >= 0)
+        close(worker->wake);
+    while (worker->first != NULL) {
+        struct worker_message *next = worker->first->next;
+        if (worker->first->kind == WORKER_PROFILES)
+            profile_set_unref(worker->first->profiles);
+        free(worker->first);
+        worker->first = next;
+    }
+    pthread_mutex_destroy(&worker->lock);
+    free(worker);
+}
