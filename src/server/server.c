@@ -53,8 +53,9 @@ static struct profile_set *load_profiles(const struct config *config, struct fin
 {
     struct profile_set *set = profile_set_load(config->profiles, config->profile_count, findings);
 
+    const struct yaml_node here = {.file = config->file, .line = 1, .column = 1};
     if (set != NULL && profile_set_count(set) == 0)
-        finding_add(findings, FINDING_WARNING, NULL,
+        finding_add(findings, FINDING_WARNING, &here,
                     "no profile was found: every device will be turned away");
     return set;
 }
