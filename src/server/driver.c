@@ -176,6 +176,11 @@ static bool keep_keys(struct bootstrap *bootstrap, const struct store_device *de
     return true;
 }
 
+static bool same_holder(const struct live_holder *a, const struct live_holder *b)
+{
+    return a->worker == b->worker && a->slot == b->slot && a->generation == b->generation;
+}
+
 /* Newest request wins (I2): the claim names the session that it replaces. */
 static enum err_code claim(struct bootstrap *bootstrap, const char *endpoint)
 {
@@ -190,9 +195,7 @@ static enum err_code claim(struct bootstrap *bootstrap, const char *endpoint)
     if (code != ERR_OK)
         return code;
     snprintf(bootstrap->endpoint, sizeof bootstrap->endpoint, "%s", endpoint);
-    bool is_self = previous.worker == holder.worker && previous.slot == holder.slot &&
-                   previous.generation == holder.generation;
-    if (had_previous && !is_self)
+    if (had_previous && !same_holder(&previous, &holder))
         driver->config.supersede(driver->config.context, &previous);
     return ERR_OK;
 }
