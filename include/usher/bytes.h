@@ -56,7 +56,7 @@ void reader_skip(struct reader *reader, size_t len);
 
 /* Text codings. The encoders write a final NUL and need hex_size / base64_size bytes in `out`.
  * The decoders return false on any bad character, odd length, or when `cap` is too small. */
-#define BYTES_HEX_SIZE(len)    ((len)*2 + 1)
+#define BYTES_HEX_SIZE(len)    ((len) * 2 + 1)
 #define BYTES_BASE64_SIZE(len) (((len) + 2) / 3 * 4 + 1)
 void bytes_to_hex(struct bytes data, char *out);
 bool bytes_from_hex(const char *text, size_t text_len, uint8_t *out, size_t cap, size_t *len);

@@ -11,7 +11,7 @@ enum coap_type { COAP_CON = 0, COAP_NON = 1, COAP_ACK = 2, COAP_RST = 3 };
 
 #define COAP_MAKE_CODE(class, detail) ((uint8_t)((class) << 5 | (detail)))
 #define COAP_CODE_CLASS(code)         ((code) >> 5)
-#define COAP_CODE_DETAIL(code)        ((code)&31)
+#define COAP_CODE_DETAIL(code)        ((code) & 31)
 
 enum {
     COAP_METHOD_GET = 1,

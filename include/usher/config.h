@@ -47,10 +47,11 @@ struct config {
     enum log_level log_level;
     bool log_text;
     struct arena *arena;
+    const struct yaml_node *root; /* for messages */
     const char *file; /* where it came from; relative paths inside are relative to its folder */
 };
 
-/* NULL after an error finding. */
+/* NULL after an error finding. All or nothing. */
 struct config *config_load(const char *path, struct findings *findings);
 struct config *config_load_text(const char *name, struct bytes text, struct findings *findings);
 void config_free(struct config *config); /* NULL accepted */

@@ -93,7 +93,7 @@ struct association {
     uint64_t flight_intermediate, flight_final; /* Mbed TLS's timer; 0 = off */
     uint64_t idle_at;
     uint64_t owner_at; /* of endpoint_arm; UINT64_MAX = off */
-    uint64_t ack_at; /* when the piggyback window closes; UINT64_MAX = nothing waits */
+    uint64_t ack_at;   /* when the piggyback window closes; UINT64_MAX = nothing waits */
     struct identity identity;
     uint64_t started_ms;
     uint32_t handshake_ms, round_trip_ms;
