@@ -128,7 +128,9 @@ void turn_record(struct turn *turn, enum device_state state, enum cause cause)
 
 void turn_fail(struct turn *turn, enum cause cause)
 {
-    bool unconfirmed = turn->session->phase == PHASE_FINISHING && cause != CAUSE_SUPERSEDED;
+    bool unanswered =
+        turn->session->phase == PHASE_FINISHING && turn->event->kind != SESSION_ANSWER;
+    bool unconfirmed = unanswered && cause != CAUSE_SUPERSEDED;
     turn_record(turn, unconfirmed ? STATE_UNCONFIRMED : STATE_FAILED, cause);
     turn_close(turn, false);
 }

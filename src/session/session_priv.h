@@ -111,8 +111,8 @@ void turn_show_state(struct turn *turn, enum device_state state);
 void turn_close(struct turn *turn, bool silent);
 /* Records the attempt, whose detail is set, and lets go of what it held. */
 void turn_record(struct turn *turn, enum device_state state, enum cause cause);
-/* The attempt has failed: records and closes. With Finish under way nobody knows what the device
- * did with it: then the state is unconfirmed, unless the device has asked again. */
+/* The attempt has failed: records and closes. While Finish is unanswered nobody knows what the
+ * device did with it: then the state is unconfirmed, unless the device has asked again. */
 void turn_fail(struct turn *turn, enum cause cause);
 /* What the session was doing, for a sentence such as "closed while ...". */
 enum { DOING_TEXT_SIZE = 64 };
