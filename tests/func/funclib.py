@@ -1,0 +1,270 @@
+# What the tests of the real programs share: a server in a folder of its own, devices, waiting.
+# SPDX-License-Identifier: Apache-2.0
+"""The programs come from the environment: USHERD, USHER, USHER_SIM; USHER_SOURCE is the source tree.
+
+Nothing here sleeps for a time that ought to be enough: a test waits for a line in the server's log,
+for a program's end, or for an answer. LIMIT ends what would never end."""
+import http.client
+import json
+import os
+import pathlib
+import secrets
+
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+USHERD = os.environ["USHERD"]
+USHER = os.environ["USHER"]
+USHER_SIM = os.environ["USHER_SIM"]
+SOURCE = pathlib.Path(os.environ["USHER_SOURCE"])
+LIMIT = float(os.environ.get("USHER_FUNC_LIMIT", "60"))
+
+LAMP = """class: lamp
+servers:
+  - id: 101
+    uri: coaps://lwm2m.city.example:5684
+    security: { mode: psk, credential: generate }
+"""
+
+
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over the server's UNIX socket."""
+
+    def __init__(self, path):
+        super().__init__("localhost", timeout=LIMIT)
+        self.path = str(path)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(LIMIT)
+        self.sock.connect(self.path)
+
+
+class Log:
+    """Lines of a program's standard error, as they come."""
+
+    def __init__(self, stream):
+        self.lines = []
+        self.ended = False
+        self.changed = threading.Condition()
+        self.thread = threading.Thread(target=self.read, args=(stream,), daemon=True)
+        self.thread.start()
+
+    def read(self, stream):
+        with stream:
+            for line in stream:
+                with self.changed:
+                    self.lines.append(line.rstrip("\n"))
+                    self.changed.notify_all()
+        with self.changed:
+            self.ended = True
+            self.changed.notify_all()
+
+    def text(self):
+        with self.changed:
+            return "\n".join(self.lines)
+
+    def events(self):
+        """The lines that are JSON, as dictionaries."""
+        found = []
+        with self.changed:
+            lines = list(self.lines)
+        for line in lines:
+            if line.startswith("{"):
+                found.append(json.loads(line))
+        return found
+
+    def wait(self, name, after=0, **fields):
+        """The first event of that name and with those fields, from the `after`-th line on."""
+        deadline = time.monotonic() + LIMIT
+        seen = after
+        with self.changed:
+            while True:
+                while seen < len(self.lines):
+                    line = self.lines[seen]
+                    seen += 1
+                    event = json.loads(line) if line.startswith("{") else {}
+                    if event.get("event") == name and all(
+                        event.get(key) == value for key, value in fields.items()
+                    ):
+                        return event
+                left = deadline - time.monotonic()
+                if self.ended or left <= 0:
+                    tail = "\n".join(self.lines[-30:])
+                    why = "the program ended" if self.ended else "time is up"
+                    raise AssertionError(f"no event {name} {fields} ({why}). Log:\n{tail}")
+                self.changed.wait(left)
+
+    def position(self):
+        with self.changed:
+            return len(self.lines)
+
+
+class Server:
+    """usherd in a folder; `folder` stays when it is stopped, so that it can be started again."""
+
+    def __init__(self, folder, address="127.0.0.1", profiles=None, settings=""):
+        self.folder = pathlib.Path(folder)
+        self.address = address
+        self.socket = self.folder / "usher.sock"
+        self.profiles = profiles or self.folder / "profiles"
+        self.settings = settings
+        self.process = None
+        self.log = None
+        self.port = None
+
+    def write_config(self, **changes):
+        values = {
+            "listener": f"[{self.address}]:0" if ":" in self.address else f"{self.address}:0",
+            "profiles": self.profiles,
+            "database": self.folder / "usher.db",
+        }
+        values.update(changes)
+        (self.folder / "usher.yaml").write_text(
+            "workers: 2\n"
+            f'listeners: [{{ address: "{values["listener"]}" }}]\n'
+            f'profiles: ["{values["profiles"]}"]\n'
+            f'store: {{ backend: sqlite, path: "{values["database"]}" }}\n'
+            f'http: {{ socket: "{self.socket}" }}\n'
+            "log: { level: debug, format: json }\n" + self.settings
+        )
+
+    def start(self):
+        if not (self.folder / "usher.yaml").exists():
+            self.write_config()
+        self.process = subprocess.Popen(
+            [USHERD, "-c", str(self.folder / "usher.yaml")],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            text=True, errors="replace")
+        self.log = Log(self.process.stderr)
+        ready = self.log.wait("server.ready")
+        self.port = int(ready["listeners"].split()[0].rpartition(":")[2])
+        return self
+
+    def uri(self):
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"coaps://{host}:{self.port}"
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def stop(self, number=signal.SIGTERM):
+        """Sends the signal and waits; returns the exit code, negative for a signal."""
+        if self.process is None:
+            return None
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            code = self.process.wait(LIMIT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError("usherd did not end. Log:\n" + self.log.text())
+        self.log.thread.join(LIMIT)
+        self.process = None
+        return code
+
+    def get(self, path):
+        """(status, decoded JSON) of an HTTP GET."""
+        connection = UnixConnection(self.socket)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            body = answer.read()
+            return answer.status, json.loads(body) if body else None
+        finally:
+            connection.close()
+
+
+def run_daemon_to_end(config, *options):
+    """usherd that is expected to end by itself; (exit code, standard error)."""
+    done = subprocess.run([USHERD, *options, "-c", str(config)], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=LIMIT)
+    return done.returncode, done.stderr
+
+
+class FuncTest(unittest.TestCase):
+    """A folder and a server for each test; whatever was started is gone afterwards."""
+
+    def setUp(self):
+        self.temporary = tempfile.TemporaryDirectory(prefix="usher-func-")
+        self.addCleanup(self.temporary.cleanup)
+        self.folder = pathlib.Path(self.temporary.name)
+        (self.folder / "profiles").mkdir()
+        self.servers = []
+        self.addCleanup(self.stop_servers)
+        self.keys = {}
+
+    def stop_servers(self):
+        for server in self.servers:
+            if server.process is not None and server.process.poll() is None:
+                server.process.kill()
+                server.process.wait(LIMIT)
+
+    def server(self, **options):
+        server = Server(self.folder, **options)
+        self.servers.append(server)
+        return server
+
+    def write_profile(self, name, text):
+        (self.folder / "profiles" / name).write_text(text)
+
+    def usher(self, server, *arguments, exit_code=0, stdin=None):
+        """Runs usher against the server; what it printed, decoded when --json was asked for."""
+        done = subprocess.run([USHER, *arguments], capture_output=True, text=True, input=stdin,
+                              timeout=LIMIT, env={**os.environ, "USHER_SOCKET": str(server.socket)})
+        self.assertEqual(done.returncode, exit_code, f"usher {arguments}: {done.stdout}{done.stderr}")
+        return json.loads(done.stdout) if "--json" in arguments and done.stdout else done
+
+    def new_key(self, name, length=16):
+        """A file with a random key in hexadecimal."""
+        path = self.folder / f"{name.replace(':', '_')}.key"
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_hex(length) + "\n")
+        return path
+
+    def enroll(self, server, endpoint, klass, tags=(), server_keys=(), exit_code=0):
+        """Enrols with a key of its own, kept for device()."""
+        self.keys[endpoint] = self.new_key(endpoint)
+        arguments = ["enroll", endpoint, "--class", klass, "--key", f"@{self.keys[endpoint]}"]
+        for tag in tags:
+            arguments += ["--tag", tag]
+        for ssid, identity in server_keys:
+            path = self.new_key(f"{endpoint}-{ssid}")
+            arguments += ["--server-key", f"{ssid}={identity},@{path}"]
+        return self.usher(server, *arguments, exit_code=exit_code)
+
+    def device_command(self, server, endpoint, *options, identity=None, key=None):
+        return [USHER_SIM, "device", "--server", server.uri(), "--endpoint", endpoint,
+                "--identity", identity or endpoint, "--key", f"@{key or self.keys[endpoint]}",
+                "--json", "-", *options]
+
+    def device(self, server, endpoint, *options, identity=None, key=None):
+        """One bootstrap by a simulated device: its report."""
+        done = subprocess.run(
+            self.device_command(server, endpoint, *options, identity=identity, key=key),
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT)
+        self.assertTrue(done.stdout.strip(), f"no report: {done.stderr}")
+        return json.loads(done.stdout)
+
+    def bootstrap(self, server, endpoint, *options):
+        report = self.device(server, endpoint, *options)
+        self.assertEqual(report["state"], "bootstrapped", report)
+        return report
+
+    def state(self, server, endpoint):
+        """(state, cause) of the device, when no session of it is open any more."""
+        device = self.usher(server, "show", endpoint, "--json")
+        return device["state"], device.get("cause")
+
+    def wait_outcome(self, server, event, endpoint, after=0):
+        return server.log.wait(event, after=after, endpoint=endpoint)
+
+
+def main():
+    unittest.main(verbosity=2)
