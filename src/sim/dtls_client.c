@@ -1,0 +1,312 @@
+/* A DTLS 1.2 client with a pre-shared key, on Mbed TLS 3.6 or 2.28. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dtls_client_priv.h"
+
+#include <mbedtls/ssl.h>
+#include <mbedtls/ssl_ciphersuites.h>
+#include <mbedtls/version.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#if MBEDTLS_VERSION_NUMBER < 0x03000000
+#define MBEDTLS_PRIVATE(member) member
+#endif
+
+/* Below the smallest IPv6 MTU with its headers (RFC 7925 section 11). */
+enum { DATAGRAM_MAX = 1232, PLAIN_MAX = 2048 };
+
+struct dtls_client {
+    mbedtls_ssl_context ssl;
+    mbedtls_ssl_config tls;
+    struct dtls_client_config config;
+    enum dtls_client_state state;
+    int error;
+    uint8_t alert;
+    struct bytes input; /* the datagram that the library may read now */
+    uint64_t now;
+    bool timer_set;
+    uint64_t intermediate, final; /* of the library's one timer */
+};
+
+static int give_random(void *context, unsigned char *data, size_t len)
+{
+    const struct dtls_client *client = context;
+    if (client->config.random != NULL)
+        client->config.random(client->config.random_context, data, len);
+    else
+        bytes_random(data, len);
+    return 0;
+}
+
+static int give_datagram(void *context, const unsigned char *data, size_t len)
+{
+    struct dtls_client *client = context;
+    client->config.send(client->config.context, bytes_of(data, len));
+    return (int)len;
+}
+
+static int take_datagram(void *context, unsigned char *data, size_t cap)
+{
+    struct dtls_client *client = context;
+    size_t len = client->input.len;
+    if (len == 0)
+        return MBEDTLS_ERR_SSL_WANT_READ;
+    if (len > cap)
+        len = cap;
+    memcpy(data, client->input.data, len);
+    client->input = (struct bytes){0};
+    return (int)len;
+}
+
+static void set_timer(void *context, uint32_t intermediate_ms, uint32_t final_ms)
+{
+    struct dtls_client *client = context;
+    client->timer_set = final_ms != 0;
+    client->intermediate = client->now + intermediate_ms;
+    client->final = client->now + final_ms;
+}
+
+/* -1 cancelled, 0 running, 1 intermediate passed, 2 final passed: the library's convention. */
+static int get_timer(void *context)
+{
+    const struct dtls_client *client = context;
+    if (!client->timer_set)
+        return -1;
+    if (client->now >= client->final)
+        return 2;
+    return client->now >= client->intermediate ? 1 : 0;
+}
+
+/* The list must outlive the configuration. */
+static const int *cipher_list(uint16_t cipher)
+{
+    static const int all[] = {MBEDTLS_TLS_PSK_WITH_AES_128_CCM_8,
+                              MBEDTLS_TLS_PSK_WITH_AES_128_GCM_SHA256,
+                              MBEDTLS_TLS_PSK_WITH_AES_128_CBC_SHA256, 0};
+    static const int single[][2] = {{MBEDTLS_TLS_PSK_WITH_AES_128_CCM_8, 0},
+                                    {MBEDTLS_TLS_PSK_WITH_AES_128_GCM_SHA256, 0},
+                                    {MBEDTLS_TLS_PSK_WITH_AES_128_CBC_SHA256, 0}};
+    for (size_t i = 0; i < sizeof single / sizeof single[0]; i++)
+        if (single[i][0] == cipher)
+            return single[i];
+    return cipher == 0 ? all : NULL;
+}
+
+/* 3.6 is built with DTLS 1.2 alone; 2.28 knows older ones too. */
+static void only_version_1_2(mbedtls_ssl_config *tls)
+{
+#if MBEDTLS_VERSION_NUMBER < 0x03000000
+    mbedtls_ssl_conf_min_version(tls, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
+    mbedtls_ssl_conf_max_version(tls, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
+#else
+    mbedtls_ssl_conf_min_tls_version(tls, MBEDTLS_SSL_VERSION_TLS1_2);
+    mbedtls_ssl_conf_max_tls_version(tls, MBEDTLS_SSL_VERSION_TLS1_2);
+#endif
+}
+
+static int configure(struct dtls_client *client, const struct dtls_client_config *config)
+{
+    mbedtls_ssl_config *tls = &client->tls;
+    int result = mbedtls_ssl_config_defaults(
+        tls, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_DATAGRAM, MBEDTLS_SSL_PRESET_DEFAULT);
+    if (result != 0)
+        return result;
+    only_version_1_2(tls);
+    mbedtls_ssl_conf_ciphersuites(tls, cipher_list(config->cipher));
+    mbedtls_ssl_conf_rng(tls, give_random, client);
+    mbedtls_ssl_conf_handshake_timeout(tls, config->handshake_min_ms, config->handshake_max_ms);
+    result = mbedtls_ssl_conf_psk(tls, config->key.data, config->key.len, config->identity.data,
+                                  config->identity.len);
+    if (result != 0)
+        return result;
+    return mbedtls_ssl_setup(&client->ssl, tls);
+}
+
+enum err_code dtls_client_new(const struct dtls_client_config *config, struct dtls_client **out,
+                              struct err *err)
+{
+    if (cipher_list(config->cipher) == NULL)
+        return err_set(err, ERR_UNSUPPORTED, "cipher suite 0x%04x is not one of C0A8, 00A8, 00AE",
+                       config->cipher);
+    struct dtls_client *client = calloc(1, sizeof *client);
+    if (client == NULL)
+        return err_set(err, ERR_NO_MEMORY, "out of memory");
+    client->config = *config;
+    mbedtls_ssl_init(&client->ssl);
+    mbedtls_ssl_config_init(&client->tls);
+    int result = configure(client, config);
+    if (result != 0) {
+        dtls_client_free(client);
+        return err_set(err, ERR_INVALID, "the pre-shared key cannot be used for DTLS (-0x%04x)",
+                       (unsigned)-result);
+    }
+    /* The library keeps its own copies. */
+    client->config.identity = client->config.key = (struct bytes){0};
+    mbedtls_ssl_set_bio(&client->ssl, client, give_datagram, take_datagram, NULL);
+    mbedtls_ssl_set_timer_cb(&client->ssl, client, set_timer, get_timer);
+    mbedtls_ssl_set_mtu(&client->ssl, DATAGRAM_MAX);
+    *out = client;
+    return ERR_OK;
+}
+
+void dtls_client_free(struct dtls_client *client)
+{
+    if (client == NULL)
+        return;
+    mbedtls_ssl_free(&client->ssl);
+    mbedtls_ssl_config_free(&client->tls);
+    bytes_wipe(client, sizeof *client);
+    free(client);
+}
+
+static void note_failure(struct dtls_client *client, int result)
+{
+    client->timer_set = false;
+    client->error = result;
+    switch (result) {
+    case MBEDTLS_ERR_SSL_TIMEOUT:
+        client->state = DTLS_CLIENT_TIMED_OUT;
+        break;
+    case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE:
+        client->state = DTLS_CLIENT_ALERT;
+        client->alert = client->ssl.MBEDTLS_PRIVATE(in_msg)[1];
+        break;
+    case MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY:
+        client->state = DTLS_CLIENT_CLOSED;
+        break;
+    default:
+        client->state = DTLS_CLIENT_ERROR;
+    }
+}
+
+static bool is_waiting(int result)
+{
+    return result == MBEDTLS_ERR_SSL_WANT_READ || result == MBEDTLS_ERR_SSL_WANT_WRITE;
+}
+
+static void shake_hands(struct dtls_client *client)
+{
+    int result = mbedtls_ssl_handshake(&client->ssl);
+    if (result == 0) {
+        client->state = DTLS_CLIENT_OPEN;
+        client->timer_set = false;
+    } else if (!is_waiting(result)) {
+        note_failure(client, result);
+    }
+}
+
+/* The owner may close or free nothing from inside `received`; it acts when this has returned. */
+static void read_plain(struct dtls_client *client)
+{
+    uint8_t plain[PLAIN_MAX];
+    while (client->state == DTLS_CLIENT_OPEN) {
+        int result = mbedtls_ssl_read(&client->ssl, plain, sizeof plain);
+        if (result > 0)
+            client->config.received(client->config.context, bytes_of(plain, (size_t)result));
+        else if (is_waiting(result))
+            break;
+        else if (result != 0)
+            note_failure(client, result);
+        else
+            note_failure(client, MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY);
+    }
+    bytes_wipe(plain, sizeof plain);
+}
+
+enum dtls_client_state dtls_client_start(struct dtls_client *client, uint64_t now)
+{
+    client->now = now;
+    shake_hands(client);
+    return client->state;
+}
+
+enum dtls_client_state dtls_client_receive(struct dtls_client *client, struct bytes datagram,
+                                           uint64_t now)
+{
+    client->now = now;
+    client->input = datagram;
+    if (client->state == DTLS_CLIENT_HANDSHAKE)
+        shake_hands(client);
+    read_plain(client);
+    client->input = (struct bytes){0};
+    return client->state;
+}
+
+enum dtls_client_state dtls_client_expire(struct dtls_client *client, uint64_t now)
+{
+    client->now = now;
+    if (client->state == DTLS_CLIENT_HANDSHAKE && client->timer_set && now >= client->final)
+        shake_hands(client);
+    return client->state;
+}
+
+uint64_t dtls_client_next(const struct dtls_client *client)
+{
+    return client->state == DTLS_CLIENT_HANDSHAKE && client->timer_set ? client->final : UINT64_MAX;
+}
+
+bool dtls_client_send(struct dtls_client *client, struct bytes plain)
+{
+    return client->state == DTLS_CLIENT_OPEN &&
+           mbedtls_ssl_write(&client->ssl, plain.data, plain.len) == (int)plain.len;
+}
+
+void dtls_client_close(struct dtls_client *client)
+{
+    if (client->state == DTLS_CLIENT_OPEN)
+        (void)mbedtls_ssl_close_notify(&client->ssl);
+    client->timer_set = false;
+}
+
+enum dtls_client_state dtls_client_state(const struct dtls_client *client)
+{
+    return client->state;
+}
+
+uint8_t dtls_client_alert(const struct dtls_client *client)
+{
+    return client->alert;
+}
+
+int dtls_client_error(const struct dtls_client *client)
+{
+    return client->error;
+}
+
+const char *dtls_client_cipher(const struct dtls_client *client)
+{
+    const char *name =
+        client->state == DTLS_CLIENT_HANDSHAKE ? NULL : mbedtls_ssl_get_ciphersuite(&client->ssl);
+    return name != NULL ? name : "";
+}
+
+const char *dtls_alert_name(uint8_t alert)
+{
+    switch (alert) {
+    case MBEDTLS_SSL_ALERT_MSG_UNEXPECTED_MESSAGE:
+        return "unexpected_message";
+    case MBEDTLS_SSL_ALERT_MSG_BAD_RECORD_MAC:
+        return "bad_record_mac";
+    case MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE:
+        return "handshake_failure";
+    case MBEDTLS_SSL_ALERT_MSG_ILLEGAL_PARAMETER:
+        return "illegal_parameter";
+    case MBEDTLS_SSL_ALERT_MSG_DECODE_ERROR:
+        return "decode_error";
+    case MBEDTLS_SSL_ALERT_MSG_DECRYPT_ERROR:
+        return "decrypt_error";
+    case MBEDTLS_SSL_ALERT_MSG_PROTOCOL_VERSION:
+        return "protocol_version";
+    case MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR:
+        return "internal_error";
+    case MBEDTLS_SSL_ALERT_MSG_USER_CANCELED:
+        return "user_canceled";
+    case MBEDTLS_SSL_ALERT_MSG_NO_RENEGOTIATION:
+        return "no_renegotiation";
+    case MBEDTLS_SSL_ALERT_MSG_UNKNOWN_PSK_IDENTITY:
+        return "unknown_psk_identity";
+    default:
+        return "";
+    }
+}

@@ -1,0 +1,178 @@
+/* Write of the bootstrap interface (OMA Core 1.2 section 6.1.7.4). */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "objects_priv.h"
+
+#include "usher/coap.h"
+
+enum { WRITE_MEMORY_MAX = 1 << 20 };
+
+static uint8_t refuse(struct err *err, uint8_t code, const struct path *path, const char *why)
+{
+    char text[PATH_TEXT_SIZE];
+    path_text(path, text);
+    (void)err_set(err, ERR_INVALID, "%s: %s", text, why);
+    return code;
+}
+
+/* What the device knows at all: the rest is skipped, as a Write may name optional resources that a
+ * device does not have. */
+static const struct resource_definition *definition_of(const struct objects *objects,
+                                                       const struct path *path)
+{
+    const struct resource_definition *definition =
+        object_table_resource(path->ids[0], path->ids[2]);
+    return definition != NULL && definition->since <= objects->version ? definition : NULL;
+}
+
+static uint8_t check_length(const struct objects *objects, const struct record *record,
+                            struct err *err)
+{
+    const struct path *path = &record->path;
+    if (path->ids[0] != OBJECT_SECURITY || record->value.type != VALUE_OPAQUE)
+        return 0;
+    uint16_t most = path->ids[2] == 3   ? objects->identity_max
+                    : path->ids[2] == 5 ? objects->key_max
+                                        : 0;
+    if (most != 0 && record->value.bytes.len > most)
+        return refuse(err, COAP_BAD_REQUEST, path, "longer than this device can hold");
+    return 0;
+}
+
+/* 0 when the record may be written. */
+static uint8_t check_record(const struct objects *objects, const struct record *record,
+                            struct err *err)
+{
+    const struct resource_definition *definition = definition_of(objects, &record->path);
+    if (definition == NULL)
+        return 0;
+    if (definition->executable)
+        return refuse(err, COAP_BAD_REQUEST, &record->path, "is executable, not writable");
+    if (definition->multiple != (record->path.depth == 4))
+        return refuse(err, COAP_BAD_REQUEST, &record->path,
+                      definition->multiple ? "has several instances" : "has one value only");
+    if (object_table_check(definition, &record->value, err) != ERR_OK)
+        return COAP_BAD_REQUEST;
+    return check_length(objects, record, err);
+}
+
+static bool is_given(const struct records *records, const struct path *instance, uint16_t resource)
+{
+    struct path path = path_resource(instance->ids[0], instance->ids[1], resource);
+    for (size_t i = 0; i < records->count; i++)
+        if (path_under(&records->items[i].path, &path))
+            return true;
+    return false;
+}
+
+/* Resources 3, 4 and 5 of /0 are mandatory in the definition, yet unused by some modes. */
+static bool must_be_given(const struct resource_definition *definition)
+{
+    return definition->mandatory && !definition->executable &&
+           !(definition->object == OBJECT_SECURITY && definition->id >= 3);
+}
+
+static uint8_t check_mandatory(const struct objects *objects, const struct records *records,
+                               const struct path *instance, struct err *err)
+{
+    size_t count, first;
+    const struct resource_definition *rows = object_table_resources(instance->ids[0], &count);
+    if (objects->late_mandatory ||
+        (objects->merge_writes && tree_range(&objects->tree, instance, &first) > 0))
+        return 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!must_be_given(&rows[i]) || is_given(records, instance, rows[i].id))
+            continue;
+        struct path missing = path_resource(instance->ids[0], instance->ids[1], rows[i].id);
+        return refuse(err, COAP_BAD_REQUEST, &missing, "is mandatory and missing");
+    }
+    return 0;
+}
+
+static bool starts_instance(const struct records *records, size_t at)
+{
+    return at == 0 || records->items[at].path.ids[1] != records->items[at - 1].path.ids[1];
+}
+
+static uint8_t check_records(const struct objects *objects, const struct path *path,
+                             const struct records *records, struct err *err)
+{
+    const struct object_definition *definition = object_table_object(path->ids[0]);
+    for (size_t i = 0; i < records->count; i++) {
+        const struct path *given = &records->items[i].path;
+        if (definition != NULL && !definition->multiple && given->ids[1] != 0)
+            return refuse(err, COAP_BAD_REQUEST, given, "this object has instance 0 only");
+        uint8_t code = check_record(objects, &records->items[i], err);
+        if (code == 0 && path->depth <= 2 && starts_instance(records, i)) {
+            struct path instance = path_instance(given->ids[0], given->ids[1]);
+            code = check_mandatory(objects, records, &instance, err);
+        }
+        if (code != 0)
+            return code;
+    }
+    return 0;
+}
+
+/* What the payload replaces: the instances it names, or the one resource. */
+static void remove_replaced(struct objects *objects, const struct path *path,
+                            const struct records *records)
+{
+    if (path->depth >= 3) {
+        (void)tree_remove_under(&objects->tree, path);
+        return;
+    }
+    for (size_t i = 0; i < records->count; i++) {
+        const struct path *given = &records->items[i].path;
+        struct path base = objects->merge_writes
+                               ? path_resource(given->ids[0], given->ids[1], given->ids[2])
+                               : path_instance(given->ids[0], given->ids[1]);
+        (void)tree_remove_under(&objects->tree, &base);
+    }
+}
+
+static uint8_t apply(struct objects *objects, const struct path *path,
+                     const struct records *records, struct err *err)
+{
+    remove_replaced(objects, path, records);
+    for (size_t i = 0; i < records->count; i++) {
+        const struct record *record = &records->items[i];
+        if (definition_of(objects, &record->path) == NULL)
+            continue;
+        if (!tree_put(&objects->tree, record))
+            return refuse(err, COAP_INTERNAL_ERROR, &record->path, "no room");
+    }
+    return COAP_CHANGED;
+}
+
+static uint8_t check_target(const struct objects *objects, const struct path *path, int format,
+                            struct err *err)
+{
+    if (path->depth == 0)
+        return refuse(err, COAP_METHOD_NOT_ALLOWED, path, "cannot be written as a whole");
+    if (!objects_knows(objects, path->ids[0]))
+        return refuse(err, COAP_NOT_FOUND, path, "this object is not known");
+    if (format == FORMAT_NONE)
+        return refuse(err, COAP_BAD_REQUEST, path, "a Write needs a Content-Format");
+    if (!objects_takes_format(objects, format))
+        return refuse(err, COAP_UNSUPPORTED_FORMAT, path, "Content-Format is not supported");
+    return 0;
+}
+
+uint8_t objects_write(struct objects *objects, const struct path *path, int format,
+                      struct bytes payload, struct err *err)
+{
+    uint8_t code = check_target(objects, path, format, err);
+    if (code != 0)
+        return code;
+    struct codec_types types = {.type_of = codec_types_from_table, .context = &objects->version};
+    struct records records = {.arena = arena_new(WRITE_MEMORY_MAX)};
+    if (records.arena == NULL)
+        return refuse(err, COAP_INTERNAL_ERROR, path, "no memory");
+    if (codec_decode(format, path, payload, &types, &records, err) != ERR_OK)
+        code = COAP_BAD_REQUEST;
+    if (code == 0)
+        code = check_records(objects, path, &records, err);
+    if (code == 0)
+        code = apply(objects, path, &records, err);
+    arena_free(records.arena);
+    return code;
+}
