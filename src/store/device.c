@@ -1,0 +1,147 @@
+/* A device's own data: checks, comparison, and the text form of its tags. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "device_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void store_device_clear(struct store_device *device)
+{
+    enrollment_clear(&device->enrollment);
+    bytes_wipe(device, sizeof *device);
+}
+
+static enum err_code check_credentials(const struct enrollment *enrollment, struct err *err)
+{
+    if (enrollment->credential_count > SERVERS_MAX)
+        return err_set(err, ERR_RANGE, "%zu server credentials are given; at most %d are allowed",
+                       enrollment->credential_count, SERVERS_MAX);
+    for (size_t i = 0; i < enrollment->credential_count; i++) {
+        uint16_t ssid = enrollment->credentials[i].ssid;
+        if (ssid == 0 || ssid == UINT16_MAX)
+            return err_set(err, ERR_RANGE, "server %u: Short Server IDs are 1 to 65534", ssid);
+        for (size_t j = 0; j < i; j++) {
+            if (enrollment->credentials[j].ssid == ssid)
+                return err_set(err, ERR_INVALID, "server %u has two credentials", ssid);
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err_code check_tags(const struct enrollment *enrollment, struct err *err)
+{
+    if (enrollment->tag_count > TAGS_MAX)
+        return err_set(err, ERR_RANGE, "%zu tags are given; at most %d are allowed",
+                       enrollment->tag_count, TAGS_MAX);
+    for (size_t i = 0; i < enrollment->tag_count; i++) {
+        const struct tag *tag = &enrollment->tags[i];
+        enum err_code code = enrollment_check_tag(tag->name, tag->value, err);
+        if (code != ERR_OK)
+            return code;
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(enrollment->tags[j].name, tag->name) == 0)
+                return err_set(err, ERR_INVALID, "tag '%s' is given twice", tag->name);
+        }
+    }
+    return ERR_OK;
+}
+
+enum err_code device_check(const struct store_device *device, struct err *err)
+{
+    const struct enrollment *enrollment = &device->enrollment;
+    enum err_code code = enrollment_check_endpoint(bytes_of_text(enrollment->endpoint), err);
+    if (code == ERR_OK && enrollment->class_name[0] != '\0')
+        code = enrollment_check_class(bytes_of_text(enrollment->class_name), err);
+    if (code == ERR_OK && enrollment->identity.len > 0)
+        code = enrollment_check_identity(identity_bytes(&enrollment->identity), err);
+    if (code == ERR_OK && (enrollment->identity.len > 0) != (device->bootstrap_key.len > 0))
+        code = err_set(err, ERR_INVALID, "a bootstrap identity and its key go together");
+    if (code == ERR_OK)
+        code = check_credentials(enrollment, err);
+    if (code == ERR_OK)
+        code = check_tags(enrollment, err);
+    return code;
+}
+
+bool device_same_data(const struct store_device *a, const struct store_device *b)
+{
+    return strcmp(a->enrollment.class_name, b->enrollment.class_name) == 0 &&
+           bytes_equal(identity_bytes(&a->enrollment.identity),
+                       identity_bytes(&b->enrollment.identity)) &&
+           secret_equal(&a->bootstrap_key, &b->bootstrap_key);
+}
+
+static int compare_tags(const void *a, const void *b)
+{
+    const struct tag *const *left = a, *const *right = b;
+    return strcmp((*left)->name, (*right)->name);
+}
+
+void tags_to_text(const struct enrollment *enrollment, struct buf *out)
+{
+    const struct tag *sorted[TAGS_MAX];
+    for (size_t i = 0; i < enrollment->tag_count; i++)
+        sorted[i] = &enrollment->tags[i];
+    qsort(sorted, enrollment->tag_count, sizeof(sorted[0]), compare_tags);
+    for (size_t i = 0; i < enrollment->tag_count; i++)
+        buf_printf(out, "%s=%s\n", sorted[i]->name, sorted[i]->value);
+}
+
+static bool copy_part(char *out, size_t max, const char *text, size_t len)
+{
+    if (len > max)
+        return false;
+    memcpy(out, text, len);
+    out[len] = '\0';
+    return true;
+}
+
+static bool parse_tag(const char *line, size_t len, struct tag *tag)
+{
+    const char *equals = memchr(line, '=', len);
+    if (equals == NULL)
+        return false;
+    size_t name_len = (size_t)(equals - line);
+    return copy_part(tag->name, TAG_NAME_MAX, line, name_len) &&
+           copy_part(tag->value, TAG_VALUE_MAX, equals + 1, len - name_len - 1);
+}
+
+static size_t count_lines(const char *text, size_t len)
+{
+    size_t lines = 0;
+    for (size_t i = 0; i < len; i++)
+        lines += text[i] == '\n';
+    return lines;
+}
+
+bool tags_from_text(const char *text, size_t len, struct enrollment *enrollment)
+{
+    size_t count = count_lines(text, len);
+    if (count == 0 || count > TAGS_MAX)
+        return len == 0;
+    struct tag *tags = calloc(count, sizeof *tags);
+    if (tags == NULL)
+        return false;
+    const char *line = text;
+    for (size_t i = 0; i < count; i++) {
+        const char *end = memchr(line, '\n', len - (size_t)(line - text));
+        if (!parse_tag(line, (size_t)(end - line), &tags[i])) {
+            free(tags);
+            return false;
+        }
+        line = end + 1;
+    }
+    enrollment->tags = tags;
+    enrollment->tag_count = count;
+    return true;
+}
+
+enum device_state device_shown_state(bool blocked, enum device_state state)
+{
+    return blocked ? STATE_BLOCKED : state;
+}
+
+int64_t outcome_end_ms(const struct outcome *outcome)
+{
+    return outcome->started_wall_ms + outcome->duration_ms;
+}

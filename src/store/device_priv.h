@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A device's own data: checks, comparison, and the text form of its tags. */
+#ifndef USHER_STORE_DEVICE_PRIV_H
+#define USHER_STORE_DEVICE_PRIV_H
+
+#include "usher/buf.h"
+#include "usher/store.h"
+
+/* Longest text of all tags: "name=value\n" each. */
+enum { TAGS_TEXT_MAX = TAGS_MAX * (TAG_NAME_MAX + TAG_VALUE_MAX + 2) };
+
+/* May it be enrolled? */
+enum err_code device_check(const struct store_device *device, struct err *err);
+/* Same class, identity and key? Tags and server credentials are compared elsewhere. */
+bool device_same_data(const struct store_device *a, const struct store_device *b);
+/* "name=value\n" in order of the names, so that the same tags give the same text. */
+void tags_to_text(const struct enrollment *enrollment, struct buf *out);
+/* False: not such a text, or no memory. */
+bool tags_from_text(const char *text, size_t len, struct enrollment *enrollment);
+/* The state lists and counts show. */
+enum device_state device_shown_state(bool blocked, enum device_state state);
+/* End of the attempt. */
+int64_t outcome_end_ms(const struct outcome *outcome);
+
+#endif

@@ -1,0 +1,149 @@
+/* Finding and listing in memory. Callbacks run outside the lock, on copies. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "device_priv.h"
+#include "memory_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static enum err_code not_found(struct err *err)
+{
+    return err_set(err, ERR_NOT_FOUND, "no such device");
+}
+
+static enum err_code no_memory(struct err *err)
+{
+    return err_set(err, ERR_NO_MEMORY, "store: out of memory");
+}
+
+enum err_code memory_find(struct store_reader *reader, const struct identity *identity,
+                          struct bytes endpoint, struct store_device *out, struct err *err)
+{
+    struct store_backend *backend = reader->backend;
+    enum err_code code = ERR_OK;
+    pthread_rwlock_rdlock(&backend->lock);
+    const struct memory_device *device = identity != NULL
+                                             ? memory_table_identity(&backend->table, identity)
+                                             : memory_table_endpoint(&backend->table, endpoint);
+    if (device == NULL)
+        code = not_found(err);
+    else if (!memory_show(backend, device, out))
+        code = no_memory(err);
+    pthread_rwlock_unlock(&backend->lock);
+    return code;
+}
+
+static bool matches(const struct store_filter *filter, const struct memory_device *device)
+{
+    enum device_state state = device_shown_state(device->blocked, device->state);
+    const char *prefix = filter->prefix != NULL ? filter->prefix : "";
+    return (filter->class_name == NULL || strcmp(filter->class_name, device->class_name) == 0) &&
+           (filter->state < 0 || filter->state == (int)state) &&
+           (filter->cause < 0 || filter->cause == (int)device->cause) &&
+           strncmp(device->endpoint, prefix, strlen(prefix)) == 0 &&
+           (filter->after == NULL || strcmp(device->endpoint, filter->after) > 0);
+}
+
+static int compare_devices(const void *a, const void *b)
+{
+    const struct memory_device *const *left = a, *const *right = b;
+    return strcmp((*left)->endpoint, (*right)->endpoint);
+}
+
+static void fill_row(const struct memory_device *device, struct store_row *row)
+{
+    *row = (struct store_row){
+        .identity = device->identity,
+        .state = device_shown_state(device->blocked, device->state),
+        .cause = device->cause,
+        .revision = device->revision,
+        .bootstraps = device->bootstraps,
+        .created_wall_ms = device->created_ms,
+        .changed_wall_ms = device->changed_ms,
+        .last_wall_ms = device->last_ms,
+        .last_duration_ms = device->last_duration_ms,
+    };
+    memcpy(row->endpoint, device->endpoint, sizeof row->endpoint);
+    memcpy(row->class_name, device->class_name, sizeof row->class_name);
+}
+
+static size_t select_rows(const struct memory_table *table, const struct store_filter *filter,
+                          const struct memory_device **sorted, struct store_row *rows)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < table->cap; i++) {
+        for (const struct memory_device *device = table->by_endpoint[i]; device != NULL;
+             device = device->next_by_endpoint) {
+            if (matches(filter, device))
+                sorted[count++] = device;
+        }
+    }
+    qsort(sorted, count, sizeof(*sorted), compare_devices);
+    if (count > filter->limit)
+        count = filter->limit;
+    for (size_t i = 0; i < count; i++)
+        fill_row(sorted[i], &rows[i]);
+    return count;
+}
+
+enum err_code memory_list(struct store_reader *reader, const struct store_filter *filter,
+                          bool (*row)(void *context, const struct store_row *row), void *context,
+                          struct err *err)
+{
+    struct store_backend *backend = reader->backend;
+    struct store_row *rows = malloc(filter->limit * sizeof *rows);
+    size_t count = 0;
+    bool more = true;
+    pthread_rwlock_rdlock(&backend->lock);
+    const struct memory_device **sorted = malloc((backend->table.count + 1) * sizeof(*sorted));
+    bool ready = rows != NULL && sorted != NULL;
+    if (ready)
+        count = select_rows(&backend->table, filter, sorted, rows);
+    pthread_rwlock_unlock(&backend->lock);
+    for (size_t i = 0; more && i < count; i++)
+        more = row(context, &rows[i]);
+    free(sorted);
+    free(rows);
+    return ready ? ERR_OK : no_memory(err);
+}
+
+/* Index after the first outcome to show; 0 = none. */
+static size_t find_start(const struct memory_device *device, const char *before)
+{
+    size_t at = device->history_count;
+    if (before == NULL)
+        return at;
+    while (at > 0 && strcmp(device->history[at - 1]->id, before) != 0)
+        at--;
+    return at > 0 ? at - 1 : 0;
+}
+
+enum err_code memory_history(struct store_reader *reader, struct bytes endpoint, const char *before,
+                             size_t limit,
+                             bool (*each)(void *context, const struct outcome *outcome),
+                             void *context, struct err *err)
+{
+    struct store_backend *backend = reader->backend;
+    struct outcome *outcomes = NULL;
+    size_t count = 0;
+    bool more = true;
+    enum err_code code = ERR_OK;
+    pthread_rwlock_rdlock(&backend->lock);
+    const struct memory_device *device = memory_table_endpoint(&backend->table, endpoint);
+    if (device == NULL) {
+        code = not_found(err);
+    } else {
+        size_t start = find_start(device, before);
+        count = start < limit ? start : limit;
+        outcomes = malloc(count * sizeof *outcomes + 1);
+        if (outcomes == NULL)
+            code = no_memory(err);
+        for (size_t i = 0; outcomes != NULL && i < count; i++)
+            outcomes[i] = *device->history[start - 1 - i];
+    }
+    pthread_rwlock_unlock(&backend->lock);
+    for (size_t i = 0; code == ERR_OK && more && i < count; i++)
+        more = each(context, &outcomes[i]);
+    free(outcomes);
+    return code;
+}

@@ -1,0 +1,97 @@
+/* The schema, version by version. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "migrate_priv.h"
+
+#include "usher/buf.h"
+
+#include <string.h>
+
+const struct sql_dialect sql_dialect_sqlite = {
+    .id = "INTEGER", /* not BIGINT: only so is the key the row's own place */
+    .bytes = "BLOB",
+    .text = "TEXT",
+};
+
+static const char *const version_1[] = {
+    "CREATE TABLE usher_schema (version INTEGER NOT NULL PRIMARY KEY, applied_ms BIGINT NOT NULL)",
+
+    "CREATE TABLE usher_mark (name @text NOT NULL PRIMARY KEY, value BIGINT NOT NULL)",
+
+    /* Columns that every lookup needs come first; tags may be long. */
+    "CREATE TABLE device ("
+    "id @id PRIMARY KEY, endpoint @text NOT NULL, class @text NOT NULL, identity @bytes, "
+    "psk @bytes, psk_sealed INTEGER NOT NULL, blocked INTEGER NOT NULL, state INTEGER NOT NULL, "
+    "cause INTEGER NOT NULL, revision BIGINT NOT NULL, bootstraps BIGINT NOT NULL, "
+    "newest_outcome BIGINT NOT NULL, created_ms BIGINT NOT NULL, changed_ms BIGINT NOT NULL, "
+    "last_ms BIGINT NOT NULL, last_duration_ms BIGINT NOT NULL, tags @text NOT NULL)",
+    "CREATE UNIQUE INDEX device_endpoint ON device (endpoint)",
+    "CREATE UNIQUE INDEX device_identity ON device (identity)",
+    "CREATE INDEX device_class ON device (class, endpoint)",
+    /* States that few devices are in: an index of all would cost a page at every bootstrap. */
+    "CREATE INDEX device_state ON device (state, endpoint) WHERE state > 4",
+    "CREATE INDEX device_cause ON device (cause, endpoint) WHERE cause > 0",
+    "CREATE INDEX device_blocked ON device (endpoint) WHERE blocked > 0",
+
+    /* A row for each device and server; its columns allow one credential of each status (I2). */
+    "CREATE TABLE credential ("
+    "id @id PRIMARY KEY, generation BIGINT NOT NULL, changed_ms BIGINT NOT NULL, "
+    "retire_at_ms BIGINT NOT NULL, "
+    "pending_generation BIGINT, pending_identity @bytes, pending_psk @bytes, "
+    "pending_sealed INTEGER, "
+    "active_generation BIGINT, active_identity @bytes, active_psk @bytes, active_sealed INTEGER, "
+    "retiring_generation BIGINT, retiring_identity @bytes, retiring_psk @bytes, "
+    "retiring_sealed INTEGER)",
+    "CREATE INDEX credential_retire ON credential (retire_at_ms) WHERE retire_at_ms > 0",
+
+    /* Append-only. `previous` is the device's outcome before this one: history needs no index. */
+    "CREATE TABLE outcome ("
+    "seq @id PRIMARY KEY, previous BIGINT NOT NULL, id @text NOT NULL, device BIGINT NOT NULL, "
+    "class @text NOT NULL, state INTEGER NOT NULL, cause INTEGER NOT NULL, detail @text NOT NULL, "
+    "source @text NOT NULL, started_ms BIGINT NOT NULL, handshake_ms BIGINT NOT NULL, "
+    "duration_ms BIGINT NOT NULL, sent BIGINT NOT NULL, received BIGINT NOT NULL, "
+    "format INTEGER NOT NULL, profile @text NOT NULL, warnings @bytes, steps @bytes)",
+    NULL,
+};
+
+static const char *const *const steps[SCHEMA_VERSION + 1] = {
+    [1] = version_1,
+};
+
+const char *const *migrate_step(int version)
+{
+    return version >= 1 && version <= SCHEMA_VERSION ? steps[version] : NULL;
+}
+
+/* The dialect's word for what stands at `at`, and how long that is. */
+static const char *word_at(const char *at, const struct sql_dialect *dialect, size_t *len)
+{
+    const struct {
+        const char *name, *word;
+    } words[] = {{"@id", dialect->id}, {"@bytes", dialect->bytes}, {"@text", dialect->text}};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        *len = strlen(words[i].name);
+        if (strncmp(at, words[i].name, *len) == 0)
+            return words[i].word;
+    }
+    *len = 1;
+    return NULL;
+}
+
+char *migrate_statement(const char *statement, const struct sql_dialect *dialect)
+{
+    struct buf out;
+    buf_init(&out, 65536);
+    while (*statement != '\0') {
+        size_t len;
+        const char *word = word_at(statement, dialect, &len);
+        if (word != NULL)
+            buf_put_text(&out, word);
+        else
+            buf_put(&out, statement, len);
+        statement += len;
+    }
+    const char *text = buf_text(&out);
+    char *copy = text != NULL ? strdup(text) : NULL;
+    buf_clear(&out);
+    return copy;
+}

@@ -1,0 +1,215 @@
+/* The credentials of one device for its servers, and the rules of their life (I2). */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "slots_priv.h"
+
+#include <assert.h>
+
+static_assert(CREDENTIAL_PENDING == 0 && CREDENTIAL_ACTIVE == 1 && CREDENTIAL_RETIRING == 2,
+              "a status is the index of its slot");
+
+void slot_set_clear(struct slot_set *set)
+{
+    bytes_wipe(set->servers, set->count * sizeof set->servers[0]);
+    set->count = 0;
+}
+
+static void slot_clear(struct slot *slot)
+{
+    bytes_wipe(slot, sizeof *slot);
+}
+
+static struct slots *find_server(struct slot_set *set, uint16_t ssid)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        if (set->servers[i].ssid == ssid)
+            return &set->servers[i];
+    }
+    return NULL;
+}
+
+static uint64_t highest_generation(const struct slot_set *set)
+{
+    uint64_t highest = 0;
+    for (size_t i = 0; i < set->count; i++) {
+        if (set->servers[i].generation > highest)
+            highest = set->servers[i].generation;
+    }
+    return highest;
+}
+
+/* The server that gives way when profiles have named more than SERVERS_MAX over the years: the one
+ * that has not changed for longest. A request names at most SERVERS_MAX, so there is one. */
+static struct slots *oldest_server(struct slot_set *set)
+{
+    struct slots *oldest = NULL;
+    for (size_t i = 0; i < set->count; i++) {
+        struct slots *server = &set->servers[i];
+        if (!server->named && (oldest == NULL || server->changed_ms < oldest->changed_ms))
+            oldest = server;
+    }
+    return oldest;
+}
+
+static struct slots *find_or_add_server(struct slot_set *set, uint16_t ssid)
+{
+    struct slots *server = find_server(set, ssid);
+    if (server != NULL)
+        return server;
+    uint64_t generation = 0;
+    uint16_t stored_ssid = 0;
+    if (set->count < SERVERS_MAX) {
+        server = &set->servers[set->count++];
+    } else {
+        /* Whoever comes back later must not see a generation again: go on from the highest. */
+        generation = highest_generation(set);
+        server = oldest_server(set);
+        assert(server != NULL);
+        stored_ssid = server->stored_ssid;
+    }
+    bytes_wipe(server, sizeof *server);
+    server->ssid = ssid;
+    server->stored_ssid = stored_ssid;
+    server->generation = generation;
+    server->named = true;
+    return server;
+}
+
+static void name_server(struct slot_set *set, uint16_t ssid)
+{
+    struct slots *server = find_server(set, ssid);
+    if (server != NULL)
+        server->named = true;
+}
+
+static void fill_slot(struct slots *server, enum credential_status status,
+                      const struct identity *identity, const struct secret *key, int64_t now_ms)
+{
+    server->slot[status] = (struct slot){
+        .generation = ++server->generation,
+        .identity = *identity,
+        .key = *key,
+    };
+    server->changed_ms = now_ms;
+    server->dirty = true;
+}
+
+static void retire_active(struct slots *server, const struct slot_time *time)
+{
+    slot_clear(&server->slot[CREDENTIAL_RETIRING]);
+    server->slot[CREDENTIAL_RETIRING] = server->slot[CREDENTIAL_ACTIVE];
+    slot_clear(&server->slot[CREDENTIAL_ACTIVE]);
+    server->retire_at_ms =
+        server->slot[CREDENTIAL_RETIRING].generation != 0 ? time->now_ms + time->retire_ms : 0;
+}
+
+bool slot_set_make_pending(struct slot_set *set, const struct store_new_credential *credentials,
+                           size_t count, const struct slot_time *time)
+{
+    bool changed = false;
+    for (size_t i = 0; i < count; i++)
+        name_server(set, credentials[i].ssid);
+    for (size_t i = 0; i < count; i++) {
+        struct slots *server = find_server(set, credentials[i].ssid);
+        if (server != NULL && server->slot[CREDENTIAL_PENDING].generation != 0)
+            continue;
+        server = find_or_add_server(set, credentials[i].ssid);
+        fill_slot(server, CREDENTIAL_PENDING, &credentials[i].identity, &credentials[i].key,
+                  time->now_ms);
+        changed = true;
+    }
+    return changed;
+}
+
+bool slot_set_promote(struct slot_set *set, const struct store_promotion *promotions, size_t count,
+                      const struct slot_time *time)
+{
+    bool changed = false;
+    for (size_t i = 0; i < count; i++) {
+        struct slots *server = find_server(set, promotions[i].ssid);
+        if (server == NULL || promotions[i].generation == 0 ||
+            server->slot[CREDENTIAL_PENDING].generation != promotions[i].generation)
+            continue;
+        retire_active(server, time);
+        server->slot[CREDENTIAL_ACTIVE] = server->slot[CREDENTIAL_PENDING];
+        slot_clear(&server->slot[CREDENTIAL_PENDING]);
+        server->changed_ms = time->now_ms;
+        server->dirty = true;
+        changed = true;
+    }
+    return changed;
+}
+
+static bool is_active_already(const struct slots *server, const struct identity *identity,
+                              const struct secret *key)
+{
+    const struct slot *active = &server->slot[CREDENTIAL_ACTIVE];
+    return active->generation != 0 &&
+           bytes_equal(identity_bytes(&active->identity), identity_bytes(identity)) &&
+           secret_equal(&active->key, key);
+}
+
+bool slot_set_enroll(struct slot_set *set, const struct store_device *device,
+                     const struct slot_time *time, bool apply)
+{
+    bool changed = false;
+    for (size_t i = 0; i < device->enrollment.credential_count; i++)
+        name_server(set, device->enrollment.credentials[i].ssid);
+    for (size_t i = 0; i < device->enrollment.credential_count; i++) {
+        const struct enrolled_credential *given = &device->enrollment.credentials[i];
+        struct slots *server = find_server(set, given->ssid);
+        if (server != NULL && is_active_already(server, &given->identity, &device->keys[i]))
+            continue;
+        changed = true;
+        if (!apply)
+            continue;
+        server = find_or_add_server(set, given->ssid);
+        retire_active(server, time);
+        /* A session that still sends the pending one must not put it in this one's place. */
+        slot_clear(&server->slot[CREDENTIAL_PENDING]);
+        fill_slot(server, CREDENTIAL_ACTIVE, &given->identity, &device->keys[i], time->now_ms);
+    }
+    return changed;
+}
+
+static bool grace_is_over(const struct slots *server, int64_t now_ms)
+{
+    return server->slot[CREDENTIAL_RETIRING].generation != 0 && server->retire_at_ms <= now_ms;
+}
+
+bool slot_set_expire(struct slot_set *set, int64_t now_ms)
+{
+    bool changed = false;
+    for (size_t i = 0; i < set->count; i++) {
+        struct slots *server = &set->servers[i];
+        if (!grace_is_over(server, now_ms))
+            continue;
+        slot_clear(&server->slot[CREDENTIAL_RETIRING]);
+        server->retire_at_ms = 0;
+        server->dirty = true;
+        changed = true;
+    }
+    return changed;
+}
+
+void slot_set_show(const struct slot_set *set, int64_t now_ms, struct store_device *device)
+{
+    struct enrollment *enrollment = &device->enrollment;
+    for (size_t i = 0; i < set->count; i++) {
+        const struct slots *server = &set->servers[i];
+        for (int status = 0; status < SLOT_COUNT; status++) {
+            const struct slot *slot = &server->slot[status];
+            bool over = status == CREDENTIAL_RETIRING && grace_is_over(server, now_ms);
+            if (slot->generation == 0 || over)
+                continue;
+            size_t at = enrollment->credential_count++;
+            enrollment->credentials[at] = (struct enrolled_credential){
+                .ssid = server->ssid,
+                .status = (enum credential_status)status,
+                .generation = slot->generation,
+                .identity = slot->identity,
+                .key_len = slot->key.len,
+            };
+            device->keys[at] = slot->key;
+        }
+    }
+}

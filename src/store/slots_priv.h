@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The credentials of one device for its servers, and the rules of their life (I2). Pure: a backend
+ * loads the set, applies a rule and stores what became dirty. */
+#ifndef USHER_STORE_SLOTS_PRIV_H
+#define USHER_STORE_SLOTS_PRIV_H
+
+#include "usher/store.h"
+
+enum { SLOT_COUNT = 3 }; /* one for each enum credential_status: there can be no second one */
+
+struct slot {
+    uint64_t generation; /* 0 = empty */
+    struct identity identity;
+    struct secret key;
+};
+
+/* One server's credentials. The row outlives them, so that a generation never comes again. */
+struct slots {
+    uint16_t ssid;
+    uint16_t stored_ssid; /* the row it is stored in, 0 = none yet */
+    bool dirty;
+    bool named;          /* by the request in hand: does not give way to another */
+    uint64_t generation; /* the last one given out */
+    int64_t changed_ms;
+    int64_t retire_at_ms; /* end of the retiring one's grace */
+    struct slot slot[SLOT_COUNT];
+};
+
+struct slot_set {
+    size_t count;
+    struct slots servers[SERVERS_MAX];
+};
+
+struct slot_time {
+    int64_t now_ms;
+    int64_t retire_ms; /* the grace */
+};
+
+void slot_set_clear(struct slot_set *set); /* wipes */
+/* Each returns whether something changed. */
+bool slot_set_make_pending(struct slot_set *set, const struct store_new_credential *credentials,
+                           size_t count, const struct slot_time *time);
+bool slot_set_promote(struct slot_set *set, const struct store_promotion *promotions, size_t count,
+                      const struct slot_time *time);
+/* Makes the server credentials of `device` active. `apply` false: only says whether it would
+ * change something. */
+bool slot_set_enroll(struct slot_set *set, const struct store_device *device,
+                     const struct slot_time *time, bool apply);
+/* Drops retiring credentials whose grace is over. */
+bool slot_set_expire(struct slot_set *set, int64_t now_ms);
+/* Adds them to the device, without those whose grace is over. */
+void slot_set_show(const struct slot_set *set, int64_t now_ms, struct store_device *device);
+
+#endif

@@ -1,0 +1,86 @@
+/* The statements, in the subset of SQL that SQLite and PostgreSQL share. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sql_priv.h"
+
+#define DEVICE_COLUMNS                                                                             \
+    "id, endpoint, class, identity, psk, psk_sealed, blocked, state, cause, revision, "            \
+    "bootstraps, "                                                                                 \
+    "newest_outcome, created_ms, changed_ms, last_ms, last_duration_ms, tags"
+
+#define CREDENTIAL_COLUMNS                                                                         \
+    "id, generation, changed_ms, retire_at_ms, "                                                   \
+    "pending_generation, pending_identity, pending_psk, pending_sealed, "                          \
+    "active_generation, active_identity, active_psk, active_sealed, "                              \
+    "retiring_generation, retiring_identity, retiring_psk, retiring_sealed"
+
+#define OUTCOME_COLUMNS                                                                            \
+    "previous, id, device, class, state, cause, detail, source, started_ms, handshake_ms, "        \
+    "duration_ms, sent, received, format, profile, warnings, steps"
+
+static const char *const texts[SQL_COUNT] = {
+    [SQL_BEGIN_READ] = "BEGIN",
+    [SQL_END] = "COMMIT",
+    [SQL_ROLLBACK] = "ROLLBACK",
+    /* SQLite's own word: takes the write lock now rather than at the first change. */
+    [SQL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
+    [SQL_DEVICE_BY_IDENTITY] = "SELECT " DEVICE_COLUMNS " FROM device WHERE identity = $1",
+    [SQL_DEVICE_BY_ENDPOINT] = "SELECT " DEVICE_COLUMNS " FROM device WHERE endpoint = $1",
+    /* A credential's id is its device's times 65536 plus the server's. */
+    [SQL_CREDENTIALS_OF_DEVICE] =
+        "SELECT " CREDENTIAL_COLUMNS " FROM credential WHERE id >= $1 AND id < $2 ORDER BY id",
+    [SQL_BRIEF_BY_ENDPOINT] =
+        "SELECT id, class, blocked, state, newest_outcome FROM device WHERE endpoint = $1",
+    [SQL_OUTCOME_PREVIOUS] = "SELECT previous, id FROM outcome WHERE seq = $1",
+    [SQL_OUTCOME_GET] = "SELECT " OUTCOME_COLUMNS " FROM outcome WHERE seq = $1",
+
+    [SQL_ENDPOINT_OF_IDENTITY] = "SELECT id, endpoint FROM device WHERE identity = $1",
+    [SQL_DEVICE_INSERT] = "INSERT INTO device (" DEVICE_COLUMNS ") VALUES "
+                          "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, "
+                          "$17)",
+    [SQL_DEVICE_UPDATE] = "UPDATE device SET class = $1, identity = $2, psk = $3, psk_sealed = $4, "
+                          "revision = revision + 1, changed_ms = $5, tags = $6 WHERE id = $7",
+    [SQL_DEVICE_BLOCK] = "UPDATE device SET blocked = $1, revision = revision + 1, "
+                         "changed_ms = $2 WHERE id = $3",
+    [SQL_DEVICE_FOLD] = "UPDATE device SET state = $1, cause = $2, bootstraps = bootstraps + $3, "
+                        "newest_outcome = $4, last_ms = $5, last_duration_ms = $6 WHERE id = $7",
+    [SQL_DEVICE_FOLD_HISTORY] = "UPDATE device SET newest_outcome = $1 WHERE id = $2",
+    [SQL_DEVICE_DELETE] = "DELETE FROM device WHERE id = $1",
+    [SQL_DEVICE_LAST_ID] = "SELECT COALESCE(MAX(id), 0) FROM device",
+    [SQL_DEVICE_COUNT_ROWS] = "SELECT class, blocked, state FROM device",
+    [SQL_CREDENTIAL_SAVE] =
+        "INSERT INTO credential (" CREDENTIAL_COLUMNS ") VALUES "
+        "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) "
+        "ON CONFLICT (id) DO UPDATE SET generation = excluded.generation, "
+        "changed_ms = excluded.changed_ms, retire_at_ms = excluded.retire_at_ms, "
+        "pending_generation = excluded.pending_generation, "
+        "pending_identity = excluded.pending_identity, pending_psk = excluded.pending_psk, "
+        "pending_sealed = excluded.pending_sealed, "
+        "active_generation = excluded.active_generation, "
+        "active_identity = excluded.active_identity, active_psk = excluded.active_psk, "
+        "active_sealed = excluded.active_sealed, "
+        "retiring_generation = excluded.retiring_generation, "
+        "retiring_identity = excluded.retiring_identity, retiring_psk = excluded.retiring_psk, "
+        "retiring_sealed = excluded.retiring_sealed",
+    [SQL_CREDENTIAL_DELETE] = "DELETE FROM credential WHERE id = $1",
+    [SQL_CREDENTIALS_DELETE] = "DELETE FROM credential WHERE id >= $1 AND id < $2",
+    /* The condition is that of the partial index, word for word. */
+    [SQL_CREDENTIALS_EXPIRED] = "SELECT id FROM credential WHERE retire_at_ms > 0 AND "
+                                "retire_at_ms <= $1 ORDER BY retire_at_ms LIMIT 64",
+    [SQL_OUTCOME_INSERT] = "INSERT INTO outcome (seq, " OUTCOME_COLUMNS ") VALUES "
+                           "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, "
+                           "$16, $17, $18)",
+    [SQL_OUTCOME_DELETE] = "DELETE FROM outcome WHERE seq = $1",
+    [SQL_OUTCOME_LAST] = "SELECT COALESCE(MAX(seq), 0) FROM outcome",
+    [SQL_OUTCOME_OLDEST] = "SELECT seq, started_ms FROM outcome ORDER BY seq LIMIT 1000",
+    [SQL_OUTCOME_DELETE_UP_TO] = "DELETE FROM outcome WHERE seq <= $1",
+    [SQL_OUTCOME_AFTER] = "SELECT seq, device, state, cause, started_ms, duration_ms FROM outcome "
+                          "WHERE seq > $1 ORDER BY seq",
+    [SQL_MARK_GET] = "SELECT value FROM usher_mark WHERE name = $1",
+    [SQL_MARK_SET] = "INSERT INTO usher_mark (name, value) VALUES ($1, $2) "
+                     "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+};
+
+const char *sql_text(enum sql_id id)
+{
+    return texts[id];
+}

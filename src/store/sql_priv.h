@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The statements, in the subset of SQL that SQLite and PostgreSQL share. Parameters are $1, $2 ...
+ * in order of their first appearance: SQLite then numbers them as PostgreSQL does. */
+#ifndef USHER_STORE_SQL_PRIV_H
+#define USHER_STORE_SQL_PRIV_H
+
+enum sql_id {
+    /* readers and writer */
+    SQL_BEGIN_READ,
+    SQL_END,
+    SQL_ROLLBACK,
+    SQL_DEVICE_BY_IDENTITY,
+    SQL_DEVICE_BY_ENDPOINT,
+    SQL_CREDENTIALS_OF_DEVICE,
+    SQL_BRIEF_BY_ENDPOINT,
+    SQL_OUTCOME_PREVIOUS,
+    SQL_OUTCOME_GET,
+    /* writer */
+    SQL_BEGIN_WRITE,
+    SQL_ENDPOINT_OF_IDENTITY,
+    SQL_DEVICE_INSERT,
+    SQL_DEVICE_UPDATE,
+    SQL_DEVICE_BLOCK,
+    SQL_DEVICE_FOLD,
+    SQL_DEVICE_FOLD_HISTORY,
+    SQL_DEVICE_DELETE,
+    SQL_DEVICE_LAST_ID,
+    SQL_DEVICE_COUNT_ROWS,
+    SQL_CREDENTIAL_SAVE,
+    SQL_CREDENTIAL_DELETE,
+    SQL_CREDENTIALS_DELETE,
+    SQL_CREDENTIALS_EXPIRED,
+    SQL_OUTCOME_INSERT,
+    SQL_OUTCOME_DELETE,
+    SQL_OUTCOME_LAST,
+    SQL_OUTCOME_OLDEST,
+    SQL_OUTCOME_DELETE_UP_TO,
+    SQL_OUTCOME_AFTER,
+    SQL_MARK_GET,
+    SQL_MARK_SET,
+    SQL_COUNT
+};
+
+/* Columns of SQL_DEVICE_BY_*. */
+enum device_column {
+    DEVICE_ID,
+    DEVICE_ENDPOINT,
+    DEVICE_CLASS,
+    DEVICE_IDENTITY,
+    DEVICE_PSK,
+    DEVICE_PSK_SEALED,
+    DEVICE_BLOCKED,
+    DEVICE_STATE,
+    DEVICE_CAUSE,
+    DEVICE_REVISION,
+    DEVICE_BOOTSTRAPS,
+    DEVICE_NEWEST_OUTCOME,
+    DEVICE_CREATED,
+    DEVICE_CHANGED,
+    DEVICE_LAST,
+    DEVICE_LAST_DURATION,
+    DEVICE_TAGS,
+};
+
+/* Columns of SQL_CREDENTIALS_OF_DEVICE; the four of a slot come thrice, in order of the status. */
+enum credential_column {
+    CREDENTIAL_ID,
+    CREDENTIAL_GENERATION,
+    CREDENTIAL_CHANGED,
+    CREDENTIAL_RETIRE_AT,
+    CREDENTIAL_SLOTS,
+};
+enum slot_column { SLOT_GENERATION, SLOT_IDENTITY, SLOT_PSK, SLOT_SEALED, SLOT_COLUMNS };
+
+/* Columns of SQL_OUTCOME_GET; SQL_OUTCOME_INSERT has OUTCOME_SEQ before them. */
+enum outcome_column {
+    OUTCOME_PREVIOUS,
+    OUTCOME_ID,
+    OUTCOME_DEVICE,
+    OUTCOME_CLASS,
+    OUTCOME_STATE,
+    OUTCOME_CAUSE,
+    OUTCOME_DETAIL,
+    OUTCOME_SOURCE,
+    OUTCOME_STARTED,
+    OUTCOME_HANDSHAKE,
+    OUTCOME_DURATION,
+    OUTCOME_SENT,
+    OUTCOME_RECEIVED,
+    OUTCOME_FORMAT,
+    OUTCOME_PROFILE,
+    OUTCOME_WARNINGS,
+    OUTCOME_STEPS,
+};
+
+const char *sql_text(enum sql_id id);
+
+/* Columns of the list, of which the WHERE part depends on the filter. */
+#define SQL_LIST_COLUMNS                                                                           \
+    "SELECT endpoint, class, identity, blocked, state, cause, revision, bootstraps, created_ms, "  \
+    "changed_ms, last_ms, last_duration_ms FROM device "
+
+#endif

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The SQLite backend's own parts. */
+#ifndef USHER_STORE_SQLITE_PRIV_H
+#define USHER_STORE_SQLITE_PRIV_H
+
+#include "slots_priv.h"
+#include "sql_priv.h"
+#include "store_priv.h"
+#include "unfolded_priv.h"
+
+#include <sqlite3.h>
+#include <string.h>
+
+/* One connection with its prepared statements; one thread at a time. */
+struct sqlite_session {
+    sqlite3 *db;
+    const char *path; /* for messages */
+    sqlite3_stmt *statements[SQL_COUNT];
+};
+
+struct store_backend {
+    struct store_setup *setup;
+    int lock_fd; /* holds the lock against a second usherd */
+    struct sqlite_session session;
+    struct unfolded unfolded;
+    int64_t last_device; /* highest id given out */
+    uint64_t last_outcome;
+    uint64_t committed_outcome; /* last_outcome as of the last commit */
+    uint64_t fold_us;           /* when to fold at the latest; 0 = nothing waits */
+    uint64_t sweep_us;          /* when to look for what is past its time */
+};
+
+struct store_reader {
+    struct store_backend *backend;
+    struct sqlite_session session;
+};
+
+/* ---- sqlite_memory.c ---- */
+void sqlite_prepare(void);
+
+/* ---- sqlite_file.c ---- */
+/* Makes the file 0600 when absent and checks that it can be ours. */
+enum err_code sqlite_file_check(const char *path, struct err *err);
+/* Takes the lock file beside it; the kernel lets go of it when the process ends, however it ends.
+ */
+enum err_code sqlite_file_lock(const char *path, int *fd, struct err *err);
+
+/* ---- sqlite_session.c ---- */
+enum err_code sqlite_session_open(struct sqlite_session *session, const struct store_config *config,
+                                  struct err *err);
+enum err_code sqlite_configure_writer(struct sqlite_session *session, struct err *err);
+enum err_code sqlite_configure_reader(struct sqlite_session *session, struct err *err);
+void sqlite_session_close(struct sqlite_session *session);
+/* What SQLite last said, in our terms. `doing` names the action: "reading a device". */
+enum err_code sqlite_session_error(struct sqlite_session *session, const char *doing,
+                                   struct err *err);
+enum err_code sqlite_damaged(struct sqlite_session *session, const char *what, struct err *err);
+/* Runs SQL that returns nothing. */
+enum err_code sqlite_session_run(struct sqlite_session *session, const char *sql, struct err *err);
+/* A number from a statement that gives one row; `fallback` when it gives none or NULL. */
+enum err_code sqlite_session_number(struct sqlite_session *session, const char *sql,
+                                    int64_t fallback, int64_t *out, struct err *err);
+/* A statement ready for binding; NULL: err is set. Give it back with sqlite_done. */
+sqlite3_stmt *sqlite_use(struct sqlite_session *session, enum sql_id id, struct err *err);
+void sqlite_done(sqlite3_stmt *statement);
+/* Steps a statement that returns no rows, and gives it back. */
+enum err_code sqlite_finish(struct sqlite_session *session, sqlite3_stmt *statement,
+                            const char *doing, struct err *err);
+
+/* Transactions. `id` is SQL_BEGIN_READ, SQL_BEGIN_WRITE or SQL_END. */
+enum err_code sqlite_session_transact(struct sqlite_session *session, enum sql_id id,
+                                      struct err *err);
+/* Ends a transaction, if one is open, and drops what it changed. */
+void sqlite_session_rollback(struct sqlite_session *session);
+
+/* Binding: nothing is copied, so the value must live until sqlite_done. */
+void bind_number(sqlite3_stmt *statement, int index, int64_t number);
+void bind_text(sqlite3_stmt *statement, int index, const char *text);
+void bind_bytes(sqlite3_stmt *statement, int index, struct bytes data); /* empty = NULL */
+/* Columns, borrowed until the next step. */
+struct bytes column_bytes(sqlite3_stmt *statement, int column);
+/* False: does not fit. */
+bool column_text(sqlite3_stmt *statement, int column, char *out, size_t size);
+
+/* ---- sqlite_rows.c: rows to and from structs ---- */
+struct device_brief {
+    int64_t id;
+    char class_name[CLASS_MAX + 1];
+    bool blocked;
+    enum device_state state; /* as folded */
+    uint64_t newest_outcome; /* as folded */
+};
+
+struct device_keys {
+    int64_t id;
+    uint64_t newest_outcome; /* as folded */
+};
+
+/* ERR_NOT_FOUND, or the device without its credentials. `out` is zeroed before. */
+enum err_code sqlite_read_device(struct sqlite_session *session, const struct identity *identity,
+                                 struct bytes endpoint, struct store_device *out,
+                                 struct device_keys *keys, struct err *err);
+enum err_code sqlite_read_brief(struct sqlite_session *session, struct bytes endpoint,
+                                struct device_brief *out, struct err *err);
+enum err_code sqlite_read_slots(struct sqlite_session *session, int64_t device,
+                                struct slot_set *set, struct err *err);
+enum err_code sqlite_read_outcome(struct sqlite_session *session, uint64_t seq, struct outcome *out,
+                                  uint64_t *previous, struct err *err);
+/* `found` false: the outcome is gone. `id` may be NULL. */
+enum err_code sqlite_read_previous(struct sqlite_session *session, uint64_t seq, bool *found,
+                                   uint64_t *previous, char id[static 33], struct err *err);
+bool column_state(sqlite3_stmt *statement, int column, enum device_state *out);
+
+/* ---- sqlite_read.c ---- */
+enum err_code sqlite_reader_open(struct store_backend *backend, struct store_reader **out,
+                                 struct err *err);
+void sqlite_reader_close(struct store_reader *reader);
+enum err_code sqlite_find(struct store_reader *reader, const struct identity *identity,
+                          struct bytes endpoint, struct store_device *out, struct err *err);
+enum err_code sqlite_history(struct store_reader *reader, struct bytes endpoint, const char *before,
+                             size_t limit,
+                             bool (*each)(void *context, const struct outcome *outcome),
+                             void *context, struct err *err);
+
+/* ---- sqlite_list.c ---- */
+enum err_code sqlite_list(struct store_reader *reader, const struct store_filter *filter,
+                          bool (*row)(void *context, const struct store_row *row), void *context,
+                          struct err *err);
+
+/* ---- sqlite_write.c ---- */
+enum err_code sqlite_begin(struct store_backend *backend, struct err *err);
+enum err_code sqlite_apply(struct store_backend *backend, struct request *request, struct err *err);
+enum err_code sqlite_commit(struct store_backend *backend, struct err *err);
+void sqlite_rollback(struct store_backend *backend);
+struct unfolded_sum sqlite_sum_of(const struct outcome *outcome, uint64_t seq);
+
+/* ---- sqlite_enroll.c ---- */
+enum err_code sqlite_enroll(struct store_backend *backend, struct request *request,
+                            struct err *err);
+enum err_code sqlite_set_blocked(struct store_backend *backend, struct request *request,
+                                 struct err *err);
+enum err_code sqlite_remove(struct store_backend *backend, struct request *request,
+                            struct err *err);
+enum err_code sqlite_save_slots(struct store_backend *backend, int64_t device,
+                                const struct slot_set *set, struct err *err);
+enum err_code sqlite_stage_count(struct store_backend *backend, const char *class_name,
+                                 enum device_state state, int by, struct err *err);
+struct slot_time sqlite_slot_time(const struct store_backend *backend);
+
+/* ---- sqlite_fold.c ---- */
+enum err_code sqlite_settle(struct store_backend *backend, struct err *err);
+enum err_code sqlite_upkeep(struct store_backend *backend, uint64_t now_us, uint64_t *next_us,
+                            struct err *err);
+enum err_code sqlite_probe(struct store_backend *backend, struct err *err);
+/* At open: folds what a crash left unfolded, then counts the devices. */
+enum err_code sqlite_recover(struct store_backend *backend, struct err *err);
+
+/* ---- sqlite_schema.c ---- */
+/* Whose database is it? Changes nothing. `fresh`: nobody's yet. */
+enum err_code sqlite_schema_check_owner(struct sqlite_session *session, bool *fresh,
+                                        struct err *err);
+/* Brings the schema up to this build's version. */
+enum err_code sqlite_schema_prepare(struct sqlite_session *session, bool fresh, int64_t now_ms,
+                                    struct err *err);
+
+#endif

@@ -1,0 +1,219 @@
+/* Rows of SQLite to structs. What does not fit its struct is reported as damage, never cut. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "device_priv.h"
+#include "pack_priv.h"
+#include "sqlite_priv.h"
+
+/* Credentials of a device: ids from the first to just below the second. */
+static void bind_credential_range(sqlite3_stmt *statement, int64_t device)
+{
+    bind_number(statement, 1, device * 65536);
+    bind_number(statement, 2, (device + 1) * 65536);
+}
+
+bool column_state(sqlite3_stmt *statement, int column, enum device_state *out)
+{
+    int64_t state = sqlite3_column_int64(statement, column);
+    if (state < 0 || state >= STATE_COUNT)
+        return false;
+    *out = (enum device_state)state;
+    return true;
+}
+
+static bool column_identity(sqlite3_stmt *statement, int column, struct identity *out)
+{
+    struct bytes data = column_bytes(statement, column);
+    return data.len == 0 || identity_set(out, data);
+}
+
+/* The column after `column` says how the key is sealed; this build knows plain keys only. */
+static bool column_key(sqlite3_stmt *statement, int column, struct secret *out)
+{
+    return sqlite3_column_int(statement, column + 1) == 0 &&
+           secret_set(out, column_bytes(statement, column));
+}
+
+static bool take_device(sqlite3_stmt *row, struct store_device *out)
+{
+    struct enrollment *enrollment = &out->enrollment;
+    struct bytes tags = column_bytes(row, DEVICE_TAGS);
+    if (!column_text(row, DEVICE_ENDPOINT, enrollment->endpoint, sizeof enrollment->endpoint) ||
+        !column_text(row, DEVICE_CLASS, enrollment->class_name, sizeof enrollment->class_name) ||
+        !column_identity(row, DEVICE_IDENTITY, &enrollment->identity) ||
+        !column_key(row, DEVICE_PSK, &out->bootstrap_key) ||
+        !column_state(row, DEVICE_STATE, &out->state) ||
+        !tags_from_text((const char *)tags.data, tags.len, enrollment))
+        return false;
+    enrollment->blocked = sqlite3_column_int(row, DEVICE_BLOCKED) != 0;
+    out->state = device_shown_state(enrollment->blocked, out->state);
+    out->cause = (enum cause)sqlite3_column_int(row, DEVICE_CAUSE);
+    enrollment->revision = (uint64_t)sqlite3_column_int64(row, DEVICE_REVISION);
+    enrollment->bootstraps = (uint64_t)sqlite3_column_int64(row, DEVICE_BOOTSTRAPS);
+    out->created_wall_ms = sqlite3_column_int64(row, DEVICE_CREATED);
+    out->changed_wall_ms = sqlite3_column_int64(row, DEVICE_CHANGED);
+    out->last_wall_ms = sqlite3_column_int64(row, DEVICE_LAST);
+    out->last_duration_ms = (uint32_t)sqlite3_column_int64(row, DEVICE_LAST_DURATION);
+    return true;
+}
+
+enum err_code sqlite_read_device(struct sqlite_session *session, const struct identity *identity,
+                                 struct bytes endpoint, struct store_device *out,
+                                 struct device_keys *keys, struct err *err)
+{
+    enum sql_id id = identity != NULL ? SQL_DEVICE_BY_IDENTITY : SQL_DEVICE_BY_ENDPOINT;
+    sqlite3_stmt *statement = sqlite_use(session, id, err);
+    if (statement == NULL)
+        return err->code;
+    if (identity != NULL)
+        bind_bytes(statement, 1, identity_bytes(identity));
+    else
+        sqlite3_bind_text(statement, 1, (const char *)endpoint.data, (int)endpoint.len,
+                          SQLITE_STATIC);
+    enum err_code code = ERR_OK;
+    int got = sqlite3_step(statement);
+    if (got == SQLITE_DONE) {
+        code = err_set(err, ERR_NOT_FOUND, "no such device");
+    } else if (got != SQLITE_ROW) {
+        code = sqlite_session_error(session, "reading a device", err);
+    } else if (!take_device(statement, out)) {
+        code = sqlite_damaged(session, "a device's row", err);
+    } else {
+        keys->id = sqlite3_column_int64(statement, DEVICE_ID);
+        keys->newest_outcome = (uint64_t)sqlite3_column_int64(statement, DEVICE_NEWEST_OUTCOME);
+    }
+    sqlite_done(statement);
+    return code;
+}
+
+enum err_code sqlite_read_brief(struct sqlite_session *session, struct bytes endpoint,
+                                struct device_brief *out, struct err *err)
+{
+    sqlite3_stmt *statement = sqlite_use(session, SQL_BRIEF_BY_ENDPOINT, err);
+    if (statement == NULL)
+        return err->code;
+    sqlite3_bind_text(statement, 1, (const char *)endpoint.data, (int)endpoint.len, SQLITE_STATIC);
+    enum err_code code = ERR_OK;
+    int got = sqlite3_step(statement);
+    if (got == SQLITE_DONE) {
+        code = err_set(err, ERR_NOT_FOUND, "no such device");
+    } else if (got != SQLITE_ROW) {
+        code = sqlite_session_error(session, "reading a device", err);
+    } else if (!column_text(statement, 1, out->class_name, sizeof out->class_name) ||
+               !column_state(statement, 3, &out->state)) {
+        code = sqlite_damaged(session, "a device's row", err);
+    } else {
+        out->id = sqlite3_column_int64(statement, 0);
+        out->blocked = sqlite3_column_int(statement, 2) != 0;
+        out->newest_outcome = (uint64_t)sqlite3_column_int64(statement, 4);
+    }
+    sqlite_done(statement);
+    return code;
+}
+
+static bool take_slots(sqlite3_stmt *row, struct slots *out)
+{
+    int64_t id = sqlite3_column_int64(row, CREDENTIAL_ID);
+    out->ssid = out->stored_ssid = (uint16_t)(id & 0xffff);
+    out->generation = (uint64_t)sqlite3_column_int64(row, CREDENTIAL_GENERATION);
+    out->changed_ms = sqlite3_column_int64(row, CREDENTIAL_CHANGED);
+    out->retire_at_ms = sqlite3_column_int64(row, CREDENTIAL_RETIRE_AT);
+    for (int status = 0; status < SLOT_COUNT; status++) {
+        int base = CREDENTIAL_SLOTS + status * SLOT_COLUMNS;
+        struct slot *slot = &out->slot[status];
+        slot->generation = (uint64_t)sqlite3_column_int64(row, base + SLOT_GENERATION);
+        if (!column_identity(row, base + SLOT_IDENTITY, &slot->identity) ||
+            !column_key(row, base + SLOT_PSK, &slot->key))
+            return false;
+    }
+    return true;
+}
+
+enum err_code sqlite_read_slots(struct sqlite_session *session, int64_t device,
+                                struct slot_set *set, struct err *err)
+{
+    set->count = 0;
+    sqlite3_stmt *statement = sqlite_use(session, SQL_CREDENTIALS_OF_DEVICE, err);
+    if (statement == NULL)
+        return err->code;
+    bind_credential_range(statement, device);
+    enum err_code code = ERR_OK;
+    int got;
+    while ((got = sqlite3_step(statement)) == SQLITE_ROW) {
+        if (set->count == SERVERS_MAX)
+            break;
+        struct slots *slots = &set->servers[set->count];
+        memset(slots, 0, sizeof *slots);
+        /* Counted first, so that a damaged one is wiped with the others. */
+        set->count++;
+        if (!take_slots(statement, slots))
+            break;
+    }
+    if (got == SQLITE_ROW)
+        code = sqlite_damaged(session, "a credential's row", err);
+    else if (got != SQLITE_DONE)
+        code = sqlite_session_error(session, "reading credentials", err);
+    sqlite_done(statement);
+    return code;
+}
+
+static bool take_outcome(sqlite3_stmt *row, struct outcome *out)
+{
+    if (!column_text(row, OUTCOME_ID, out->id, sizeof out->id) ||
+        !column_text(row, OUTCOME_CLASS, out->class_name, sizeof out->class_name) ||
+        !column_state(row, OUTCOME_STATE, &out->state) ||
+        !column_text(row, OUTCOME_DETAIL, out->detail, sizeof out->detail) ||
+        !column_text(row, OUTCOME_SOURCE, out->source, sizeof out->source) ||
+        !column_text(row, OUTCOME_PROFILE, out->profile_hash, sizeof out->profile_hash) ||
+        !warnings_unpack(column_bytes(row, OUTCOME_WARNINGS), out) ||
+        !steps_unpack(column_bytes(row, OUTCOME_STEPS), out))
+        return false;
+    out->cause = (enum cause)sqlite3_column_int(row, OUTCOME_CAUSE);
+    out->started_wall_ms = sqlite3_column_int64(row, OUTCOME_STARTED);
+    out->handshake_ms = (uint32_t)sqlite3_column_int64(row, OUTCOME_HANDSHAKE);
+    out->duration_ms = (uint32_t)sqlite3_column_int64(row, OUTCOME_DURATION);
+    out->bytes_sent = (uint32_t)sqlite3_column_int64(row, OUTCOME_SENT);
+    out->bytes_received = (uint32_t)sqlite3_column_int64(row, OUTCOME_RECEIVED);
+    out->format = sqlite3_column_int(row, OUTCOME_FORMAT);
+    return true;
+}
+
+enum err_code sqlite_read_outcome(struct sqlite_session *session, uint64_t seq, struct outcome *out,
+                                  uint64_t *previous, struct err *err)
+{
+    sqlite3_stmt *statement = sqlite_use(session, SQL_OUTCOME_GET, err);
+    if (statement == NULL)
+        return err->code;
+    bind_number(statement, 1, (int64_t)seq);
+    enum err_code code = ERR_OK;
+    int got = sqlite3_step(statement);
+    if (got == SQLITE_DONE)
+        code = err_set(err, ERR_NOT_FOUND, "no such outcome");
+    else if (got != SQLITE_ROW)
+        code = sqlite_session_error(session, "reading an outcome", err);
+    else if (!take_outcome(statement, out))
+        code = sqlite_damaged(session, "an outcome's row", err);
+    else
+        *previous = (uint64_t)sqlite3_column_int64(statement, OUTCOME_PREVIOUS);
+    sqlite_done(statement);
+    return code;
+}
+
+enum err_code sqlite_read_previous(struct sqlite_session *session, uint64_t seq, bool *found,
+                                   uint64_t *previous, char id[static 33], struct err *err)
+{
+    sqlite3_stmt *statement = sqlite_use(session, SQL_OUTCOME_PREVIOUS, err);
+    if (statement == NULL)
+        return err->code;
+    bind_number(statement, 1, (int64_t)seq);
+    enum err_code code = ERR_OK;
+    int got = sqlite3_step(statement);
+    *found = got == SQLITE_ROW;
+    if (got != SQLITE_ROW && got != SQLITE_DONE)
+        code = sqlite_session_error(session, "reading an outcome", err);
+    else if (*found && !column_text(statement, 1, id, 33))
+        code = sqlite_damaged(session, "an outcome's row", err);
+    else if (*found)
+        *previous = (uint64_t)sqlite3_column_int64(statement, 0);
+    sqlite_done(statement);
+    return code;
+}

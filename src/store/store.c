@@ -1,0 +1,436 @@
+/* Opening and closing, and the calls of the interface. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "device_priv.h"
+#include "store_priv.h"
+#include "store_test.h"
+
+#include "usher/clock.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    DEFAULT_GATHER_MS = 2,
+    DEFAULT_GATHER_ROWS = 64,
+    DEFAULT_QUEUE_MAX = 65536,
+    DEFAULT_RETIRE_SECONDS = 86400,
+    LIST_MAX = 1000,
+};
+
+static unsigned value_or(unsigned value, unsigned fallback)
+{
+    return value != 0 ? value : fallback;
+}
+
+static enum err_code choose_backend(struct store *store, struct err *err)
+{
+    const struct store_config *config = &store->setup.config;
+    const char *path = config->path != NULL ? config->path : "";
+    if (config->backend != NULL && strcmp(config->backend, "sqlite") == 0)
+        store->ops = &store_sqlite_ops;
+    else if (config->backend == NULL || strcmp(config->backend, "memory") != 0)
+        return err_set(err, ERR_INVALID, "store: backend '%s' is not known; use sqlite or memory",
+                       config->backend != NULL ? config->backend : "");
+    else
+        store->ops = strncmp(path, "delay=", 6) == 0 ? &store_memory_slow_ops : &store_memory_ops;
+    return ERR_OK;
+}
+
+static enum err_code copy_config(struct store *store, const struct store_config *config,
+                                 struct err *err)
+{
+    struct store_config *copy = &store->setup.config;
+    *copy = *config;
+    copy->gather_ms = value_or(config->gather_ms, DEFAULT_GATHER_MS);
+    copy->gather_rows = value_or(config->gather_rows, DEFAULT_GATHER_ROWS);
+    copy->queue_max = value_or(config->queue_max, DEFAULT_QUEUE_MAX);
+    copy->retire_seconds = value_or(config->retire_seconds, DEFAULT_RETIRE_SECONDS);
+    if (config->path != NULL && (store->path = strdup(config->path)) == NULL)
+        return err_set(err, ERR_NO_MEMORY, "store: out of memory");
+    if (config->vfs != NULL && (store->vfs = strdup(config->vfs)) == NULL)
+        return err_set(err, ERR_NO_MEMORY, "store: out of memory");
+    copy->path = store->path;
+    copy->vfs = store->vfs;
+    return ERR_OK;
+}
+
+static void free_store(struct store *store)
+{
+    if (store->backend != NULL)
+        store->ops->close(store->backend);
+    counts_clear(&store->counts);
+    health_clear(&store->health);
+    pthread_cond_destroy(&store->wake);
+    pthread_mutex_destroy(&store->lock);
+    free(store->path);
+    free(store->vfs);
+    free(store);
+}
+
+static struct store *new_store(void)
+{
+    struct store *store = calloc(1, sizeof *store);
+    if (store == NULL)
+        return NULL;
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&store->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_mutex_init(&store->lock, NULL);
+    counts_init(&store->counts);
+    health_init(&store->health);
+    store->last = &store->first;
+    store->setup.counts = &store->counts;
+    atomic_store(&store->setup.wall_ms, clock_wall_ms);
+    return store;
+}
+
+enum err_code store_open(const struct store_config *config, struct store **out, struct err *err)
+{
+    struct store *store = new_store();
+    if (store == NULL)
+        return err_set(err, ERR_NO_MEMORY, "store: out of memory");
+    enum err_code code = copy_config(store, config, err);
+    if (code != ERR_OK)
+        goto out;
+    code = choose_backend(store, err);
+    if (code != ERR_OK)
+        goto out;
+    code = store->ops->open(&store->setup, &store->backend, err);
+    if (code != ERR_OK)
+        goto out;
+    counts_commit(&store->counts);
+    code = writer_start(store, err);
+    if (code != ERR_OK)
+        goto out;
+    *out = store;
+    store = NULL;
+out:
+    if (store != NULL)
+        free_store(store);
+    return code;
+}
+
+void store_close(struct store *store)
+{
+    if (store == NULL)
+        return;
+    writer_stop(store);
+    free_store(store);
+}
+
+enum err_code store_health(struct store *store, struct err *err)
+{
+    return health_read(&store->health, err);
+}
+
+void store_test_set_clock(struct store *store, int64_t (*wall_ms)(void))
+{
+    atomic_store(&store->setup.wall_ms, wall_ms);
+}
+
+/* ---- the path of a bootstrap ---- */
+
+static bool can_be_endpoint(struct bytes endpoint)
+{
+    return endpoint.len > 0 && endpoint.len <= ENDPOINT_MAX &&
+           memchr(endpoint.data, 0, endpoint.len) == NULL;
+}
+
+void store_find_identity(struct store_lane *lane, struct bytes identity, store_device_fn done,
+                         void *context)
+{
+    struct identity wanted;
+    if (identity_set(&wanted, identity))
+        lane_find(lane, &wanted, bytes_of(NULL, 0), done, context);
+    else
+        done(context, ERR_NOT_FOUND, NULL);
+}
+
+void store_find_endpoint(struct store_lane *lane, struct bytes endpoint, store_device_fn done,
+                         void *context)
+{
+    if (can_be_endpoint(endpoint))
+        lane_find(lane, NULL, endpoint, done, context);
+    else
+        done(context, ERR_NOT_FOUND, NULL);
+}
+
+static enum err_code check_new_credentials(const struct store_new_credential *credentials,
+                                           size_t count)
+{
+    if (count > SERVERS_MAX)
+        return ERR_INVALID;
+    for (size_t i = 0; i < count; i++) {
+        if (credentials[i].ssid == 0)
+            return ERR_INVALID;
+    }
+    return ERR_OK;
+}
+
+static struct request *pending_request(struct bytes endpoint,
+                                       const struct store_new_credential *credentials, size_t count)
+{
+    struct request *request = request_new(REQUEST_MAKE_PENDING);
+    if (request == NULL)
+        return NULL;
+    if (count > 0) {
+        request->credentials = malloc(count * sizeof *credentials);
+        if (request->credentials == NULL) {
+            request_free(request);
+            return NULL;
+        }
+        memcpy(request->credentials, credentials, count * sizeof *credentials);
+        request->count = count;
+    }
+    memcpy(request->endpoint, endpoint.data, endpoint.len);
+    return request;
+}
+
+void store_make_pending(struct store_lane *lane, struct bytes endpoint,
+                        const struct store_new_credential *credentials, size_t count,
+                        store_device_fn done, void *context)
+{
+    if (!can_be_endpoint(endpoint)) {
+        done(context, ERR_NOT_FOUND, NULL);
+        return;
+    }
+    enum err_code code = check_new_credentials(credentials, count);
+    struct request *request = NULL;
+    if (code == ERR_OK && (request = pending_request(endpoint, credentials, count)) == NULL)
+        code = ERR_UNAVAILABLE;
+    if (code != ERR_OK) {
+        done(context, code, NULL);
+        return;
+    }
+    request->device_done = done;
+    request->context = context;
+    lane_submit(lane, request);
+}
+
+static struct request *record_request(const struct outcome *outcome,
+                                      const struct store_promotion *promotions, size_t count)
+{
+    struct request *request = request_new(REQUEST_RECORD);
+    if (request == NULL)
+        return NULL;
+    request->outcome = malloc(sizeof *outcome);
+    if (request->outcome == NULL) {
+        request_free(request);
+        return NULL;
+    }
+    *request->outcome = *outcome;
+    memcpy(request->endpoint, outcome->endpoint, sizeof request->endpoint);
+    if (count > 0)
+        memcpy(request->promotions, promotions, count * sizeof *promotions);
+    request->count = count;
+    return request;
+}
+
+void store_record(struct store_lane *lane, const struct outcome *outcome,
+                  const struct store_promotion *promotions, size_t count, store_done_fn done,
+                  void *context)
+{
+    enum err_code code = count <= SERVERS_MAX ? ERR_OK : ERR_INVALID;
+    struct request *request = NULL;
+    if (code == ERR_OK && (request = record_request(outcome, promotions, count)) == NULL)
+        code = ERR_UNAVAILABLE;
+    if (code != ERR_OK) {
+        if (done != NULL)
+            done(context, code);
+        return;
+    }
+    request->done = done;
+    request->context = context;
+    lane_submit(lane, request);
+}
+
+/* ---- administration ---- */
+
+static enum err_code no_such_endpoint(struct bytes endpoint, struct err *err)
+{
+    return err_set(err, ERR_NOT_FOUND, "endpoint '%.*s' is not enrolled",
+                   (int)(endpoint.len < ENDPOINT_MAX ? endpoint.len : ENDPOINT_MAX),
+                   endpoint.len > 0 ? (const char *)endpoint.data : "");
+}
+
+/* A change of one device by name. */
+static enum err_code run_change(struct store_lane *lane, enum request_kind kind,
+                                struct bytes endpoint, bool flag, enum store_change *change,
+                                struct err *err)
+{
+    if (!can_be_endpoint(endpoint))
+        return no_such_endpoint(endpoint, err);
+    struct request *request = request_new(kind);
+    if (request == NULL)
+        return err_set(err, ERR_NO_MEMORY, "store: out of memory");
+    memcpy(request->endpoint, endpoint.data, endpoint.len);
+    request->flag = flag;
+    request->err = err;
+    enum err_code code = lane_submit_and_wait(lane, request);
+    if (code == ERR_OK && change != NULL)
+        *change = request->change;
+    else if (code == ERR_NOT_FOUND)
+        no_such_endpoint(endpoint, err);
+    request_free(request);
+    return code;
+}
+
+enum err_code store_set_blocked(struct store_lane *lane, struct bytes endpoint, bool blocked,
+                                enum store_change *change, struct err *err)
+{
+    return run_change(lane, REQUEST_SET_BLOCKED, endpoint, blocked, change, err);
+}
+
+enum err_code store_remove(struct store_lane *lane, struct bytes endpoint, struct err *err)
+{
+    return run_change(lane, REQUEST_REMOVE, endpoint, false, NULL, err);
+}
+
+enum err_code store_enroll(struct store_lane *lane, const struct store_device *device, bool replace,
+                           enum store_change *change, struct err *err)
+{
+    struct store_enrolled result = {0};
+    store_enroll_many(lane, device, 1, replace, &result);
+    if (result.code == ERR_OK)
+        *change = result.change;
+    else if (err != NULL)
+        *err = result.err;
+    return result.code;
+}
+
+static struct request *enroll_request(const struct store_device *device, bool replace,
+                                      struct store_enrolled *result)
+{
+    result->code = device_check(device, &result->err);
+    if (result->code != ERR_OK)
+        return NULL;
+    struct request *request = request_new(REQUEST_ENROLL);
+    if (request == NULL) {
+        result->code = err_set(&result->err, ERR_NO_MEMORY, "store: out of memory");
+        return NULL;
+    }
+    memcpy(request->endpoint, device->enrollment.endpoint, sizeof request->endpoint);
+    request->given = device;
+    request->flag = replace;
+    request->err = &result->err;
+    return request;
+}
+
+void store_enroll_many(struct store_lane *lane, const struct store_device *devices, size_t count,
+                       bool replace, struct store_enrolled *results)
+{
+    enum { AT_ONCE = 64 };
+    struct request *requests[AT_ONCE];
+    for (size_t first = 0; first < count; first += AT_ONCE) {
+        size_t some = count - first < AT_ONCE ? count - first : AT_ONCE;
+        for (size_t i = 0; i < some; i++) {
+            struct store_enrolled *result = &results[first + i];
+            *result = (struct store_enrolled){0};
+            requests[i] = enroll_request(&devices[first + i], replace, result);
+            if (requests[i] != NULL && !lane_submit_waited(lane, requests[i])) {
+                result->code = result->err.code;
+                request_free(requests[i]);
+                requests[i] = NULL;
+            }
+        }
+        for (size_t i = 0; i < some; i++) {
+            if (requests[i] == NULL)
+                continue;
+            lane_wait(lane, requests[i]);
+            results[first + i].code = requests[i]->result;
+            results[first + i].change = requests[i]->change;
+            request_free(requests[i]);
+        }
+    }
+}
+
+enum err_code store_get(struct store_lane *lane, struct bytes endpoint, struct store_device *out,
+                        struct err *err)
+{
+    if (!can_be_endpoint(endpoint))
+        return no_such_endpoint(endpoint, err);
+    enum err_code code = lane_find_and_wait(lane, endpoint, out, err);
+    return code == ERR_NOT_FOUND ? no_such_endpoint(endpoint, err) : code;
+}
+
+/* Lists show device rows: bring them up to date when outcomes are waiting for that. */
+static enum err_code settle(struct store_lane *lane, struct err *err)
+{
+    struct store *store = lane_store(lane);
+    if (store->ops->unfolded(store->backend) == 0)
+        return ERR_OK;
+    struct request *request = request_new(REQUEST_SETTLE);
+    if (request == NULL)
+        return err_set(err, ERR_NO_MEMORY, "store: out of memory");
+    request->err = err;
+    enum err_code code = lane_submit_and_wait(lane, request);
+    request_free(request);
+    return code;
+}
+
+static enum err_code read_result(struct store_lane *lane, enum err_code code,
+                                 const struct err *cause, struct err *err)
+{
+    if (code == ERR_OK)
+        return code;
+    if (code != ERR_NOT_FOUND)
+        lane_read_failed(lane, code, cause);
+    if (err != NULL)
+        *err = *cause;
+    return code;
+}
+
+enum err_code store_list(struct store_lane *lane, const struct store_filter *filter,
+                         bool (*row)(void *context, const struct store_row *row), void *context,
+                         struct err *err)
+{
+    if (filter->limit < 1 || filter->limit > LIST_MAX)
+        return err_set(err, ERR_RANGE, "limit is %zu; 1 to %d rows can be listed at once",
+                       filter->limit, LIST_MAX);
+    enum err_code code = settle(lane, err);
+    if (code != ERR_OK)
+        return code;
+    struct err cause = {0};
+    code = lane_store(lane)->ops->list(lane_reader(lane), filter, row, context, &cause);
+    return read_result(lane, code, &cause, err);
+}
+
+enum err_code store_history(struct store_lane *lane, struct bytes endpoint, const char *before,
+                            size_t limit,
+                            bool (*each)(void *context, const struct outcome *outcome),
+                            void *context, struct err *err)
+{
+    if (!can_be_endpoint(endpoint))
+        return no_such_endpoint(endpoint, err);
+    enum err_code code = settle(lane, err);
+    if (code != ERR_OK)
+        return code;
+    struct err cause = {0};
+    code = lane_store(lane)->ops->history(lane_reader(lane), endpoint, before, limit, each, context,
+                                          &cause);
+    if (code == ERR_NOT_FOUND)
+        return no_such_endpoint(endpoint, err);
+    return read_result(lane, code, &cause, err);
+}
+
+size_t store_counts(struct store *store, struct store_count *counts, size_t cap)
+{
+    return counts_copy(&store->counts, counts, cap);
+}
+
+void store_metrics(struct store *store, struct store_metrics *out)
+{
+    *out = (struct store_metrics){
+        .commits = atomic_load(&store->commits),
+        .rows = atomic_load(&store->rows),
+        .failures = atomic_load(&store->failures),
+        .unfolded = store->ops->unfolded(store->backend),
+        .schema_version = store->ops->schema_version(store->backend),
+        .backend = store->ops->name,
+    };
+    pthread_mutex_lock(&store->lock);
+    out->queue_depth = store->depth;
+    pthread_mutex_unlock(&store->lock);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Outcomes that are durable in the log but not yet in the device rows, summed up by device. The
+ * writer stages and folds; readers merge what they read from a row with what is here, so that they
+ * see every durable outcome. */
+#ifndef USHER_STORE_UNFOLDED_PRIV_H
+#define USHER_STORE_UNFOLDED_PRIV_H
+
+#include "usher/store.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct unfolded_sum {
+    uint64_t newest; /* sequence number of the last outcome, 0 = none */
+    bool has_state;  /* else all were history only */
+    enum device_state state;
+    enum cause cause;
+    uint64_t bootstraps; /* to add */
+    int64_t last_wall_ms;
+    uint32_t last_duration_ms;
+};
+
+struct unfolded_entry {
+    int64_t device; /* 0 = free */
+    bool touched;   /* `staged` differs */
+    struct unfolded_sum committed;
+    struct unfolded_sum staged; /* the writer's: with the open transaction */
+};
+
+struct unfolded {
+    pthread_mutex_t lock;
+    atomic_uint_fast64_t epoch;     /* counts folds */
+    atomic_uint_fast64_t waiting;   /* outcomes */
+    struct unfolded_entry *entries; /* open addressing; a power of two of them */
+    size_t cap, used;
+    size_t staged_outcomes;
+    int64_t *touched; /* devices with staged changes */
+    size_t touched_count, touched_cap;
+};
+
+bool unfolded_init(struct unfolded *unfolded);
+void unfolded_clear(struct unfolded *unfolded);
+
+/* ---- the writer ---- */
+
+/* What is staged of a device; NULL when nothing is. */
+const struct unfolded_sum *unfolded_find(const struct unfolded *unfolded, int64_t device);
+/* Adds an outcome; false: no memory. */
+bool unfolded_stage(struct unfolded *unfolded, int64_t device, const struct unfolded_sum *outcome);
+/* Forgets a removed device. */
+bool unfolded_stage_removal(struct unfolded *unfolded, int64_t device);
+void unfolded_commit(struct unfolded *unfolded);
+void unfolded_drop(struct unfolded *unfolded);
+/* Pointers to the committed entries in order of the device, to be freed; NULL: no memory. */
+const struct unfolded_entry **unfolded_sorted(const struct unfolded *unfolded, size_t *count);
+/* After the fold is committed. */
+void unfolded_purge(struct unfolded *unfolded);
+
+/* ---- readers ---- */
+
+uint64_t unfolded_epoch(struct unfolded *unfolded);
+/* Merges what is committed into a device read from its row, whose newest folded outcome is
+ * `folded`. False: a fold came between since `epoch` was read; read the row again. */
+bool unfolded_merge(struct unfolded *unfolded, uint64_t epoch, int64_t id, uint64_t folded,
+                    struct store_device *device);
+/* The same for the writer, with what is staged. */
+void unfolded_apply(const struct unfolded_sum *sum, uint64_t folded, struct store_device *device);
+
+#endif
