@@ -24,7 +24,7 @@ declare -A packages_for=(
     [build]="gcc libc6-dev meson ninja-build pkg-config python3 ca-certificates
         libcoap3-dev libyaml-dev libmicrohttpd-dev libsqlite3-dev libjansson-dev libssl-dev
         libcurl4-openssl-dev"
-    [test]="libcmocka-dev libcbor-dev libcoap3-bin curl openssl"
+    [test]="libcmocka-dev libcbor-dev curl openssl"
     [fuzz]="clang llvm"
     [lint]="clang-format-19 shellcheck cppcheck"
     [system-mbedtls]="libmbedtls-dev"
@@ -356,8 +356,9 @@ run_tests() {
     local dir=$1 log status=0
     shift
     log=$(mktemp)
-    meson test -C "$dir" --no-rebuild --print-errorlogs "${preset_test_options[@]}" "$@" </dev/null 2>&1 | tee "$log" || status=$?
     local before=$((tests_passed + tests_failed + tests_skipped))
+    meson test -C "$dir" --no-rebuild --print-errorlogs "${preset_test_options[@]}" "$@" \
+        </dev/null 2>&1 | tee "$log" || status=$?
     add_totals "$log"
     rm -f "$log"
     if [ "$status" -ne 0 ] && [ "$tests_failed" -eq 0 ]; then
