@@ -1,26 +1,30 @@
+/* Making pre-shared keys. */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pre-shared keys. */
 #include "usher/psk.h"
 
 #include <mbedtls/md.h>
 
-void psk_generate(struct secret *key, size_t len)
+enum { SERVER_SECRET_LEN = 32, SHA256_LEN = 32 };
+
+enum err_code psk_generate(struct secret *out, size_t len)
 {
-    secret_random(key, len);
+    if (len < PSK_KEY_LEAST || len > PSK_KEY_MOST)
+        return ERR_RANGE;
+    secret_random(out, len);
+    return ERR_OK;
 }
 
-bool psk_decoy(const uint8_t server_secret[static PSK_SERVER_SECRET_SIZE], struct bytes identity,
-               struct secret *key)
+void psk_decoy(const uint8_t server_secret[static PSK_SERVER_SECRET_SIZE], struct bytes identity,
+               struct secret *out)
 {
-    uint8_t mac[32];
+    uint8_t mac[SHA256_LEN];
     const mbedtls_md_info_t *sha256 = mbedtls_md_info_from_type(MBEDTLS_MD_SHA256);
-    bool done = sha256 != NULL && mbedtls_md_hmac(sha256, server_secret, PSK_SERVER_SECRET_SIZE,
-                                                  identity.data, identity.len, mac) == 0;
-
-    if (done)
-        secret_set(key, bytes_of(mac, PSK_DECOY_SIZE));
+    const uint8_t *data = identity.len > 0 ? identity.data : server_secret;
+    /* Without memory a random key does as well: it is wrong, too. */
+    if (sha256 != NULL &&
+        mbedtls_md_hmac(sha256, server_secret, SERVER_SECRET_LEN, data, identity.len, mac) == 0)
+        secret_set(out, bytes_of(mac, PSK_DECOY_LEN));
     else
-        secret_random(key, PSK_DECOY_SIZE);
+        secret_random(out, PSK_DECOY_LEN);
     bytes_wipe(mac, sizeof mac);
-    return done;
 }
