@@ -24,6 +24,12 @@ static const struct resource_definition *definition_of(const struct objects *obj
     return definition != NULL && definition->since <= objects->version ? definition : NULL;
 }
 
+/* Resources of objects beyond the table are taken as they come. */
+static bool is_skipped(const struct objects *objects, const struct path *path)
+{
+    return object_table_object(path->ids[0]) != NULL && definition_of(objects, path) == NULL;
+}
+
 static uint8_t check_length(const struct objects *objects, const struct record *record,
                             struct err *err)
 {
@@ -135,7 +141,7 @@ static uint8_t apply(struct objects *objects, const struct path *path,
     remove_replaced(objects, path, records);
     for (size_t i = 0; i < records->count; i++) {
         const struct record *record = &records->items[i];
-        if (definition_of(objects, &record->path) == NULL)
+        if (is_skipped(objects, &record->path))
             continue;
         if (!tree_put(&objects->tree, record))
             return refuse(err, COAP_INTERNAL_ERROR, &record->path, "no room");

@@ -1,0 +1,87 @@
+/* Inside of a device: its association, its messages, its objects. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef USHER_SIM_DEVICE_PRIV_H
+#define USHER_SIM_DEVICE_PRIV_H
+
+#include "dtls_client_priv.h"
+#include "exchange_priv.h"
+#include "faults_priv.h"
+#include "objects_priv.h"
+
+enum { DEVICE_TOKEN_LEN = 4, DEVICE_URI_MAX = 255, DEVICE_ENDPOINT_MAX = 512 };
+
+struct sim_device {
+    struct sim_config config; /* its pointers point to the copies below, or are NULL */
+    char server_uri[DEVICE_URI_MAX + 1];
+    char endpoint[DEVICE_ENDPOINT_MAX + 1];
+    struct secret identity, key;
+    sim_send_fn send;
+    void *send_context;
+
+    struct line line;
+    struct dtls_client *dtls; /* NULL without security, and between associations */
+    bool secured;
+    struct objects objects;
+    struct tree saved; /* what a reboot goes back to */
+
+    uint64_t now, started, handshake_started, deadline, linger_until;
+    bool restart; /* a reboot is due as soon as the library's callbacks have returned */
+    bool rebooted_handshake, rebooted_operation;
+    bool over, closing;
+    uint16_t next_id;
+    uint8_t token[DEVICE_TOKEN_LEN];
+    struct exchange request;  /* POST /bs */
+    struct exchange response; /* a separate answer */
+    uint64_t separate_at;     /* when the answer in `held` goes; UINT64_MAX = none is held */
+    struct coap_message held_header;
+    struct buf held_payload;
+    uint8_t held_scratch[2][4];
+    struct answers answers;
+    struct assembly assembly;
+    struct {
+        bool valid;
+        struct path path;
+        int format;
+        struct buf payload;
+    } body;              /* of an answer that goes in blocks */
+    unsigned operations; /* since the start, reboots included */
+    unsigned rules_used[SIM_RULES_MAX];
+    char finish_reason[SIM_DETAIL_MAX];
+    struct sim_report report;
+};
+
+void device_random(struct sim_device *device, void *data, size_t len);
+/* Ends the bootstrap; the association is closed. */
+void device_fail(struct sim_device *device, const char *reason, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void device_bootstrapped(struct sim_device *device);
+/* Plain CoAP bytes into the association. */
+void device_transmit(struct sim_device *device, struct bytes message);
+uint32_t device_first_timeout(struct sim_device *device);
+
+/* A CoAP message that came in (messages.c). */
+void device_message(struct sim_device *device, struct bytes plain);
+void device_send_request(struct sim_device *device);
+void device_messages_expire(struct sim_device *device);
+uint64_t device_messages_next(const struct sim_device *device);
+void device_messages_reset(struct sim_device *device);
+
+/* What the server asks of the device (serve.c). `*payload` is the answer's, borrowed. */
+struct device_answer {
+    bool silent, reset;
+    uint8_t code;
+    int format; /* of the payload; -1 = none, or a diagnostic text */
+    bool has_block;
+    uint16_t block_option;
+    struct coap_block block;
+    struct bytes payload;
+    char text[ERR_TEXT_MAX];
+};
+void device_serve(struct sim_device *device, const struct coap_message *request,
+                  struct device_answer *answer);
+
+/* The objects a device starts with (provision.c). */
+enum err_code device_provision(struct sim_device *device, const struct sim_config *config,
+                               struct err *err);
+
+#endif
