@@ -6,9 +6,6 @@
 
 static void reject(struct request *request, uint8_t code, enum cause cause)
 {
-    /* The first finding stands: later checks add nothing that helps. */
-    if (request->code != 0)
-        return;
     request->code = code;
     request->cause = cause;
 }
@@ -77,6 +74,7 @@ static void read_format(struct bytes text, struct request *out)
     }
 }
 
+/* The first finding stands: what comes after it adds nothing that helps. */
 void request_read(const struct session_event *event, const struct identity *identity,
                   struct request *out)
 {

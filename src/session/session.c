@@ -48,7 +48,8 @@ static void read_request(struct turn *turn)
     struct session *session = turn->session;
     struct request *request = &session->attempt->request;
     request_read(turn->event, &session->start.identity, request);
-    memcpy(session->endpoint, request->endpoint, sizeof session->endpoint);
+    if (!session->attempt->resolved)
+        memcpy(session->endpoint, request->endpoint, sizeof session->endpoint);
 }
 
 /* The device has lost its state: what it got so far counts for nothing. */

@@ -232,6 +232,8 @@ bool replay_check(struct replay *replay)
         return check_credential(replay);
     if (script_is(replay->line, 1, "state"))
         return check_text(replay, device_state_name(session_state(replay->session)));
+    if (script_is(replay->line, 1, "shown"))
+        return check_text(replay, device_state_name(replay->shown));
     if (script_is(replay->line, 1, "asked"))
         return check_text(replay, session_endpoint(replay->session));
     return check_outcome(replay);

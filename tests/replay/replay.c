@@ -21,6 +21,8 @@ static void perform(struct replay *replay, const struct session_action *action)
 {
     if (action->kind == ACTION_ARM)
         replay->timer_at = action->at;
+    if (action->kind == ACTION_STATE)
+        replay->shown = action->state;
     if (action->kind == ACTION_COMMIT) {
         replay->need_count = action->need_count;
         memcpy(replay->needs, action->needs, action->need_count * sizeof *action->needs);
@@ -314,6 +316,7 @@ static bool on_connect(struct replay *replay)
     replay->session = session_new(&start);
     replay->now += start.handshake_ms;
     replay->timer_at = 0;
+    replay->shown = STATE_SEEN;
     replay->actions.count = replay->next = 0;
     return replay->session != NULL;
 }

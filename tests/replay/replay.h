@@ -21,6 +21,7 @@ struct replay {
     size_t next;                               /* the first action that was not expected yet */
     struct credential_need needs[SERVERS_MAX]; /* of the last COMMIT */
     size_t need_count;
+    enum device_state shown; /* by the last STATE of this session */
     bool has_outcome;
     struct outcome outcome;
     struct watch watch;

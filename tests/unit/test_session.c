@@ -43,6 +43,10 @@ static const char profiles[] =
     "  write:\n"
     "    /33001/0/1: { type: integer, value: 1 }\n"
     "    /33002/0/1: { type: integer, value: 1, optional: true }\n"
+    "- class: clock\n"
+    "  servers: [{ id: 1, uri: \"coap://d\", security: { mode: nosec } }]\n"
+    "  write: { /3/0/13: \"${now}\" }\n"
+    "  client: { discover: never, delete: none }\n"
     "- class: enrolled\n"
     "  servers:\n"
     "    - { id: 103, uri: \"coaps://c\", security: { mode: psk, credential: enrolled } }\n"
@@ -209,6 +213,25 @@ static void test_write_names_the_pending_generation(void **state)
         enrollment_credential(session_enrollment(bench.session), 101, CREDENTIAL_PENDING)
             ->generation,
         7);
+    bench_clear(&bench);
+}
+
+/* ${now} is the wall clock at the step that makes the plan. */
+static void test_now_is_the_time_of_the_plan(void **state)
+{
+    struct bench bench;
+    bench_init(&bench, "clock");
+    request(&bench, "lamp7");
+    resolved(&bench);
+    bench_step(&bench,
+               &(struct session_event){.kind = SESSION_RESPONDED, .wall_ms = 1767225600000});
+    const struct session_action *send = find_action(&bench, ACTION_SEND);
+    while (send != NULL && send->operation->path.ids[0] != OBJECT_DEVICE) {
+        answer(&bench, CODE(2, 4), "");
+        send = find_action(&bench, ACTION_SEND);
+    }
+    assert_non_null(send);
+    assert_int_equal(send->operation->records[0].value.integer, 1767225600);
     bench_clear(&bench);
 }
 
@@ -619,6 +642,7 @@ int main(void)
         cmocka_unit_test(test_send_has_what_the_class_says),
         cmocka_unit_test(test_send_defaults),
         cmocka_unit_test(test_write_names_the_pending_generation),
+        cmocka_unit_test(test_now_is_the_time_of_the_plan),
         cmocka_unit_test(test_outcome_is_filled),
         cmocka_unit_test(test_recorded_lets_go),
         cmocka_unit_test(test_more_warnings_than_are_kept),
