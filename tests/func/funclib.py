@@ -150,7 +150,7 @@ class Server:
         host = f"[{self.address}]" if ":" in self.address else self.address
         return f"coaps://{host}:{self.port}"
 
-    def signal(self, number):
+    def send_signal(self, number):
         self.process.send_signal(number)
 
     def stop(self, number=signal.SIGTERM):
