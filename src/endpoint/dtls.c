@@ -13,7 +13,9 @@ static int tls_send(void *context, const unsigned char *data, size_t len)
     struct association *association = context;
     struct endpoint *endpoint = association->endpoint;
 
-    if (association->handshake != NULL)
+    /* A repeat does not count: which of the two the device answers is not known (Karn), and on a
+     * slow network it is the first. */
+    if (association->handshake != NULL && association->handshake->flight_sent_at == 0)
         association->handshake->flight_sent_at = endpoint->now;
     association->bytes_sent += (uint32_t)len;
     endpoint->counters.bytes_sent += len;
@@ -66,8 +68,9 @@ static int tls_psk(void *context, mbedtls_ssl_context *ssl, const unsigned char 
     struct bytes wanted = bytes_of(identity, identity_len);
 
     if (handshake != NULL && handshake->answered &&
-        bytes_equal(wanted, bytes_of(handshake->identity, handshake->identity_len)))
-        return mbedtls_ssl_set_hs_psk(ssl, handshake->key.data, handshake->key.len);
+        bytes_equal(wanted, bytes_of(handshake->identity, handshake->identity_len)) &&
+        mbedtls_ssl_set_hs_psk(ssl, handshake->key.data, handshake->key.len) == 0)
+        return 0;
 
     uint8_t nobody[16];
     bytes_random(nobody, sizeof nobody);

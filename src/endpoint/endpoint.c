@@ -141,6 +141,8 @@ static void ask_for_key(struct association *association, struct bytes identity)
     handshake->identity_len = identity.len;
     handshake->asked = true;
     handshake->deadline = endpoint->now + RESOLVE_TIMEOUT_MS;
+    if (association->flight_final > endpoint->now)
+        handshake->flight_left = association->flight_final - endpoint->now;
     association->flight_intermediate = association->flight_final = 0;
     if (handshake->flight_sent_at != 0)
         association->round_trip_ms = (uint32_t)(endpoint->now - handshake->flight_sent_at);
@@ -148,6 +150,23 @@ static void ask_for_key(struct association *association, struct bytes identity)
     endpoint->ops.resolve(endpoint->ops.context, association->ref,
                           bytes_of(handshake->identity, handshake->identity_len));
     association->resolving = false;
+}
+
+/* True when a ClientHello stands behind another record: past the gate, where it has no business. A
+ * library with port reuse would start an open session over (trap 2). */
+static bool hides_hello(struct bytes datagram)
+{
+    struct reader reader;
+
+    reader_init(&reader, datagram);
+    while (reader_left(&reader) >= 13) {
+        struct bytes rest = bytes_of(reader.next, reader_left(&reader));
+        if (gate_is_hello(rest))
+            return true;
+        reader_skip(&reader, 11);
+        reader_skip(&reader, reader_u16(&reader));
+    }
+    return false;
 }
 
 /* A datagram for a handshake. The record with the identity is fed only once its key is known. */
@@ -168,6 +187,16 @@ static void handshake_receive(struct association *association, struct bytes data
         return;
     }
     dtls_feed(association, datagram);
+}
+
+/* A device that falls silent after this still runs into the handshake's timeout. */
+static void restart_flight_timer(struct association *association)
+{
+    uint64_t left = association->handshake->flight_left;
+
+    if (left != 0)
+        association->flight_intermediate = association->flight_final =
+            association->endpoint->now + left;
 }
 
 static void feed_waiting(struct association *association)
@@ -198,6 +227,7 @@ void endpoint_resolved(struct endpoint *endpoint, struct association_ref ref, st
     handshake->decoy = decoy;
     handshake->decoy_cause = cause;
     handshake->answered = true;
+    restart_flight_timer(association);
     if (association->resolving)
         return; /* the caller up the stack feeds the datagram */
     endpoint_enter(endpoint);
@@ -310,7 +340,7 @@ static void receive_record(struct endpoint *endpoint, const struct net_path *pat
 {
     struct association *association = addressee(endpoint, path, datagram);
 
-    if (association == NULL)
+    if (association == NULL || hides_hello(datagram))
         endpoint->counters.dropped_unknown++;
     else if (association->state == ASSOCIATION_HANDSHAKE)
         handshake_receive(association, datagram);
@@ -377,6 +407,10 @@ static void expire_open(struct association *association)
     }
     if (association->state != ASSOCIATION_OPEN || association->idle_at > endpoint->now)
         return;
+    if (association->exchange != NULL) { /* waits for the device, so it is not idle */
+        association->idle_at = endpoint->now + endpoint->config.idle_ms;
+        return;
+    }
     endpoint->ops.closed(endpoint->ops.context, ref, CAUSE_TIMEOUT, 0);
     if (peers_by_ref(endpoint, ref) == association) {
         dtls_close(association);

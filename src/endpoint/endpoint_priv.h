@@ -68,8 +68,9 @@ struct handshake {
     struct secret key;
     uint8_t waiting[WAITING_BYTES_MAX]; /* length-prefixed datagrams that arrived meanwhile */
     size_t waiting_len, waiting_count;
-    uint64_t deadline; /* of the resolution */
-    uint64_t flight_sent_at;
+    uint64_t deadline;       /* of the resolution */
+    uint64_t flight_sent_at; /* for the first time */
+    uint64_t flight_left;    /* of the flight's timer, stopped meanwhile; 0 = was off */
 };
 
 enum association_state { ASSOCIATION_HANDSHAKE, ASSOCIATION_OPEN, ASSOCIATION_DEAD };
@@ -99,7 +100,8 @@ struct association {
     uint32_t handshake_ms, round_trip_ms;
     uint32_t bytes_sent, bytes_received;
     struct seen_request seen[SEEN_REQUESTS_MAX];
-    unsigned newest_seen;
+    unsigned newest_seen; /* the one that endpoint_respond answers */
+    unsigned last_seen;
     bool has_last_answer;
     uint16_t last_answer_id; /* of a separate answer, to acknowledge its repeats */
     struct exchange *exchange;

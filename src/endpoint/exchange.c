@@ -416,6 +416,18 @@ static void answer_at_once(struct association *association, struct seen_request 
     send_piggybacked(association, seen);
 }
 
+/* The oldest entry makes room, but not the request that may still be answered. */
+static struct seen_request *next_seen(struct association *association)
+{
+    const struct seen_request *newest = &association->seen[association->newest_seen];
+    bool waits = newest->state == SEEN_OPEN || newest->state == SEEN_ACKED;
+
+    do {
+        association->last_seen = (association->last_seen + 1) % SEEN_REQUESTS_MAX;
+    } while (waits && association->last_seen == association->newest_seen);
+    return &association->seen[association->last_seen];
+}
+
 static void receive_request(struct association *association, const struct coap_message *message)
 {
     static const uint16_t known[] = {
@@ -428,8 +440,7 @@ static void receive_request(struct association *association, const struct coap_m
         repeat_reaction(association, seen);
         return;
     }
-    association->newest_seen = (association->newest_seen + 1) % SEEN_REQUESTS_MAX;
-    seen = &association->seen[association->newest_seen];
+    seen = next_seen(association);
     *seen = (struct seen_request){
         .state = SEEN_OPEN,
         .type = message->type,
@@ -441,6 +452,7 @@ static void receive_request(struct association *association, const struct coap_m
         answer_at_once(association, seen, COAP_BAD_OPTION);
         return;
     }
+    association->newest_seen = association->last_seen;
     if (!association->asked) {
         association->asked = true;
         peers_move(association, &endpoint->busy);
