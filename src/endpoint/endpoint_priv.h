@@ -9,7 +9,6 @@
 #include "usher/endpoint.h"
 
 #include <mbedtls/ctr_drbg.h>
-#include <mbedtls/entropy.h>
 #include <mbedtls/ssl.h>
 
 enum {
@@ -133,7 +132,6 @@ struct endpoint {
     struct listener *listeners;
     struct gate *gate;
     struct timers timers;
-    mbedtls_entropy_context entropy;
     mbedtls_ctr_drbg_context drbg;
     uint8_t hash_key[16];
     uint64_t counter; /* of the small pseudo-random numbers */
