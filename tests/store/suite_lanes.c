@@ -1,0 +1,404 @@
+/* Several threads, full queues, and callbacks that run exactly once. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "suite.h"
+
+#include "usher/clock.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- four lanes, one endpoint (I2) ---- */
+
+enum { LANES = 4, ROUNDS = 150 };
+
+struct hammer {
+    struct bed *bed;
+    unsigned number;
+    unsigned promoted;
+    const char *failure; /* cmocka's assertions are for the main thread only */
+};
+
+static void check(struct hammer *hammer, bool good, const char *what)
+{
+    if (!good && hammer->failure == NULL)
+        hammer->failure = what;
+}
+
+static void wait_in_thread(struct store_lane *lane, const struct answer *answer)
+{
+    while (answer->calls == 0) {
+        struct pollfd ready = {.fd = store_lane_fd(lane), .events = POLLIN};
+        poll(&ready, 1, 1000);
+        store_lane_poll(lane);
+    }
+}
+
+static void keep_device(void *context, enum err_code result, const struct store_device *device)
+{
+    struct answer *answer = context;
+    answer->calls++;
+    answer->result = result;
+    if (device != NULL)
+        answer->device = *device;
+}
+
+static void keep_result(void *context, enum err_code result)
+{
+    struct answer *answer = context;
+    answer->calls++;
+    answer->result = result;
+}
+
+static bool one_of_each(const struct store_device *device)
+{
+    unsigned seen[3] = {0};
+    for (size_t i = 0; i < device->enrollment.credential_count; i++)
+        seen[device->enrollment.credentials[i].status]++;
+    return seen[0] <= 1 && seen[1] <= 1 && seen[2] <= 1;
+}
+
+static void run_round(struct hammer *hammer, struct store_lane *lane, unsigned round)
+{
+    struct store_new_credential credential = {.ssid = 101};
+    struct answer answer = {0}, done = {0}, found = {0};
+    struct outcome outcome;
+    char key[32];
+    snprintf(key, sizeof key, "%u-%u", hammer->number, round);
+    identity_set(&credential.identity, bytes_of_text(key));
+    secret_set(&credential.key, bytes_of_text(key));
+    store_make_pending(lane, bytes_of_text("lamp-7"), &credential, 1, keep_device, &answer);
+    wait_in_thread(lane, &answer);
+    uint64_t generation = generation_of(&answer.device, 101, CREDENTIAL_PENDING);
+    check(hammer, answer.result == ERR_OK && generation > 0, "no pending credential");
+    check(hammer, one_of_each(&answer.device), "two credentials of one status");
+    outcome_make(&outcome, "lamp-7", STATE_BOOTSTRAPPED, hammer->number * 1000 + round);
+    struct store_promotion promotion = {.ssid = 101, .generation = generation};
+    store_record(lane, &outcome, &promotion, 1, keep_result, &done);
+    wait_in_thread(lane, &done);
+    check(hammer, done.result == ERR_OK, "outcome not recorded");
+    store_find_endpoint(lane, bytes_of_text("lamp-7"), keep_device, &found);
+    wait_in_thread(lane, &found);
+    check(hammer, found.result == ERR_OK, "device not found");
+    check(hammer, one_of_each(&found.device), "two credentials of one status");
+    check(hammer, generation_of(&found.device, 101, CREDENTIAL_ACTIVE) >= generation,
+          "an older credential became active");
+    store_device_clear(&answer.device);
+    store_device_clear(&found.device);
+}
+
+static void *hammer_main(void *argument)
+{
+    struct hammer *hammer = argument;
+    struct store_lane *lane = NULL;
+    struct err err;
+    if (store_lane_open(hammer->bed->store, &lane, &err) != ERR_OK) {
+        hammer->failure = "no lane";
+        return NULL;
+    }
+    for (unsigned round = 0; round < ROUNDS && hammer->failure == NULL; round++)
+        run_round(hammer, lane, round);
+    store_lane_close(lane);
+    return NULL;
+}
+
+static void test_lanes_share_one_endpoint(void **state)
+{
+    struct bed *bed = *state;
+    struct hammer hammers[LANES] = {0};
+    pthread_t threads[LANES];
+    struct answer answer = {0};
+    enroll(bed->lane, "lamp-7");
+    for (unsigned i = 0; i < LANES; i++) {
+        hammers[i] = (struct hammer){.bed = bed, .number = i};
+        assert_int_equal(pthread_create(&threads[i], NULL, hammer_main, &hammers[i]), 0);
+    }
+    for (unsigned i = 0; i < LANES; i++) {
+        pthread_join(threads[i], NULL);
+        if (hammers[i].failure != NULL)
+            fail_msg("%s", hammers[i].failure);
+    }
+    assert_int_equal(find_endpoint(bed->lane, "lamp-7", &answer), ERR_OK);
+    assert_int_equal(answer.device.enrollment.bootstraps, LANES * ROUNDS);
+    uint64_t active = generation_of(&answer.device, 101, CREDENTIAL_ACTIVE);
+    assert_true(active >= 1 && active <= LANES * ROUNDS);
+    assert_int_equal(count_of(bed->store, "lamp", STATE_BOOTSTRAPPED), 1);
+    answer_clear(&answer);
+}
+
+/* ---- readers see every durable outcome, whatever is being folded ---- */
+
+struct watcher {
+    struct bed *bed;
+    atomic_uint durable; /* bootstraps reported so far */
+    atomic_bool stop;
+    const char *failure;
+    unsigned reads;
+};
+
+static void *watch_main(void *argument)
+{
+    struct watcher *watcher = argument;
+    struct store_lane *lane = NULL;
+    struct err err;
+    if (store_lane_open(watcher->bed->store, &lane, &err) != ERR_OK)
+        watcher->failure = "no lane";
+    while (watcher->failure == NULL && !atomic_load(&watcher->stop)) {
+        struct answer answer = {0};
+        unsigned before = atomic_load(&watcher->durable);
+        store_find_identity(lane, bytes_of_text("id-lamp-7"), keep_device, &answer);
+        /* One more may be durable and its report under way. */
+        unsigned after = atomic_load(&watcher->durable) + 1;
+        uint64_t seen = answer.device.enrollment.bootstraps;
+        if (answer.calls != 1 || answer.result != ERR_OK)
+            watcher->failure = "not found";
+        else if (seen < before || seen > after)
+            watcher->failure = "a durable outcome is missing, or counted twice";
+        watcher->reads++;
+        store_device_clear(&answer.device);
+    }
+    store_lane_close(lane);
+    return NULL;
+}
+
+static bool ignore_row(void *context, const struct store_row *row)
+{
+    return true;
+}
+
+static void test_readers_see_every_durable_outcome(void **state)
+{
+    struct bed *bed = *state;
+    struct watcher watcher = {.bed = bed};
+    struct store_filter filter = {.state = -1, .cause = -1, .limit = 1};
+    struct outcome outcome;
+    struct err err;
+    pthread_t thread;
+    enroll(bed->lane, "lamp-7");
+    assert_int_equal(pthread_create(&thread, NULL, watch_main, &watcher), 0);
+    for (unsigned i = 1; i <= 400; i++) {
+        outcome_make(&outcome, "lamp-7", STATE_BOOTSTRAPPED, i);
+        assert_int_equal(record(bed->lane, &outcome, 0, 0), ERR_OK);
+        atomic_store(&watcher.durable, i);
+        /* A list folds. */
+        if (i % 3 == 0)
+            assert_int_equal(store_list(bed->lane, &filter, ignore_row, NULL, &err), ERR_OK);
+    }
+    atomic_store(&watcher.stop, true);
+    pthread_join(thread, NULL);
+    if (watcher.failure != NULL)
+        fail_msg("%s", watcher.failure);
+    assert_true(watcher.reads > 0);
+}
+
+/* ---- full queue, closing ---- */
+
+struct tally {
+    unsigned calls, good, busy, unavailable, other;
+};
+
+static void tally_result(void *context, enum err_code result)
+{
+    struct tally *tally = context;
+    tally->calls++;
+    if (result == ERR_OK)
+        tally->good++;
+    else if (result == ERR_BUSY)
+        tally->busy++;
+    else if (result == ERR_UNAVAILABLE)
+        tally->unavailable++;
+    else
+        tally->other++;
+}
+
+static void drain(struct bed *bed, const struct tally *tally, unsigned expected)
+{
+    uint64_t deadline = clock_monotonic_ms() + 30000;
+    while (tally->calls < expected) {
+        struct pollfd ready = {.fd = store_lane_fd(bed->lane), .events = POLLIN};
+        assert_true(clock_monotonic_ms() < deadline);
+        poll(&ready, 1, 1000);
+        store_lane_poll(bed->lane);
+    }
+}
+
+static void test_full_queue_is_busy(void **state)
+{
+    enum { REQUESTS = 500 };
+    struct bed *bed = *state;
+    struct tally tally = {0};
+    struct outcome outcome;
+    bed_close(bed);
+    bed_prepare(bed, suite_backend);
+    bed->config.queue_max = 5;
+    bed->config.gather_ms = 50;
+    bed_start(bed);
+    enroll(bed->lane, "lamp-7");
+    for (unsigned i = 0; i < REQUESTS; i++) {
+        outcome_make(&outcome, "lamp-7", STATE_BOOTSTRAPPED, i);
+        store_record(bed->lane, &outcome, NULL, 0, tally_result, &tally);
+    }
+    assert_true(tally.busy > 0); /* at once */
+    drain(bed, &tally, REQUESTS);
+    assert_int_equal(tally.calls, REQUESTS);
+    assert_int_equal(tally.good + tally.busy, REQUESTS);
+    assert_true(tally.good >= 5);
+    struct answer answer = {0};
+    assert_int_equal(find_endpoint(bed->lane, "lamp-7", &answer), ERR_OK);
+    assert_int_equal(answer.device.enrollment.bootstraps, tally.good);
+    answer_clear(&answer);
+}
+
+/* Closing a lane answers what is under way; what was accepted becomes durable all the same. */
+static void test_closing_a_lane_answers_everything(void **state)
+{
+    enum { REQUESTS = 100 };
+    struct bed *bed = *state;
+    struct tally tally = {0};
+    struct outcome outcome;
+    struct answer answer = {0};
+    struct err err;
+    enroll(bed->lane, "lamp-7");
+    for (unsigned i = 0; i < REQUESTS; i++) {
+        outcome_make(&outcome, "lamp-7", STATE_BOOTSTRAPPED, i);
+        store_record(bed->lane, &outcome, NULL, 0, tally_result, &tally);
+    }
+    store_lane_close(bed->lane);
+    assert_int_equal(tally.calls, REQUESTS);
+    assert_int_equal(tally.good + tally.unavailable, REQUESTS);
+    assert_int_equal(store_lane_open(bed->store, &bed->lane, &err), ERR_OK);
+    enroll(bed->lane, "barrier");
+    assert_int_equal(find_endpoint(bed->lane, "lamp-7", &answer), ERR_OK);
+    assert_int_equal(answer.device.enrollment.bootstraps, REQUESTS);
+    assert_int_equal(tally.calls, REQUESTS);
+    answer_clear(&answer);
+}
+
+struct again {
+    struct bed *bed;
+    struct tally inner;
+    unsigned calls;
+};
+
+static void ask_again(void *context, enum err_code result)
+{
+    struct again *again = context;
+    struct outcome outcome;
+    again->calls++;
+    outcome_make(&outcome, "lamp-7", STATE_BOOTSTRAPPED, 2);
+    store_record(again->bed->lane, &outcome, NULL, 0, tally_result, &again->inner);
+}
+
+static void test_callbacks_may_call_the_store(void **state)
+{
+    struct bed *bed = *state;
+    struct again again = {.bed = bed};
+    struct outcome outcome;
+    struct err err;
+    enroll(bed->lane, "lamp-7");
+    outcome_make(&outcome, "lamp-7", STATE_BOOTSTRAPPED, 1);
+    store_record(bed->lane, &outcome, NULL, 0, ask_again, &again);
+    drain(bed, &again.inner, 1);
+    assert_int_equal(again.calls, 1);
+    assert_int_equal(again.inner.good, 1);
+    /* Also while the lane closes: nothing new is taken then. */
+    bed_close(bed);
+    bed_prepare(bed, suite_backend);
+    bed->config.gather_ms = 200;
+    bed_start(bed);
+    enroll(bed->lane, "lamp-7");
+    again = (struct again){.bed = bed};
+    store_record(bed->lane, &outcome, NULL, 0, ask_again, &again);
+    store_lane_close(bed->lane);
+    assert_int_equal(again.calls, 1);
+    assert_int_equal(again.inner.unavailable, 1);
+    assert_int_equal(store_lane_open(bed->store, &bed->lane, &err), ERR_OK);
+}
+
+/* Under load changes share commits. */
+static void test_changes_share_commits(void **state)
+{
+    enum { REQUESTS = 2000 };
+    struct bed *bed = *state;
+    struct tally tally = {0};
+    struct outcome outcome;
+    struct store_metrics metrics;
+    enroll(bed->lane, "lamp-7");
+    for (unsigned i = 0; i < REQUESTS; i++) {
+        outcome_make(&outcome, "lamp-7", STATE_BOOTSTRAPPED, i);
+        store_record(bed->lane, &outcome, NULL, 0, tally_result, &tally);
+    }
+    drain(bed, &tally, REQUESTS);
+    assert_int_equal(tally.good, REQUESTS);
+    store_metrics(bed->store, &metrics);
+    assert_int_equal(metrics.rows, REQUESTS + 1);
+    assert_true(metrics.commits < REQUESTS / 10);
+}
+
+/* ---- a backend that answers later (D6) ---- */
+
+static void test_slow_lookups_come_through_the_descriptor(void **state)
+{
+    struct bed *bed = *state;
+    struct answer answers[3] = {0};
+    struct err err;
+    if (strcmp(suite_backend, "memory") != 0)
+        skip();
+    bed_close(bed);
+    bed_prepare(bed, suite_backend);
+    bed->config.path = "delay=100";
+    bed_start(bed);
+    enroll(bed->lane, "lamp-7");
+    uint64_t start = clock_monotonic_ms();
+    store_find_identity(bed->lane, bytes_of_text("id-lamp-7"), answer_device, &answers[0]);
+    store_find_endpoint(bed->lane, bytes_of_text("lamp-7"), answer_device, &answers[1]);
+    store_find_identity(bed->lane, bytes_of_text("nobody"), answer_device, &answers[2]);
+    store_lane_poll(bed->lane);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(answers[i].calls, 0);
+    for (int i = 0; i < 3; i++)
+        answer_wait(bed->lane, &answers[i]);
+    assert_true(clock_monotonic_ms() - start >= 99);
+    assert_int_equal(answers[0].result, ERR_OK);
+    assert_string_equal(answers[1].device.enrollment.endpoint, "lamp-7");
+    assert_int_equal(answers[2].result, ERR_NOT_FOUND);
+    for (int i = 0; i < 3; i++)
+        answer_clear(&answers[i]);
+    /* Closed before the answer comes. */
+    store_find_identity(bed->lane, bytes_of_text("id-lamp-7"), answer_device, &answers[0]);
+    store_lane_close(bed->lane);
+    assert_int_equal(answers[0].calls, 1);
+    assert_int_equal(answers[0].result, ERR_UNAVAILABLE);
+    assert_int_equal(store_lane_open(bed->store, &bed->lane, &err), ERR_OK);
+    answer_clear(&answers[0]);
+}
+
+static void test_unknown_backend(void **state)
+{
+    struct store_config config = {.backend = "oracle"};
+    struct store *store = NULL;
+    struct err err;
+    assert_int_equal(store_open(&config, &store, &err), ERR_INVALID);
+    assert_non_null(strstr(err.text, "oracle"));
+    assert_null(store);
+    config.backend = NULL;
+    assert_int_equal(store_open(&config, &store, NULL), ERR_INVALID);
+}
+
+int suite_lanes(void)
+{
+    const struct CMUnitTest tests[] = {
+        SUITE_TEST(test_lanes_share_one_endpoint),
+        SUITE_TEST(test_readers_see_every_durable_outcome),
+        SUITE_TEST(test_full_queue_is_busy),
+        SUITE_TEST(test_closing_a_lane_answers_everything),
+        SUITE_TEST(test_callbacks_may_call_the_store),
+        SUITE_TEST(test_changes_share_commits),
+        SUITE_TEST(test_slow_lookups_come_through_the_descriptor),
+        SUITE_TEST(test_unknown_backend),
+    };
+    return cmocka_run_group_tests_name("lanes", tests, NULL, NULL);
+}
