@@ -75,6 +75,7 @@ wrap_and_scripts_agree() {
 
 falls_back_to_the_system() {
     mbedtls_archive=$work/none.tar.bz2
+    mbedtls_version=0.0.0
     mbedtls_fetch() { return 1; }
     need_packages() { echo "$*" >"$work/wanted"; }
     need_mbedtls 2>"$work/said" &&
