@@ -25,12 +25,13 @@ struct http_config {
     const char *socket_path;                /* NULL = none; created 0660, removed on stop */
     const struct sockaddr_storage *address; /* NULL = none */
     socklen_t address_len;
-    const char *const *hosts; /* accepted Host names besides the address */
+    const char *const *hosts; /* accepted in Host, besides IP addresses and localhost; copied */
     size_t host_count;
     const char *version;
     struct store *store;
     struct live *live;
     struct rejects *rejects;
+    /* These three are called from http's own threads. */
     /* A counted reference to the current profiles; the caller drops it. */
     struct profile_set *(*profiles)(void *context);
     /* Fills `checks`; returns how many. */

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The JSON of an enrolment. Messages name the member that is wrong and never quote a key. */
+#include "http_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEY_LEAST = 16, KEY_MOST = 64 };
+
+static bool refuse(struct request *request, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static bool refuse(struct request *request, const char *format, ...)
+{
+    char text[256];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    http_problem(request, 400, "invalid", "%s", text);
+    return false;
+}
+
+static bool refuse_err(struct request *request, const char *place, const struct err *err)
+{
+    return refuse(request, "%s%s%s", place, place[0] != '\0' ? ": " : "", err->text);
+}
+
+/* Text without NUL inside, which JSON allows and nothing here does. */
+static const char *text_of(const json_t *value)
+{
+    const char *text = json_string_value(value);
+    return text != NULL && strlen(text) == json_string_length(value) ? text : NULL;
+}
+
+static bool check_members(struct request *request, json_t *object, const char *const *known,
+                          const char *place)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach(object, key, value)
+    {
+        size_t i = 0;
+        while (known[i] != NULL && strcmp(known[i], key) != 0)
+            i++;
+        if (known[i] == NULL)
+            return refuse(request, "unknown member '%.64s' in %s", key, place);
+    }
+    return true;
+}
+
+static bool decode_key(const char *text, bool hex, struct secret *key)
+{
+    uint8_t data[SECRET_MAX];
+    size_t len = 0;
+    bool good = hex ? bytes_from_hex(text, strlen(text), data, sizeof data, &len)
+                    : bytes_from_base64(text, strlen(text), data, sizeof data, &len);
+    good = good && secret_set(key, bytes_of(data, len));
+    bytes_wipe(data, sizeof data);
+    return good;
+}
+
+/* `key` in hexadecimal or `key_base64`; at most one of them. */
+static bool read_key(struct request *request, const json_t *object, const char *place,
+                     struct secret *key, bool *given)
+{
+    const json_t *hex = json_object_get(object, "key");
+    const json_t *base64 = json_object_get(object, "key_base64");
+    *given = hex != NULL || base64 != NULL;
+    if (!*given)
+        return true;
+    if (hex != NULL && base64 != NULL)
+        return refuse(request, "%s: give 'key' or 'key_base64', not both", place);
+    const char *text = text_of(hex != NULL ? hex : base64);
+    if (text == NULL || !decode_key(text, hex != NULL, key))
+        return refuse(request, "%s: '%s' must be a key in %s", place,
+                      hex != NULL ? "key" : "key_base64",
+                      hex != NULL ? "hexadecimal digits" : "base64");
+    if (key->len < KEY_LEAST || key->len > KEY_MOST)
+        return refuse(request, "%s: the key has %u bytes; it must have %d to %d", place, key->len,
+                      KEY_LEAST, KEY_MOST);
+    return true;
+}
+
+static bool read_identity(struct request *request, const json_t *object, const char *place,
+                          struct identity *identity, bool *given)
+{
+    const json_t *value = json_object_get(object, "identity");
+    *given = value != NULL;
+    if (!*given)
+        return true;
+    const char *text = text_of(value);
+    if (text != NULL && http_identity_from_text(text, identity))
+        return true;
+    return refuse(request,
+                  "%s: 'identity' must be text of 1 to %d bytes, or 'hex:' and hexadecimal digits",
+                  place, IDENTITY_MAX);
+}
+
+/* ---- server credentials ---- */
+
+static bool read_credential(struct request *request, json_t *item, struct store_device *device)
+{
+    static const char *const known[] = {"ssid", "identity", "key", "key_base64", NULL};
+    static const char place[] = "server_credentials";
+    size_t at = device->enrollment.credential_count;
+    struct enrolled_credential *credential = &device->enrollment.credentials[at];
+    const json_t *ssid = json_object_get(item, "ssid");
+    bool has_identity = false, has_key = false;
+    if (!json_is_object(item) || !check_members(request, item, known, place))
+        return request->status != 0 || refuse(request, "%s: each entry must be an object", place);
+    if (!json_is_integer(ssid) || json_integer_value(ssid) < 1 || json_integer_value(ssid) > 65534)
+        return refuse(request, "%s: 'ssid' must be a whole number from 1 to 65534", place);
+    for (size_t i = 0; i < at; i++) {
+        if (device->enrollment.credentials[i].ssid == json_integer_value(ssid))
+            return refuse(request, "%s: server %u is named twice", place,
+                          device->enrollment.credentials[i].ssid);
+    }
+    if (!read_identity(request, item, place, &credential->identity, &has_identity) ||
+        !read_key(request, item, place, &device->keys[at], &has_key))
+        return false;
+    if (!has_identity || !has_key)
+        return refuse(request, "%s: server %lld needs 'identity' and 'key'", place,
+                      (long long)json_integer_value(ssid));
+    credential->ssid = (uint16_t)json_integer_value(ssid);
+    credential->status = CREDENTIAL_ACTIVE;
+    credential->key_len = device->keys[at].len;
+    device->enrollment.credential_count++;
+    return true;
+}
+
+static bool read_credentials(struct request *request, const json_t *object,
+                             struct store_device *device)
+{
+    const json_t *list = json_object_get(object, "server_credentials");
+    if (list == NULL)
+        return true;
+    if (!json_is_array(list) || json_array_size(list) > SERVERS_MAX)
+        return refuse(request, "'server_credentials' must be a list of at most %d entries",
+                      SERVERS_MAX);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        if (!read_credential(request, json_array_get(list, i), device))
+            return false;
+    }
+    return true;
+}
+
+/* ---- tags ---- */
+
+static bool read_tags(struct request *request, json_t *object, struct enrolment *out)
+{
+    json_t *tags = json_object_get(object, "tags");
+    struct enrollment *enrollment = &out->device.enrollment;
+    out->has_tags = tags != NULL;
+    if (!out->has_tags)
+        return true;
+    if (!json_is_object(tags) || json_object_size(tags) > TAGS_MAX)
+        return refuse(request, "'tags' must be an object of at most %d names and texts", TAGS_MAX);
+    enrollment->tags = calloc(json_object_size(tags) + 1, sizeof *enrollment->tags);
+    if (enrollment->tags == NULL) {
+        request->out_of_memory = true;
+        return false;
+    }
+    const char *name;
+    json_t *value;
+    json_object_foreach(tags, name, value)
+    {
+        struct err err = {0};
+        const char *text = text_of(value);
+        if (text == NULL)
+            return refuse(request, "tag '%.64s' must have a text", name);
+        if (enrollment_check_tag(name, text, &err) != ERR_OK)
+            return refuse_err(request, "tags", &err);
+        struct tag *tag = &enrollment->tags[enrollment->tag_count++];
+        strcpy(tag->name, name);
+        strcpy(tag->value, text);
+    }
+    return true;
+}
+
+/* ---- the whole ---- */
+
+static bool read_class(struct request *request, const json_t *object, struct enrolment *out)
+{
+    const json_t *value = json_object_get(object, "class");
+    struct err err = {0};
+    out->has_class = value != NULL;
+    if (!out->has_class)
+        return true;
+    const char *text = text_of(value);
+    if (text == NULL)
+        return refuse(request, "'class' must be text");
+    if (enrollment_check_class(bytes_of_text(text), &err) != ERR_OK)
+        return refuse_err(request, "", &err);
+    strcpy(out->device.enrollment.class_name, text);
+    return true;
+}
+
+static bool read_generate(struct request *request, const json_t *object, struct enrolment *out)
+{
+    const json_t *value = json_object_get(object, "generate");
+    if (value != NULL && !json_is_boolean(value))
+        return refuse(request, "'generate' must be true or false");
+    out->generate = json_is_true(value);
+    if (out->generate && out->has_key)
+        return refuse(request, "give a key or 'generate', not both");
+    return true;
+}
+
+static bool read_members(struct request *request, json_t *object, struct enrolment *out)
+{
+    static const char *const known[] = {"class",    "identity",           "key",  "key_base64",
+                                        "generate", "server_credentials", "tags", NULL};
+    struct store_device *device = &out->device;
+    return check_members(request, object, known, "the enrolment") &&
+           read_class(request, object, out) &&
+           read_identity(request, object, "enrolment", &device->enrollment.identity,
+                         &out->has_identity) &&
+           read_key(request, object, "enrolment", &device->bootstrap_key, &out->has_key) &&
+           read_generate(request, object, out) && read_credentials(request, object, device) &&
+           read_tags(request, object, out);
+}
+
+bool http_read_enrolment(struct request *request, struct enrolment *out)
+{
+    json_error_t why;
+    struct bytes text = buf_bytes(&request->body);
+    json_t *object = json_loadb(text.data != NULL ? (const char *)text.data : "", text.len,
+                                JSON_REJECT_DUPLICATES, &why);
+    strcpy(out->device.enrollment.endpoint, request->endpoint);
+    bool good = false;
+    if (object == NULL)
+        /* Not jansson's own text: it quotes what is near, which may be a key. */
+        refuse(request, "the body is not JSON: error in line %d, column %d", why.line, why.column);
+    else if (!json_is_object(object))
+        refuse(request, "the body must be a JSON object");
+    else
+        good = read_members(request, object, out);
+    json_decref(object);
+    return good;
+}

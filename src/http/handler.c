@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From libmicrohttpd's callbacks to a handler: the checks that every request passes, its body. */
+#include "http_priv.h"
+
+#include "usher/clock.h"
+#include "usher/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void forget_body(struct request *request)
+{
+    buf_clear(&request->body);
+    atomic_fetch_sub(&request->http->body_bytes, request->body_counted);
+    request->body_counted = 0;
+}
+
+static void request_free(struct request *request)
+{
+    forget_body(request);
+    json_decref(request->answer);
+    free(request->parameters);
+    free(request);
+}
+
+static struct request *request_new(struct http_door *door, struct MHD_Connection *connection,
+                                   const char *path)
+{
+    struct request *request = calloc(1, sizeof *request);
+    if (request == NULL)
+        return NULL;
+    request->door = door;
+    request->http = door->http;
+    request->connection = connection;
+    request->path = path;
+    request->id = atomic_fetch_add(&door->http->next_id, 1) + 1;
+    request->started_us = clock_monotonic_us();
+    buf_init(&request->body, HTTP_BODY_MAX);
+    pthread_mutex_lock(&door->http->open_lock);
+    door->http->open_requests++;
+    pthread_mutex_unlock(&door->http->open_lock);
+    return request;
+}
+
+void http_completed(void *door, struct MHD_Connection *connection, void **context,
+                    enum MHD_RequestTerminationCode why)
+{
+    (void)connection;
+    (void)why;
+    struct http *http = ((struct http_door *)door)->http;
+    if (*context == NULL)
+        return;
+    request_free(*context);
+    *context = NULL;
+    pthread_mutex_lock(&http->open_lock);
+    if (--http->open_requests == 0)
+        pthread_cond_broadcast(&http->all_done);
+    pthread_mutex_unlock(&http->open_lock);
+}
+
+static bool is_read(const char *method)
+{
+    return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+}
+
+/* Everything that can be said of a request before its body. */
+static void check_head(struct request *request, const char *method)
+{
+    if (!http_check_origin(request))
+        return;
+    http_find_route(request, method);
+    if (request->status == 0 && !is_read(method) && !request->door->may_write)
+        http_problem(request, 403, "denied",
+                     "changes are only taken over the UNIX socket of this server, not over TCP");
+}
+
+/* A body larger than we would even throw away; the answer then comes at once, and the connection
+ * ends. */
+static bool announces_too_much(struct request *request)
+{
+    const char *text = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND,
+                                                   MHD_HTTP_HEADER_CONTENT_LENGTH);
+    return text != NULL && strtoull(text, NULL, 10) > HTTP_DISCARD_MAX;
+}
+
+static void refuse_body(struct request *request)
+{
+    http_problem(request, 413, "too-large", "the body is larger than %d bytes", HTTP_BODY_MAX);
+}
+
+/* Keeps a piece of the body, or counts it as thrown away when the request is refused already. */
+static bool take_body(struct request *request, const char *data, size_t len)
+{
+    struct http *http = request->http;
+    bool wanted = request->status == 0 && !is_read(request->route->method);
+    if (wanted && len > HTTP_BODY_MAX - request->body.len) {
+        refuse_body(request);
+    } else if (wanted && atomic_load(&http->body_bytes) + len > HTTP_BODIES_MAX) {
+        http_problem(request, 503, "busy", "too many large requests at one time; try again");
+    } else if (wanted) {
+        atomic_fetch_add(&http->body_bytes, len);
+        request->body_counted += len;
+        buf_put(&request->body, data, len);
+        request->out_of_memory = request->body.failed;
+    } else {
+        request->discarded += len;
+    }
+    if (request->status != 0)
+        forget_body(request);
+    /* The library's buffer is not const; a key may stand in it, and the next request's bytes may
+     * never overwrite that place. */
+    bytes_wipe((void *)(uintptr_t)data, len);
+    return request->discarded <= HTTP_DISCARD_MAX;
+}
+
+static void log_request(const struct request *request, const char *method)
+{
+    log_event(LOG_DEBUG, "http.request", LOG_NUMBER("request", (int64_t)request->id),
+              LOG_TEXT("method", method), LOG_TEXT("path", request->path),
+              LOG_NUMBER("status", request->status),
+              LOG_NUMBER("duration_us", (int64_t)(clock_monotonic_us() - request->started_us)),
+              LOG_TEXT("door", request->door->may_write ? "unix" : "tcp"));
+}
+
+static enum MHD_Result answer(struct request *request, const char *method)
+{
+    if (request->status == 0)
+        request->route->handle(request);
+    log_request(request, method);
+    return http_send(request);
+}
+
+enum MHD_Result http_handle(void *door, struct MHD_Connection *connection, const char *path,
+                            const char *method, const char *version, const char *data,
+                            size_t *data_len, void **context)
+{
+    (void)version;
+    struct request *request = *context;
+    if (request == NULL) {
+        request = request_new(door, connection, path);
+        *context = request;
+        if (request == NULL)
+            return MHD_NO;
+        check_head(request, method);
+        if (!announces_too_much(request))
+            return MHD_YES;
+        if (request->status == 0)
+            refuse_body(request);
+        return answer(request, method);
+    }
+    if (*data_len > 0) {
+        bool go_on = take_body(request, data, *data_len);
+        *data_len = 0;
+        return go_on ? MHD_YES : MHD_NO;
+    }
+    return answer(request, method);
+}

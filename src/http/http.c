@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Starting and stopping the two daemons: the UNIX socket and TCP. */
+#include "http_priv.h"
+
+#include "usher/clock.h"
+#include "usher/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { STOP_PATIENCE_SECONDS = 3 };
+
+/* Complaints of the library are about what clients did: of interest to who looks for them. */
+static void library_says(void *context, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+static void library_says(void *context, const char *format, va_list args)
+{
+    (void)context;
+    char text[512];
+    vsnprintf(text, sizeof text, format, args);
+    text[strcspn(text, "\n")] = '\0';
+    log_event(LOG_DEBUG, "http.library", LOG_TEXT("message", text));
+}
+
+/* Paths and queries are decoded by us, after they were split, and once only. */
+static size_t leave_as_it_is(void *context, struct MHD_Connection *connection, char *text)
+{
+    (void)context;
+    (void)connection;
+    return strlen(text);
+}
+
+static bool copy_hosts(struct http *http, const struct http_config *config)
+{
+    http->hosts = calloc(config->host_count + 1, sizeof *http->hosts);
+    for (size_t i = 0; http->hosts != NULL && i < config->host_count; i++) {
+        http->hosts[i] = strdup(config->hosts[i]);
+        if (http->hosts[i] == NULL)
+            return false;
+    }
+    return http->hosts != NULL;
+}
+
+static void free_http(struct http *http)
+{
+    http_lanes_close(http);
+    for (size_t i = 0; http->hosts != NULL && i < http->config.host_count; i++)
+        free(http->hosts[i]);
+    free(http->hosts);
+    free(http->socket_path);
+    free(http->version);
+    for (size_t i = 0; i < HTTP_EDIT_LOCKS; i++)
+        pthread_mutex_destroy(&http->edit_locks[i]);
+    pthread_mutex_destroy(&http->lanes.lock);
+    pthread_cond_destroy(&http->lanes.returned);
+    pthread_mutex_destroy(&http->open_lock);
+    pthread_cond_destroy(&http->all_done);
+    free(http);
+}
+
+static struct http *new_http(const struct http_config *config)
+{
+    struct http *http = calloc(1, sizeof *http);
+    if (http == NULL)
+        return NULL;
+    http->config = *config;
+    http->unix_door = (struct http_door){.http = http, .fd = -1, .may_write = true};
+    http->tcp_door = (struct http_door){.http = http, .fd = -1};
+    http->started_ms = clock_monotonic_ms();
+    http->started_wall_ms = clock_wall_ms();
+    bytes_random(http->hash_key, sizeof http->hash_key);
+    for (size_t i = 0; i < HTTP_EDIT_LOCKS; i++)
+        pthread_mutex_init(&http->edit_locks[i], NULL);
+    pthread_mutex_init(&http->lanes.lock, NULL);
+    pthread_cond_init(&http->lanes.returned, NULL);
+    pthread_mutex_init(&http->open_lock, NULL);
+    pthread_cond_init(&http->all_done, NULL);
+    http->version = strdup(config->version != NULL ? config->version : "");
+    if (config->socket_path != NULL)
+        http->socket_path = strdup(config->socket_path);
+    bool complete = http->version != NULL && copy_hosts(http, config) &&
+                    (config->socket_path == NULL || http->socket_path != NULL);
+    if (complete)
+        return http;
+    free_http(http);
+    return NULL;
+}
+
+static enum err_code open_door(struct http_door *door, unsigned threads, struct err *err)
+{
+    door->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL, NULL, http_handle,
+        door, MHD_OPTION_EXTERNAL_LOGGER, library_says, NULL, MHD_OPTION_LISTEN_SOCKET, door->fd,
+        MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        door->may_write ? 0u : (unsigned)HTTP_ADDRESS_CONNECTIONS_MAX,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_IDLE_SECONDS,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_CONNECTION_MEMORY,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, leave_as_it_is, NULL,
+        MHD_OPTION_NOTIFY_COMPLETED, http_completed, door, MHD_OPTION_END);
+    if (door->daemon == NULL)
+        return err_set(err, ERR_INTERNAL, "http: libmicrohttpd could not be started");
+    return ERR_OK;
+}
+
+static enum err_code open_doors(struct http *http, struct err *err)
+{
+    const struct http_config *config = &http->config;
+    enum err_code code = ERR_OK;
+    if (config->address != NULL)
+        code = http_listen_tcp(config->address, config->address_len, &http->tcp_door.fd,
+                               &http->port, err);
+    if (code == ERR_OK && config->socket_path != NULL)
+        code = http_listen_unix(http, config->socket_path, &http->unix_door.fd, err);
+    if (code == ERR_OK && http->tcp_door.fd >= 0)
+        code = open_door(&http->tcp_door, HTTP_TCP_THREADS, err);
+    if (code == ERR_OK && http->unix_door.fd >= 0)
+        code = open_door(&http->unix_door, HTTP_UNIX_THREADS, err);
+    return code;
+}
+
+enum err_code http_start(const struct http_config *config, struct http **out, struct err *err)
+{
+    /* Requests may hold keys: what jansson frees is wiped first. */
+    json_set_alloc_funcs(malloc, bytes_wipe_free);
+    struct http *http = new_http(config);
+    if (http == NULL)
+        return err_set(err, ERR_NO_MEMORY, "http: out of memory");
+    enum err_code code = http_lanes_open(http, err);
+    if (code == ERR_OK)
+        code = open_doors(http, err);
+    if (code == ERR_OK)
+        *out = http;
+    else
+        http_stop(http);
+    return code;
+}
+
+uint16_t http_port(const struct http *http)
+{
+    return http->port;
+}
+
+static void close_entrance(struct http_door *door)
+{
+    if (door->daemon != NULL)
+        MHD_quiesce_daemon(door->daemon);
+    if (door->fd >= 0)
+        close(door->fd);
+    door->fd = -1;
+}
+
+/* Answers that are being made or sent get a few seconds; idle connections are just closed. */
+static void await_open_requests(struct http *http)
+{
+    struct timespec end;
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += STOP_PATIENCE_SECONDS;
+    pthread_mutex_lock(&http->open_lock);
+    int result = 0;
+    while (http->open_requests > 0 && result == 0)
+        result = pthread_cond_timedwait(&http->all_done, &http->open_lock, &end);
+    pthread_mutex_unlock(&http->open_lock);
+}
+
+void http_stop(struct http *http)
+{
+    if (http == NULL)
+        return;
+    http_unlink_socket(http);
+    close_entrance(&http->unix_door);
+    close_entrance(&http->tcp_door);
+    await_open_requests(http);
+    if (http->unix_door.daemon != NULL)
+        MHD_stop_daemon(http->unix_door.daemon);
+    if (http->tcp_door.daemon != NULL)
+        MHD_stop_daemon(http->tcp_door.daemon);
+    free_http(http);
+}

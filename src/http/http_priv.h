@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside http: a request on its way from libmicrohttpd to a handler and back. */
+#ifndef USHER_HTTP_PRIV_H
+#define USHER_HTTP_PRIV_H
+
+#include "usher/buf.h"
+#include "usher/http.h"
+
+#include <jansson.h>
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum {
+    HTTP_BODY_MAX = 1 << 20,     /* of one request */
+    HTTP_BODIES_MAX = 16 << 20,  /* of all requests at one time */
+    HTTP_DISCARD_MAX = 16 << 20, /* read and dropped, so that a refusal reaches its sender */
+    HTTP_ANSWER_MAX = 32 << 20,
+    HTTP_LANES = 6,        /* one for each thread of both daemons */
+    HTTP_UNIX_THREADS = 4, /* writers wait for commits, which then hold several rows */
+    HTTP_TCP_THREADS = HTTP_LANES - HTTP_UNIX_THREADS,
+    HTTP_CONNECTIONS_MAX = 64,         /* of each daemon */
+    HTTP_ADDRESS_CONNECTIONS_MAX = 32, /* of one TCP address */
+    HTTP_IDLE_SECONDS = 15,
+    HTTP_CONNECTION_MEMORY = 32768, /* request line and headers */
+    HTTP_EDIT_LOCKS = 64,
+    HTTP_PARAMETERS_MAX = 8,
+    HTTP_LIST_MAX = 1000,
+    HTTP_LIST_DEFAULT = 100,
+    HTTP_HISTORY_DEFAULT = 20,
+};
+
+/* One of the two daemons. */
+struct http_door {
+    struct http *http;
+    struct MHD_Daemon *daemon;
+    bool may_write; /* the UNIX socket */
+    int fd;
+};
+
+struct http_lanes {
+    pthread_mutex_t lock;
+    pthread_cond_t returned;
+    struct store_lane *free[HTTP_LANES];
+    size_t free_count, open_count;
+    struct store_lane *all[HTTP_LANES];
+};
+
+struct http {
+    struct http_config config;
+    char **hosts; /* copies */
+    char *socket_path, *version;
+    uint64_t socket_device, socket_inode; /* of the socket file, to remove only our own */
+    uint16_t port;
+    struct http_door unix_door, tcp_door;
+    struct http_lanes lanes;
+    uint8_t hash_key[16];
+    pthread_mutex_t edit_locks[HTTP_EDIT_LOCKS]; /* by endpoint: read, change, write is one step */
+    atomic_size_t body_bytes;
+    atomic_uint_fast64_t next_id;
+    uint64_t started_ms;
+    int64_t started_wall_ms;
+    pthread_mutex_t open_lock; /* requests that were begun and not yet completed */
+    pthread_cond_t all_done;
+    size_t open_requests;
+};
+
+struct request;
+
+struct route {
+    const char *method; /* GET also serves HEAD */
+    const char *path;   /* "{endpoint}" stands for one segment */
+    void (*handle)(struct request *request);
+};
+
+struct parameter {
+    const char *name; /* of the handler's list */
+    char value[ENDPOINT_MAX * 2 + 1];
+};
+
+struct request {
+    struct http_door *door;
+    struct http *http;
+    struct MHD_Connection *connection;
+    const char *path; /* as it came, percent-encoded; of the connection */
+    const struct route *route;
+    char endpoint[ENDPOINT_MAX + 1]; /* out of the path */
+    struct buf body;
+    size_t body_counted; /* in http->body_bytes */
+    size_t discarded;    /* bytes of a body that nobody wants */
+    uint64_t id, started_us;
+    struct parameter *parameters;
+    size_t parameter_count;
+    /* the answer */
+    unsigned status; /* 0 = not decided yet */
+    char allow[48];  /* methods, for 405 */
+    json_t *answer;
+    bool is_problem;
+    bool out_of_memory;
+};
+
+/* ---- routes ---- */
+extern const struct route http_routes[];
+extern const size_t http_route_count;
+/* Finds the route and takes the endpoint out of the path; else the request is refused. */
+void http_find_route(struct request *request, const char *method);
+/* Percent-decodes once. False: malformed, a NUL, or longer than `cap` - 1. */
+bool http_percent_decode(const char *text, size_t len, char *out, size_t cap);
+/* True when Host and Origin are such that no foreign web page can be behind the request. */
+bool http_check_origin(struct request *request);
+
+/* ---- parameters of the query ---- */
+/* Reads them; false after a refusal that names the wrong one. `known` is NULL-terminated. */
+bool http_read_query(struct request *request, const char *const *known);
+const char *http_parameter(const struct request *request, const char *name); /* or NULL */
+/* A whole number in a range, `fallback` when absent; false after a refusal. */
+bool http_number_parameter(struct request *request, const char *name, uint64_t least, uint64_t most,
+                           uint64_t fallback, uint64_t *out);
+bool http_boolean_parameter(struct request *request, const char *name, bool *out);
+
+/* ---- answers ---- */
+void http_answer(struct request *request, unsigned status,
+                 json_t *answer); /* takes the reference */
+/* A problem document (RFC 9457). */
+void http_problem(struct request *request, unsigned status, const char *code, const char *format,
+                  ...) __attribute__((format(printf, 4, 5)));
+/* The same for an error of the store or another module. */
+void http_problem_of(struct request *request, const struct err *err);
+/* Sends what was decided. */
+enum MHD_Result http_send(struct request *request);
+
+/* Adds to an object; a failure is remembered and answered with 500. Text that is not UTF-8 goes as
+ * "hex:..". NULL text and time 0 are null. */
+void http_put(struct request *request, json_t *object, const char *key, json_t *value);
+void http_put_text(struct request *request, json_t *object, const char *key, const char *text);
+void http_put_number(struct request *request, json_t *object, const char *key, uint64_t number);
+void http_put_time(struct request *request, json_t *object, const char *key, int64_t wall_ms);
+void http_put_identity(struct request *request, json_t *object, const char *key,
+                       const struct identity *identity);
+void http_append(struct request *request, json_t *array, json_t *value);
+/* Reads what http_put_identity writes. */
+bool http_identity_from_text(const char *text, struct identity *out);
+
+/* ---- what devices look like ---- */
+/* `live` is NULL when no session of the device is running. */
+json_t *http_row_json(struct request *request, const struct store_row *row,
+                      const struct live_entry *live);
+json_t *http_device_json(struct request *request, const struct store_device *device,
+                         const struct live_entry *live);
+json_t *http_outcome_json(struct request *request, const struct outcome *outcome);
+/* The session that is running, if the state it has is to be shown. */
+const struct live_entry *http_live_of(struct request *request, const char *endpoint, bool blocked,
+                                      struct live_entry *entry);
+
+/* ---- the body of an enrolment ---- */
+struct enrolment {
+    bool has_class, has_identity, has_key, generate, has_tags;
+    struct store_device device; /* what was given; credentials: the server credentials */
+};
+/* False after a refusal. The caller clears `out->device` in every case. */
+bool http_read_enrolment(struct request *request, struct enrolment *out);
+
+/* ---- lanes of the store ---- */
+enum err_code http_lanes_open(struct http *http, struct err *err);
+void http_lanes_close(struct http *http);
+struct store_lane *http_lane_take(struct http *http); /* waits for one */
+void http_lane_return(struct http *http, struct store_lane *lane);
+
+/* ---- sockets ---- */
+enum err_code http_listen_unix(struct http *http, const char *path, int *fd, struct err *err);
+enum err_code http_listen_tcp(const struct sockaddr_storage *address, socklen_t len, int *fd,
+                              uint16_t *port, struct err *err);
+void http_unlink_socket(const struct http *http);
+
+/* ---- callbacks of libmicrohttpd ---- */
+enum MHD_Result http_handle(void *door, struct MHD_Connection *connection, const char *path,
+                            const char *method, const char *version, const char *data,
+                            size_t *data_len, void **context);
+void http_completed(void *door, struct MHD_Connection *connection, void **context,
+                    enum MHD_RequestTerminationCode why);
+
+/* ---- handlers ---- */
+void http_get_livez(struct request *request);
+void http_get_readyz(struct request *request);
+void http_get_status(struct request *request);
+void http_get_rejects(struct request *request);
+void http_get_profiles(struct request *request);
+void http_get_devices(struct request *request);
+void http_get_device(struct request *request);
+void http_get_history(struct request *request);
+void http_put_device(struct request *request);
+void http_delete_device(struct request *request);
+void http_block_device(struct request *request);
+void http_unblock_device(struct request *request);
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Parameters of the query: known ones, once each, decoded once. */
+#include "http_priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct query {
+    struct request *request;
+    const char *const *known;
+};
+
+static const char *find_known(const char *const *known, const char *name)
+{
+    for (; *known != NULL; known++) {
+        if (strcmp(*known, name) == 0)
+            return *known;
+    }
+    return NULL;
+}
+
+static void refuse_unknown(struct request *request, const char *name, const char *const *known)
+{
+    char list[256];
+    size_t len = 0;
+    list[0] = '\0';
+    for (size_t i = 0; known[i] != NULL; i++)
+        len += (size_t)snprintf(list + len, sizeof list - len, "%s%s", i > 0 ? ", " : "", known[i]);
+    http_problem(request, 400, "invalid", "unknown query parameter '%.64s'; %s%s", name,
+                 len > 0 ? "known here: " : "none is known here", list);
+}
+
+/* '+' means a blank in queries; the library has replaced it already. */
+static enum MHD_Result add_parameter(void *context, enum MHD_ValueKind kind, const char *name,
+                                     const char *value)
+{
+    (void)kind;
+    struct query *query = context;
+    struct request *request = query->request;
+    const char *known = find_known(query->known, name);
+    if (known == NULL) {
+        refuse_unknown(request, name, query->known);
+    } else if (http_parameter(request, known) != NULL) {
+        http_problem(request, 400, "invalid", "query parameter '%s' is given twice", known);
+    } else {
+        struct parameter *parameter = &request->parameters[request->parameter_count];
+        const char *text = value != NULL ? value : "";
+        if (http_percent_decode(text, strlen(text), parameter->value, sizeof parameter->value)) {
+            parameter->name = known;
+            request->parameter_count++;
+        } else {
+            http_problem(request, 400, "invalid",
+                         "query parameter '%s' is too long or not well percent-encoded", known);
+        }
+    }
+    return request->status == 0 ? MHD_YES : MHD_NO;
+}
+
+bool http_read_query(struct request *request, const char *const *known)
+{
+    request->parameters = calloc(HTTP_PARAMETERS_MAX, sizeof *request->parameters);
+    if (request->parameters == NULL) {
+        request->out_of_memory = true;
+        return false;
+    }
+    struct query query = {.request = request, .known = known};
+    MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, add_parameter, &query);
+    return request->status == 0;
+}
+
+const char *http_parameter(const struct request *request, const char *name)
+{
+    for (size_t i = 0; i < request->parameter_count; i++) {
+        if (strcmp(request->parameters[i].name, name) == 0)
+            return request->parameters[i].value;
+    }
+    return NULL;
+}
+
+bool http_number_parameter(struct request *request, const char *name, uint64_t least, uint64_t most,
+                           uint64_t fallback, uint64_t *out)
+{
+    const char *text = http_parameter(request, name);
+    *out = fallback;
+    if (text == NULL)
+        return true;
+    size_t digits = strspn(text, "0123456789");
+    uint64_t value = digits > 0 && digits <= 18 ? strtoull(text, NULL, 10) : 0;
+    if (digits == 0 || digits > 18 || text[digits] != '\0' || value < least || value > most) {
+        http_problem(request, 400, "invalid",
+                     "query parameter '%s' must be a whole number from %llu to %llu", name,
+                     (unsigned long long)least, (unsigned long long)most);
+        return false;
+    }
+    *out = value;
+    return true;
+}
+
+bool http_boolean_parameter(struct request *request, const char *name, bool *out)
+{
+    const char *text = http_parameter(request, name);
+    *out = text != NULL && strcmp(text, "true") == 0;
+    if (text == NULL || *out || strcmp(text, "false") == 0)
+        return true;
+    http_problem(request, 400, "invalid", "query parameter '%s' must be true or false", name);
+    return false;
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Answers: JSON documents, problem documents, headers. */
+#include "http_priv.h"
+
+#include "usher/clock.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void http_answer(struct request *request, unsigned status, json_t *answer)
+{
+    json_decref(request->answer);
+    request->answer = answer;
+    request->status = status;
+    request->is_problem = false;
+    if (answer == NULL)
+        request->out_of_memory = true;
+}
+
+void http_problem(struct request *request, unsigned status, const char *code, const char *format,
+                  ...)
+{
+    char detail[ERR_TEXT_MAX + 128];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(detail, sizeof detail, format, args);
+    va_end(args);
+    json_t *problem = json_object();
+    http_put_text(request, problem, "type", "about:blank");
+    http_put_text(request, problem, "title", MHD_get_reason_phrase_for(status));
+    http_put_number(request, problem, "status", status);
+    http_put_text(request, problem, "code", code);
+    http_put_text(request, problem, "detail", detail);
+    http_put_text(request, problem, "instance", request->path);
+    http_answer(request, status, problem);
+    request->is_problem = true;
+}
+
+static unsigned status_of(enum err_code code)
+{
+    static const unsigned statuses[ERR_CODE_COUNT] = {
+        [ERR_INVALID] = 400,     [ERR_RANGE] = 400,  [ERR_TOO_LARGE] = 413,
+        [ERR_NOT_FOUND] = 404,   [ERR_EXISTS] = 409, [ERR_CONFLICT] = 409,
+        [ERR_DENIED] = 403,      [ERR_IO] = 503,     [ERR_TIMEOUT] = 504,
+        [ERR_UNAVAILABLE] = 503, [ERR_BUSY] = 503,   [ERR_READ_ONLY] = 503,
+        [ERR_NO_MEMORY] = 503,
+    };
+    unsigned status = (unsigned)code < ERR_CODE_COUNT ? statuses[code] : 0;
+    return status != 0 ? status : 500;
+}
+
+void http_problem_of(struct request *request, const struct err *err)
+{
+    http_problem(request, status_of(err->code), err_name(err->code), "%s",
+                 err->text[0] != '\0' ? err->text : err_name(err->code));
+}
+
+/* ---- parts of a document ---- */
+
+void http_put(struct request *request, json_t *object, const char *key, json_t *value)
+{
+    if (json_object_set_new_nocheck(object, key, value) != 0)
+        request->out_of_memory = true;
+}
+
+void http_append(struct request *request, json_t *array, json_t *value)
+{
+    if (json_array_append_new(array, value) != 0)
+        request->out_of_memory = true;
+}
+
+/* "hex:" and the bytes. */
+static json_t *hex_json(struct bytes data)
+{
+    char *text = malloc(4 + BYTES_HEX_SIZE(data.len));
+    if (text == NULL)
+        return NULL;
+    memcpy(text, "hex:", 4);
+    bytes_to_hex(data, text + 4);
+    json_t *value = json_string(text);
+    free(text);
+    return value;
+}
+
+void http_put_text(struct request *request, json_t *object, const char *key, const char *text)
+{
+    if (text == NULL)
+        http_put(request, object, key, json_null());
+    else if (bytes_is_utf8(bytes_of_text(text)))
+        http_put(request, object, key, json_string_nocheck(text));
+    else
+        http_put(request, object, key, hex_json(bytes_of_text(text)));
+}
+
+void http_put_number(struct request *request, json_t *object, const char *key, uint64_t number)
+{
+    http_put(request, object, key,
+             json_integer(number > INT64_MAX ? INT64_MAX : (json_int_t)number));
+}
+
+void http_put_time(struct request *request, json_t *object, const char *key, int64_t wall_ms)
+{
+    char text[CLOCK_TEXT_SIZE];
+    clock_wall_text(wall_ms, text);
+    http_put_text(request, object, key, wall_ms != 0 ? text : NULL);
+}
+
+/* Text that a person can read and that does not look like our other form. */
+static bool is_readable(struct bytes data)
+{
+    if (!bytes_is_utf8(data) || (data.len >= 4 && memcmp(data.data, "hex:", 4) == 0))
+        return false;
+    for (size_t i = 0; i < data.len; i++) {
+        if (data.data[i] < 0x20 || data.data[i] == 0x7f)
+            return false;
+    }
+    return true;
+}
+
+void http_put_identity(struct request *request, json_t *object, const char *key,
+                       const struct identity *identity)
+{
+    struct bytes data = identity_bytes(identity);
+    if (data.len == 0)
+        http_put(request, object, key, json_null());
+    else if (is_readable(data))
+        http_put(request, object, key, json_stringn_nocheck((const char *)data.data, data.len));
+    else
+        http_put(request, object, key, hex_json(data));
+}
+
+bool http_identity_from_text(const char *text, struct identity *out)
+{
+    uint8_t data[IDENTITY_MAX];
+    size_t len = 0;
+    if (strncmp(text, "hex:", 4) != 0)
+        return identity_set(out, bytes_of_text(text));
+    return bytes_from_hex(text + 4, strlen(text + 4), data, sizeof data, &len) &&
+           identity_set(out, bytes_of(data, len));
+}
+
+/* ---- sending ---- */
+
+static int append(const char *data, size_t len, void *context)
+{
+    struct buf *out = context;
+    buf_put(out, data, len);
+    return out->failed ? -1 : 0;
+}
+
+static void write_document(struct request *request, struct buf *out)
+{
+    static const char lost[] = "{\"type\":\"about:blank\",\"title\":\"Internal Server Error\","
+                               "\"status\":500,\"code\":\"no-memory\","
+                               "\"detail\":\"the answer could not be built: out of memory\"}";
+    bool whole = !request->out_of_memory && request->status != 0 &&
+                 json_dump_callback(request->answer, append, out, JSON_COMPACT) == 0;
+    if (whole)
+        buf_put_u8(out, '\n');
+    if (whole && !out->failed)
+        return;
+    request->status = 500;
+    request->is_problem = true;
+    buf_reset(out);
+    buf_put_text(out, lost);
+}
+
+static bool add_headers(struct request *request, struct MHD_Response *response)
+{
+    char id[24];
+    snprintf(id, sizeof id, "%llu", (unsigned long long)request->id);
+    const struct {
+        const char *name, *value;
+    } headers[] = {
+        {MHD_HTTP_HEADER_CONTENT_TYPE,
+         request->is_problem ? "application/problem+json" : "application/json"},
+        {MHD_HTTP_HEADER_CACHE_CONTROL, "no-store"},
+        {"X-Content-Type-Options", "nosniff"},
+        {"X-Request-Id", id},
+        {MHD_HTTP_HEADER_ALLOW, request->allow[0] != '\0' ? request->allow : NULL},
+    };
+    bool good = true;
+    for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
+        if (headers[i].value != NULL)
+            good =
+                MHD_add_response_header(response, headers[i].name, headers[i].value) == MHD_YES &&
+                good;
+    }
+    return good;
+}
+
+enum MHD_Result http_send(struct request *request)
+{
+    struct buf out;
+    buf_init(&out, HTTP_ANSWER_MAX);
+    write_document(request, &out);
+    if (out.failed) {
+        buf_clear(&out);
+        return MHD_NO;
+    }
+    /* The response owns the memory from here on, and wipes it: it may hold a new key. */
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer_with_free_callback(out.len, out.data, bytes_wipe_free);
+    if (response == NULL) {
+        buf_clear(&out);
+        return MHD_NO;
+    }
+    enum MHD_Result result = MHD_NO;
+    if (add_headers(request, response))
+        result = MHD_queue_response(request->connection, request->status, response);
+    MHD_destroy_response(response);
+    return result;
+}

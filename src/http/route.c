@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of routes, and what may reach one. */
+#include "http_priv.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+static const char endpoint_segment[] = "{endpoint}";
+
+const struct route http_routes[] = {
+    {"GET", "/livez", http_get_livez},
+    {"GET", "/readyz", http_get_readyz},
+    {"GET", "/v1/status", http_get_status},
+    {"GET", "/v1/rejects", http_get_rejects},
+    {"GET", "/v1/profiles", http_get_profiles},
+    {"GET", "/v1/devices", http_get_devices},
+    {"GET", "/v1/devices/{endpoint}", http_get_device},
+    {"PUT", "/v1/devices/{endpoint}", http_put_device},
+    {"DELETE", "/v1/devices/{endpoint}", http_delete_device},
+    {"GET", "/v1/devices/{endpoint}/history", http_get_history},
+    {"POST", "/v1/devices/{endpoint}/block", http_block_device},
+    {"POST", "/v1/devices/{endpoint}/unblock", http_unblock_device},
+};
+const size_t http_route_count = sizeof http_routes / sizeof http_routes[0];
+
+/* ---- paths ---- */
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+bool http_percent_decode(const char *text, size_t len, char *out, size_t cap)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < len; i++) {
+        int value = (unsigned char)text[i];
+        if (text[i] == '%') {
+            int high = i + 2 < len ? hex_digit(text[i + 1]) : -1;
+            int low = i + 2 < len ? hex_digit(text[i + 2]) : -1;
+            if (high < 0 || low < 0)
+                return false;
+            value = high << 4 | low;
+            i += 2;
+        }
+        if (value == 0 || used + 1 >= cap)
+            return false;
+        out[used++] = (char)value;
+    }
+    out[used] = '\0';
+    return true;
+}
+
+/* Compares segment by segment; the one that stands for the endpoint is reported as it came. */
+static bool path_matches(const char *pattern, const char *path, const char **endpoint, size_t *len)
+{
+    *endpoint = NULL;
+    *len = 0;
+    while (*pattern == '/' && *path == '/') {
+        pattern++;
+        path++;
+        size_t wanted = strcspn(pattern, "/"), given = strcspn(path, "/");
+        if (strncmp(pattern, endpoint_segment, wanted) == 0 && wanted > 0) {
+            *endpoint = path;
+            *len = given;
+        } else if (wanted != given || memcmp(pattern, path, wanted) != 0) {
+            return false;
+        }
+        pattern += wanted;
+        path += given;
+    }
+    return *pattern == '\0' && *path == '\0' && (*endpoint == NULL || *len > 0);
+}
+
+static void read_endpoint(struct request *request, const char *text, size_t len)
+{
+    struct err err = {0};
+    if (!http_percent_decode(text, len, request->endpoint, sizeof request->endpoint))
+        http_problem(
+            request, 400, "invalid",
+            "the endpoint in the path is not well percent-encoded, or longer than %d bytes",
+            ENDPOINT_MAX);
+    else if (enrollment_check_endpoint(bytes_of_text(request->endpoint), &err) != ERR_OK)
+        http_problem(request, 400, "invalid", "%s", err.text);
+}
+
+static void add_method(struct request *request, const char *method)
+{
+    const char *text = strcmp(method, "GET") == 0 ? "GET, HEAD" : method;
+    size_t used = strlen(request->allow);
+    snprintf(request->allow + used, sizeof request->allow - used, "%s%s", used > 0 ? ", " : "",
+             text);
+}
+
+void http_find_route(struct request *request, const char *method)
+{
+    const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
+    for (size_t i = 0; i < http_route_count; i++) {
+        const struct route *route = &http_routes[i];
+        const char *endpoint;
+        size_t len;
+        if (!path_matches(route->path, request->path, &endpoint, &len))
+            continue;
+        add_method(request, route->method);
+        if (strcmp(route->method, wanted) != 0)
+            continue;
+        request->route = route;
+        request->allow[0] = '\0';
+        if (endpoint != NULL)
+            read_endpoint(request, endpoint, len);
+        return;
+    }
+    if (request->allow[0] != '\0')
+        http_problem(request, 405, "invalid", "the method %.16s is not offered here; %s are",
+                     method, request->allow);
+    else
+        http_problem(request, 404, "not-found", "there is nothing at this path; see the HTTP API");
+}
+
+/* ---- Host and Origin ---- */
+
+/* The host of "host", "host:port", "[v6]:port"; false when it is malformed. */
+static bool split_host(const char *text, char *host, size_t cap)
+{
+    size_t len = text[0] == '[' ? strcspn(text, "]") + 1 : strcspn(text, ":");
+    if (len >= cap || len > strlen(text))
+        return false;
+    memcpy(host, text, len);
+    host[len] = '\0';
+    const char *port = text + len;
+    return len > 0 &&
+           (*port == '\0' || (*port == ':' && strspn(port + 1, "0123456789") == strlen(port + 1)));
+}
+
+static bool is_ip_literal(const char *host)
+{
+    struct in6_addr address;
+    size_t len = strlen(host);
+    if (host[0] != '[')
+        return inet_pton(AF_INET, host, &address) == 1;
+    char inner[INET6_ADDRSTRLEN];
+    if (len < 2 || host[len - 1] != ']' || len - 2 >= sizeof inner)
+        return false;
+    memcpy(inner, host + 1, len - 2);
+    inner[len - 2] = '\0';
+    return inet_pton(AF_INET6, inner, &address) == 1;
+}
+
+/* A name that a stranger's DNS server answers for is what rebinding needs. An address is no name,
+ * and localhost is never asked for. */
+static bool host_is_ours(const struct http *http, const char *text)
+{
+    char host[256];
+    if (!split_host(text, host, sizeof host))
+        return false;
+    if (strcasecmp(host, "localhost") == 0 || is_ip_literal(host))
+        return true;
+    for (size_t i = 0; i < http->config.host_count; i++) {
+        if (strcasecmp(host, http->hosts[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The page that a browser shows came from here: same scheme, host and port. */
+static bool origin_is_ours(const char *origin, const char *host)
+{
+    static const char scheme[] = "http://";
+    return strncmp(origin, scheme, strlen(scheme)) == 0 &&
+           strcasecmp(origin + strlen(scheme), host) == 0;
+}
+
+struct header_search {
+    const char *name;
+    const char *value;
+    size_t count;
+};
+
+static enum MHD_Result count_header(void *context, enum MHD_ValueKind kind, const char *name,
+                                    const char *value)
+{
+    (void)kind;
+    struct header_search *search = context;
+    if (strcasecmp(name, search->name) == 0) {
+        search->value = value;
+        search->count++;
+    }
+    return MHD_YES;
+}
+
+static struct header_search find_header(const struct request *request, const char *name)
+{
+    struct header_search search = {.name = name};
+    MHD_get_connection_values(request->connection, MHD_HEADER_KIND, count_header, &search);
+    return search;
+}
+
+bool http_check_origin(struct request *request)
+{
+    struct header_search host = find_header(request, MHD_HTTP_HEADER_HOST);
+    struct header_search origin = find_header(request, MHD_HTTP_HEADER_ORIGIN);
+    if (host.count != 1 || host.value == NULL) {
+        http_problem(request, 400, "invalid", "one Host header is needed, %zu were sent",
+                     host.count);
+        return false;
+    }
+    if (!host_is_ours(request->http, host.value)) {
+        http_problem(request, 421, "denied",
+                     "this server is not known as '%.200s'; use its IP address or localhost, or "
+                     "list the name under http.hosts",
+                     host.value);
+        return false;
+    }
+    bool foreign =
+        origin.count > 1 ||
+        (origin.count == 1 && (origin.value == NULL || !origin_is_ours(origin.value, host.value)));
+    if (foreign)
+        http_problem(request, 403, "denied", "pages of other origins may not use this server");
+    return !foreign;
+}
