@@ -63,6 +63,8 @@ struct sim_config {
     size_t hold_count;
     const uint16_t *objects; /* it knows only these; NULL = 0 1 2 3 4 5 and by version 21 23 24 */
     size_t object_count;
+    const uint16_t *more_objects; /* it knows these as well */
+    size_t more_object_count;
     const int *formats; /* it takes only these; NULL = all by version */
     size_t format_count;
     uint16_t identity_max, key_max; /* longest it takes in a Write of /0; 0 = no limit */

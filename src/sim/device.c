@@ -342,7 +342,7 @@ static void fill_defaults(struct sim_config *config)
     /* What is copied or only needed at the beginning is not looked at again. */
     config->identity = config->key = (struct bytes){0};
     config->holds = NULL;
-    config->objects = NULL;
+    config->objects = config->more_objects = NULL;
     config->formats = NULL;
     if (config->handshake_min_ms == 0)
         config->handshake_min_ms = defaults.handshake_min_ms;

@@ -66,6 +66,8 @@ static void know_objects(struct objects *objects, const struct sim_config *confi
             know(objects, usual[i].object);
     for (size_t i = 0; config->objects != NULL && i < config->object_count; i++)
         know(objects, config->objects[i]);
+    for (size_t i = 0; i < config->more_object_count; i++)
+        know(objects, config->more_objects[i]);
     for (size_t i = 0; i < config->hold_count; i++)
         know(objects, config->holds[i].path.ids[0]);
 }

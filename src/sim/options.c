@@ -1,0 +1,451 @@
+/* Command lines of usher-sim by table. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "options_priv.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { HELP_COLUMN = 28, DAY_MS = 86400000, LINE_MAX_THOUSANDTHS = 1000 };
+
+/* Stores an option's value; false: it is none (the caller says so). */
+typedef bool (*take_fn)(struct sim_options *options, const char *value);
+
+static bool read_number(const char *text, uint64_t least, uint64_t most, uint64_t *out)
+{
+    char *end = NULL;
+    errno = 0;
+    unsigned long long number = strtoull(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || errno != 0 || *end != '\0' || number < least ||
+        number > most)
+        return false;
+    *out = number;
+    return true;
+}
+
+/* "250ms" "30s" "2min" "1h"; a bare number is seconds. */
+static bool read_duration(const char *text, uint32_t *out)
+{
+    static const struct {
+        const char *unit;
+        uint64_t ms;
+    } units[] = {{"ms", 1}, {"s", 1000}, {"min", 60000}, {"h", 3600000}, {"", 1000}};
+    char *end = NULL;
+    errno = 0;
+    unsigned long long number = strtoull(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || errno != 0 || number > DAY_MS)
+        return false;
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (strcmp(end, units[i].unit) != 0 || number * units[i].ms > DAY_MS)
+            continue;
+        *out = (uint32_t)(number * units[i].ms);
+        return true;
+    }
+    return false;
+}
+
+#define TAKE_TEXT(name, field)                                                                     \
+    static bool name(struct sim_options *options, const char *value)                               \
+    {                                                                                              \
+        options->field = value;                                                                    \
+        return value[0] != '\0';                                                                   \
+    }
+#define TAKE_FLAG(name, field)                                                                     \
+    static bool name(struct sim_options *options, const char *value)                               \
+    {                                                                                              \
+        options->field = true;                                                                     \
+        return value == NULL;                                                                      \
+    }
+#define TAKE_NUMBER(name, field, least, most)                                                      \
+    static bool name(struct sim_options *options, const char *value)                               \
+    {                                                                                              \
+        uint64_t number;                                                                           \
+        if (!read_number(value, least, most, &number))                                             \
+            return false;                                                                          \
+        options->field = (__typeof__(options->field))number;                                       \
+        return true;                                                                               \
+    }
+#define TAKE_DURATION(name, field)                                                                 \
+    static bool name(struct sim_options *options, const char *value)                               \
+    {                                                                                              \
+        return read_duration(value, &options->field);                                              \
+    }
+
+TAKE_TEXT(take_server, config.server_uri)
+TAKE_TEXT(take_endpoint, config.endpoint)
+TAKE_TEXT(take_identity, identity)
+TAKE_TEXT(take_local, local)
+TAKE_TEXT(take_json, json)
+TAKE_TEXT(take_prefix, prefix)
+TAKE_TEXT(take_keys, keys)
+TAKE_TEXT(take_key_file, key_file)
+TAKE_FLAG(take_show, show)
+TAKE_FLAG(take_reveal, reveal)
+TAKE_FLAG(take_quiet, quiet)
+TAKE_FLAG(take_separate, config.separate)
+TAKE_FLAG(take_late_mandatory, config.late_mandatory)
+TAKE_FLAG(take_merge, config.merge_writes)
+TAKE_FLAG(take_timeout_restarts, config.timeout_restarts)
+TAKE_FLAG(take_wrong_key, config.faults.wrong_key)
+TAKE_FLAG(take_reboot_in_handshake, config.faults.reboot_in_handshake)
+TAKE_NUMBER(take_bootstrap_instance, config.bootstrap_instance, 0, 65534)
+TAKE_NUMBER(take_identity_max, config.identity_max, 1, 65535)
+TAKE_NUMBER(take_key_max, config.key_max, 1, 65535)
+TAKE_NUMBER(take_payload_max, config.payload_max, 16, 65535)
+TAKE_NUMBER(take_drop, config.faults.drop, 0, LINE_MAX_THOUSANDTHS)
+TAKE_NUMBER(take_duplicate, config.faults.duplicate, 0, LINE_MAX_THOUSANDTHS)
+TAKE_NUMBER(take_reorder, config.faults.reorder, 0, LINE_MAX_THOUSANDTHS)
+TAKE_NUMBER(take_seed, config.faults.seed, 0, UINT64_MAX)
+TAKE_NUMBER(take_reboot_after, config.faults.reboot_after, 1, 1000)
+TAKE_NUMBER(take_devices, devices, 1, 10000000)
+TAKE_NUMBER(take_concurrency, concurrency, 1, 100000)
+TAKE_NUMBER(take_threads, threads, 1, 64)
+TAKE_DURATION(take_timeout, config.timeout_ms)
+TAKE_DURATION(take_ack_timeout, config.ack_timeout_ms)
+TAKE_DURATION(take_handshake_min, config.handshake_min_ms)
+TAKE_DURATION(take_handshake_max, config.handshake_max_ms)
+TAKE_DURATION(take_separate_delay, config.separate_delay_ms)
+
+static bool take_no_endpoint(struct sim_options *options, const char *value)
+{
+    options->config.endpoint = NULL;
+    return value == NULL;
+}
+
+/* As for `usher enroll`: a file's name behind an @. */
+static bool take_key(struct sim_options *options, const char *value)
+{
+    if (value[0] != '@' || value[1] == '\0') {
+        fprintf(stderr,
+                "usher-sim: a key stands in a file, never on the command line: --key @FILE, "
+                "or @- for standard input\n");
+        return false;
+    }
+    options->key_file = value + 1;
+    return true;
+}
+
+static bool take_version(struct sim_options *options, const char *value)
+{
+    static const char *const names[] = {"1.0", "1.1", "1.2"};
+    for (unsigned i = 0; i < 3; i++) {
+        if (strcmp(value, names[i]) == 0) {
+            options->config.version = (enum lwm2m_version)(LWM2M_1_0 + i);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool read_format(const char *text, int *out)
+{
+    uint64_t number;
+    if (read_number(text, 0, 65535, &number))
+        *out = (int)number;
+    else
+        *out = codec_from_name(text);
+    return *out != FORMAT_NONE;
+}
+
+static bool take_preferred(struct sim_options *options, const char *value)
+{
+    return read_format(value, &options->config.preferred_format);
+}
+
+static bool take_format(struct sim_options *options, const char *value)
+{
+    size_t *count = &options->config.format_count;
+    options->config.formats = options->formats;
+    return *count < OPTION_FORMATS_MAX && read_format(value, &options->formats[(*count)++]);
+}
+
+static bool take_cipher(struct sim_options *options, const char *value)
+{
+    static const struct {
+        const char *name;
+        uint16_t number;
+    } ciphers[] = {{"ccm8", SIM_CIPHER_CCM8}, {"gcm", SIM_CIPHER_GCM}, {"cbc", SIM_CIPHER_CBC}};
+    for (size_t i = 0; i < sizeof ciphers / sizeof ciphers[0]; i++) {
+        if (strcmp(value, ciphers[i].name) == 0) {
+            options->config.cipher = ciphers[i].number;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool take_object(struct sim_options *options, const char *value)
+{
+    uint64_t number;
+    size_t *count = &options->config.more_object_count;
+    if (*count == OPTION_OBJECTS_MAX || !read_number(value, 0, 65534, &number))
+        return false;
+    options->config.more_objects = options->objects;
+    options->objects[(*count)++] = (uint16_t)number;
+    return true;
+}
+
+static bool hold(struct sim_options *options, uint16_t object, uint16_t instance, uint16_t resource,
+                 struct value value)
+{
+    size_t *count = &options->config.hold_count;
+    if (*count == OPTION_HOLDS_MAX)
+        return false;
+    options->config.holds = options->holds;
+    options->holds[(*count)++] =
+        (struct record){.path = path_resource(object, instance, resource), .value = value};
+    return true;
+}
+
+/* "101@1": a complete account of Short Server ID 101 in /0/1 and /1/1, left from an earlier time.
+ */
+static bool take_old_account(struct sim_options *options, const char *value)
+{
+    unsigned ssid, instance;
+    char rest;
+    if (sscanf(value, "%5u@%5u%c", &ssid, &instance, &rest) != 2 || ssid < 1 || ssid > 65534 ||
+        instance > 65534)
+        return false;
+    uint16_t at = (uint16_t)instance;
+    struct value number = {.type = VALUE_INTEGER, .integer = ssid};
+    struct value mode = {.type = VALUE_INTEGER, .integer = 3};
+    struct value no = {.type = VALUE_BOOLEAN, .boolean = false};
+    struct value uri = {.type = VALUE_STRING, .bytes = bytes_of_text("coap://old.example")};
+    struct value binding = {.type = VALUE_STRING, .bytes = bytes_of_text("U")};
+    struct value lifetime = {.type = VALUE_INTEGER, .integer = 86400};
+    return hold(options, 0, at, 0, uri) && hold(options, 0, at, 1, no) &&
+           hold(options, 0, at, 2, mode) && hold(options, 0, at, 10, number) &&
+           hold(options, 1, at, 0, number) && hold(options, 1, at, 1, lifetime) &&
+           hold(options, 1, at, 6, no) && hold(options, 1, at, 7, binding);
+}
+
+static bool take_block_size(struct sim_options *options, const char *value)
+{
+    uint64_t size;
+    if (!read_number(value, 16, 1024, &size))
+        return false;
+    for (uint8_t szx = 0; szx <= 6; szx++) {
+        if (size == 16u << szx) {
+            options->config.block_szx = szx;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool take_linger(struct sim_options *options, const char *value)
+{
+    options->linger_set = true;
+    return read_duration(value, &options->config.linger_ms);
+}
+
+static bool take_separate_non(struct sim_options *options, const char *value)
+{
+    options->config.separate = options->config.separate_non = true;
+    return value == NULL;
+}
+
+static bool take_mid_start(struct sim_options *options, const char *value)
+{
+    uint64_t number;
+    if (!read_number(value, 0, 65535, &number))
+        return false;
+    options->config.has_mid_start = true;
+    options->config.mid_start = (uint16_t)number;
+    return true;
+}
+
+static bool take_rule(struct sim_options *options, const char *value)
+{
+    struct err err;
+    struct sim_faults *faults = &options->config.faults;
+    if (faults->rule_count == SIM_RULES_MAX)
+        return false;
+    if (sim_rule_parse(value, &faults->rules[faults->rule_count], &err) != ERR_OK) {
+        fprintf(stderr, "usher-sim: %s\n", err.text);
+        return false;
+    }
+    faults->rule_count++;
+    return true;
+}
+
+/* "50ms" or "20ms..80ms" */
+static bool take_delay(struct sim_options *options, const char *value)
+{
+    struct sim_faults *faults = &options->config.faults;
+    const char *dots = strstr(value, "..");
+    char least[16];
+    size_t len = dots != NULL ? (size_t)(dots - value) : strlen(value);
+    if (len >= sizeof least)
+        return false;
+    memcpy(least, value, len);
+    least[len] = '\0';
+    return read_duration(least, &faults->delay_min_ms) &&
+           read_duration(dots != NULL ? dots + 2 : least, &faults->delay_max_ms) &&
+           faults->delay_max_ms >= faults->delay_min_ms;
+}
+
+struct option {
+    const char *name;
+    const char *argument; /* NULL for a flag */
+    int which;
+    take_fn take;
+    const char *help;
+};
+
+static const struct option table[] = {
+    {"server", "URI", FOR_BOTH, take_server, "coaps://HOST:PORT, or coap:// for no security"},
+    {"endpoint", "NAME", FOR_DEVICE, take_endpoint, "endpoint client name to ask for (ep=)"},
+    {"no-endpoint", NULL, FOR_DEVICE, take_no_endpoint, "ask without ep="},
+    {"identity", "TEXT", FOR_DEVICE, take_identity, "PSK identity; default: the endpoint name"},
+    {"key", "@FILE", FOR_BOTH, take_key, "PSK in hexadecimal; @- reads standard input"},
+    {"key-file", "FILE", FOR_BOTH, take_key_file, "the same, - reads standard input"},
+    {"devices", "N", FOR_FLEET, take_devices, "how many; default: all of --keys, else 1"},
+    {"concurrency", "C", FOR_FLEET, take_concurrency, "at most so many at a time; default 100"},
+    {"prefix", "TEXT", FOR_FLEET, take_prefix, "endpoint names are TEXT0, TEXT1 and so on"},
+    {"keys", "FILE", FOR_FLEET, take_keys, "CSV lines endpoint,identity,key in hexadecimal"},
+    {"threads", "N", FOR_FLEET, take_threads, "default 1: a server beside it needs the cores"},
+    {"lwm2m", "VERSION", FOR_BOTH, take_version, "1.0, 1.1 (default) or 1.2"},
+    {"pct", "FORMAT", FOR_BOTH, take_preferred,
+     "format to ask for: tlv, senml-cbor, 112 ..; default none"},
+    {"format", "FORMAT", FOR_BOTH, take_format, "take only this one; may be given several times"},
+    {"cipher", "NAME", FOR_BOTH, take_cipher, "offer only ccm8, gcm or cbc"},
+    {"local", "ADDRESS", FOR_BOTH, take_local, "send from this address, or ADDRESS:PORT"},
+    {"object", "ID", FOR_BOTH, take_object, "know this object as well; several times"},
+    {"bootstrap-instance", "N", FOR_BOTH, take_bootstrap_instance,
+     "instance of its bootstrap account in /0; default 0"},
+    {"old-account", "SSID@N", FOR_BOTH, take_old_account,
+     "hold an account from before in /0/N and /1/N"},
+    {"timeout", "TIME", FOR_BOTH, take_timeout, "for the whole bootstrap; default 247s"},
+    {"timeout-restarts", NULL, FOR_BOTH, take_timeout_restarts,
+     "count it anew from each operation"},
+    {"ack-timeout", "TIME", FOR_BOTH, take_ack_timeout, "first CoAP retransmission; default 2s"},
+    {"handshake-min", "TIME", FOR_BOTH, take_handshake_min,
+     "first DTLS retransmission; default 1s"},
+    {"handshake-max", "TIME", FOR_BOTH, take_handshake_max,
+     "longest wait for a DTLS flight; default 60s"},
+    {"linger", "TIME", FOR_BOTH, take_linger, "stay so long after Finish to answer repeats"},
+    {"block-size", "BYTES", FOR_BOTH, take_block_size, "largest block, 16 to 1024"},
+    {"payload-max", "BYTES", FOR_BOTH, take_payload_max,
+     "longest Write without blocks; default 1024"},
+    {"identity-max", "BYTES", FOR_BOTH, take_identity_max, "longest identity it can store"},
+    {"key-max", "BYTES", FOR_BOTH, take_key_max, "longest key it can store"},
+    {"late-mandatory", NULL, FOR_BOTH, take_late_mandatory,
+     "miss mandatory resources only at Finish"},
+    {"merge", NULL, FOR_BOTH, take_merge, "a Write keeps resources that it does not name"},
+    {"separate", NULL, FOR_BOTH, take_separate, "answer in messages of their own"},
+    {"separate-non", NULL, FOR_BOTH, take_separate_non, "the same, non-confirmable"},
+    {"separate-delay", "TIME", FOR_BOTH, take_separate_delay, "so long after the empty ACK"},
+    {"mid-start", "N", FOR_BOTH, take_mid_start, "first message id, after reboots too"},
+    {"rule", "RULE", FOR_BOTH, take_rule,
+     "answer otherwise: PUT:/0/1=4.15, POST:/bs=4.06x1 (once), 3=none, DELETE=rst"},
+    {"answer", "RULE", FOR_BOTH, take_rule, "the same"},
+    {"drop", "N", FOR_BOTH, take_drop, "lose N of 1000 datagrams, each way"},
+    {"duplicate", "N", FOR_BOTH, take_duplicate, "repeat N of 1000"},
+    {"reorder", "N", FOR_BOTH, take_reorder, "overtake N of 1000"},
+    {"delay", "TIME", FOR_BOTH, take_delay, "delay each, such as 20ms..80ms"},
+    {"seed", "N", FOR_BOTH, take_seed, "of these accidents; default 0"},
+    {"reboot-after", "N", FOR_BOTH, take_reboot_after, "lose power at the N-th operation, once"},
+    {"reboot-in-handshake", NULL, FOR_BOTH, take_reboot_in_handshake,
+     "lose power in mid-handshake, once"},
+    {"wrong-key", NULL, FOR_BOTH, take_wrong_key, "use a key that differs in one bit"},
+    {"show", NULL, FOR_DEVICE, take_show, "print what the device holds afterwards"},
+    {"reveal", NULL, FOR_DEVICE, take_reveal, "print keys too, not their fingerprints"},
+    {"json", "FILE", FOR_BOTH, take_json, "write a report; - is standard output"},
+    {"quiet", NULL, FOR_BOTH, take_quiet, "no summary and no progress on standard error"},
+};
+
+static const char device_text[] =
+    "usage: usher-sim device --server URI --endpoint NAME --key @FILE [OPTION..]\n\n"
+    "One simulated LwM2M device that bootstraps. Exit code 0 when bootstrapped, 1 when not, 2 for\n"
+    "a wrong command line, 3 for a key or file that cannot be used.\n\noptions:\n";
+static const char device_examples[] =
+    "\nexamples:\n"
+    "  usher-sim device --server coaps://127.0.0.1:5684 --endpoint lamp7 --key @lamp7.key --show\n"
+    "  usher-sim device --server coaps://[::1]:5684 --endpoint meter1 --identity m1 --key @m1.key "
+    "\\\n"
+    "      --lwm2m 1.0 --rule 'GET:/=4.04' --json -\n";
+static const char fleet_text[] =
+    "usage: usher-sim fleet --server URI --keys FILE [--concurrency C] [OPTION..]\n"
+    "       usher-sim fleet --server URI --devices N --prefix TEXT --key @FILE [OPTION..]\n\n"
+    "Many simulated devices; times, rates and failures by reason. Exit code 0 when all have been\n"
+    "bootstrapped, 5 when some, 1 when none, 2 for a wrong command line, 3 for an unusable "
+    "file.\n\n"
+    "options:\n";
+static const char fleet_examples[] =
+    "\nexamples:\n"
+    "  usher-sim fleet --server coaps://127.0.0.1:5684 --keys street.csv --concurrency 200\n"
+    "  usher-sim fleet --server coaps://127.0.0.1:5684 --keys street.csv --devices 1000 --json -\n";
+
+void options_help(int which, FILE *out)
+{
+    fputs(which == FOR_DEVICE ? device_text : fleet_text, out);
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        char left[64];
+        if ((table[i].which & which) == 0)
+            continue;
+        (void)snprintf(left, sizeof left, "  --%s %s", table[i].name,
+                       table[i].argument != NULL ? table[i].argument : "");
+        fprintf(out, "%-*s%s\n", HELP_COLUMN, left, table[i].help);
+    }
+    fputs(which == FOR_DEVICE ? device_examples : fleet_examples, out);
+}
+
+static const struct option *find_option(const char *name, size_t len, int which)
+{
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+        if ((table[i].which & which) != 0 && strlen(table[i].name) == len &&
+            memcmp(table[i].name, name, len) == 0)
+            return &table[i];
+    return NULL;
+}
+
+/* One option with its value, from argv[*at] on. */
+static bool take_option(struct sim_options *options, int which, int argc, char **argv, int *at)
+{
+    const char *word = argv[*at];
+    const char *command = which == FOR_DEVICE ? "device" : "fleet";
+    size_t len = strncmp(word, "--", 2) == 0 ? strcspn(word + 2, "=") : 0;
+    const struct option *option = len > 0 ? find_option(word + 2, len, which) : NULL;
+    if (option == NULL) {
+        fprintf(stderr, "usher-sim: unknown argument '%s'; see 'usher-sim %s --help'\n", word,
+                command);
+        return false;
+    }
+    const char *value = word[2 + len] == '=' ? word + 3 + len : NULL;
+    if (option->argument != NULL && value == NULL && *at + 1 < argc)
+        value = argv[++*at];
+    if (option->argument != NULL && value == NULL) {
+        fprintf(stderr, "usher-sim: --%s needs %s\n", option->name, option->argument);
+        return false;
+    }
+    if (option->take(options, value))
+        return true;
+    fprintf(stderr, "usher-sim: --%s: '%s' is not right: %s\n", option->name,
+            value != NULL && strcmp(option->name, "key") != 0 ? value : "", option->help);
+    return false;
+}
+
+bool options_parse(struct sim_options *options, int which, int argc, char **argv, int *exit_code)
+{
+    *options = (struct sim_options){0};
+    sim_config_init(&options->config);
+    for (int at = 1; at < argc; at++) {
+        if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0) {
+            options_help(which, stdout);
+            *exit_code = SIM_EXIT_OK;
+            return false;
+        }
+        if (!take_option(options, which, argc, argv, &at)) {
+            *exit_code = SIM_EXIT_USAGE;
+            return false;
+        }
+    }
+    if (options->config.server_uri != NULL)
+        return true;
+    fprintf(stderr, "usher-sim: --server is missing; see 'usher-sim %s --help'\n",
+            which == FOR_DEVICE ? "device" : "fleet");
+    *exit_code = SIM_EXIT_USAGE;
+    return false;
+}
