@@ -1,6 +1,6 @@
 # What the tests of the real programs share: a server in a folder of its own, devices, waiting.
 # SPDX-License-Identifier: Apache-2.0
-"""The programs come from the environment: USHERD, USHER, USHER_SIM; USHER_SOURCE is the source tree.
+"""The programs come from the environment: USHERD, USHER_SIM, LIBCOAP_DEVICE; USHER_SOURCE is the source tree.
 
 Nothing here sleeps for a time that ought to be enough: a test waits for a line in the server's log,
 for a program's end, or for an answer. LIMIT ends what would never end."""
@@ -17,10 +17,12 @@ import tempfile
 import threading
 import time
 import unittest
+import urllib.parse
 
 USHERD = os.environ["USHERD"]
-USHER = os.environ["USHER"]
-USHER_SIM = os.environ["USHER_SIM"]
+# At least one of the two makes of devices; usher-sim can misbehave, libcoap's is another's work.
+USHER_SIM = os.environ.get("USHER_SIM", "")
+LIBCOAP_DEVICE = os.environ.get("LIBCOAP_DEVICE", "")
 SOURCE = pathlib.Path(os.environ["USHER_SOURCE"])
 LIMIT = float(os.environ.get("USHER_FUNC_LIMIT", "60"))
 
@@ -169,16 +171,25 @@ class Server:
         self.process = None
         return code
 
-    def get(self, path):
-        """(status, decoded JSON) of an HTTP GET."""
+    def ask(self, method, path, body=None):
+        """(status, decoded JSON) of one HTTP request."""
         connection = UnixConnection(self.socket)
         try:
-            connection.request("GET", path)
+            text = json.dumps(body) if body is not None else None
+            headers = {"Content-Type": "application/json"} if text else {}
+            connection.request(method, path, body=text, headers=headers)
             answer = connection.getresponse()
-            body = answer.read()
-            return answer.status, json.loads(body) if body else None
+            data = answer.read()
+            return answer.status, json.loads(data) if data else None
         finally:
             connection.close()
+
+    def get(self, path):
+        return self.ask("GET", path)
+
+
+def device_path(endpoint, tail=""):
+    return "/v1/devices/" + urllib.parse.quote(endpoint, safe="") + tail
 
 
 def run_daemon_to_end(config, *options):
@@ -214,12 +225,10 @@ class FuncTest(unittest.TestCase):
     def write_profile(self, name, text):
         (self.folder / "profiles" / name).write_text(text)
 
-    def usher(self, server, *arguments, exit_code=0, stdin=None):
-        """Runs usher against the server; what it printed, decoded when --json was asked for."""
-        done = subprocess.run([USHER, *arguments], capture_output=True, text=True, input=stdin,
-                              timeout=LIMIT, env={**os.environ, "USHER_SOCKET": str(server.socket)})
-        self.assertEqual(done.returncode, exit_code, f"usher {arguments}: {done.stdout}{done.stderr}")
-        return json.loads(done.stdout) if "--json" in arguments and done.stdout else done
+    def ask(self, server, method, path, body=None, expected=(200, 201)):
+        status, answer = server.ask(method, path, body)
+        self.assertIn(status, expected, f"{method} {path}: {answer}")
+        return answer
 
     def new_key(self, name, length=16):
         """A file with a random key in hexadecimal."""
@@ -228,38 +237,66 @@ class FuncTest(unittest.TestCase):
         path.write_text(secrets.token_hex(length) + "\n")
         return path
 
-    def enroll(self, server, endpoint, klass, tags=(), server_keys=(), exit_code=0):
+    def enroll(self, server, endpoint, klass, tags=None, server_keys=()):
         """Enrols with a key of its own, kept for device()."""
         self.keys[endpoint] = self.new_key(endpoint)
-        arguments = ["enroll", endpoint, "--class", klass, "--key", f"@{self.keys[endpoint]}"]
-        for tag in tags:
-            arguments += ["--tag", tag]
-        for ssid, identity in server_keys:
-            path = self.new_key(f"{endpoint}-{ssid}")
-            arguments += ["--server-key", f"{ssid}={identity},@{path}"]
-        return self.usher(server, *arguments, exit_code=exit_code)
-
-    def device_command(self, server, endpoint, *options, identity=None, key=None):
-        return [USHER_SIM, "device", "--server", server.uri(), "--endpoint", endpoint,
-                "--identity", identity or endpoint, "--key", f"@{key or self.keys[endpoint]}",
-                "--json", "-", *options]
+        body = {"class": klass, "key": self.keys[endpoint].read_text().strip()}
+        if tags:
+            body["tags"] = tags
+        if server_keys:
+            body["server_credentials"] = [
+                {"ssid": ssid, "identity": identity, "key": secrets.token_hex(16)}
+                for ssid, identity in server_keys]
+        return self.ask(server, "PUT", device_path(endpoint), body)
 
     def device(self, server, endpoint, *options, identity=None, key=None):
         """One bootstrap by a simulated device: its report."""
+        identity = identity or endpoint
+        key = key or self.keys[endpoint]
+        if not USHER_SIM:
+            return self.foreign_device(server, endpoint, identity, key)
         done = subprocess.run(
-            self.device_command(server, endpoint, *options, identity=identity, key=key),
+            [USHER_SIM, "device", "--server", server.uri(), "--endpoint", endpoint,
+             "--identity", identity, "--key", f"@{key}", "--json", "-", *options],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT)
         self.assertTrue(done.stdout.strip(), f"no report: {done.stderr}")
         return json.loads(done.stdout)
+
+    def foreign_device(self, server, endpoint, identity, key):
+        """The same by libcoap's device, which accepts whatever it is given."""
+        done = subprocess.run(
+            [LIBCOAP_DEVICE, server.address, str(server.port), identity, str(key), endpoint],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT)
+        lines = [line.split() for line in done.stdout.splitlines()]
+        report = {"state": lines[-1][0] if lines else done.stderr, "reason": "",
+                  "operations": []}
+        self.assertEqual(done.returncode, 0 if report["state"] == "bootstrapped" else 1, report)
+        for words in lines[:-1]:
+            if words[0] != "answer":
+                report["operations"].append({"method": words[0], "path": words[1], "code": "2.04"})
+            elif not words[1].startswith("2."):
+                report["reason"] = "request-refused-" + words[1]
+        return report
 
     def bootstrap(self, server, endpoint, *options):
         report = self.device(server, endpoint, *options)
         self.assertEqual(report["state"], "bootstrapped", report)
         return report
 
+    def show(self, server, endpoint):
+        """The device, once no session of it is open: until its outcome is durable, what is shown
+        is how far the session is."""
+        deadline = time.monotonic() + LIMIT
+        while True:
+            device = self.ask(server, "GET", device_path(endpoint))
+            if device["session_started"] is None:
+                return device
+            self.assertLess(time.monotonic(), deadline, f"the session stays open: {device}")
+            time.sleep(0.002)
+
     def state(self, server, endpoint):
-        """(state, cause) of the device, when no session of it is open any more."""
-        device = self.usher(server, "show", endpoint, "--json")
+        """(state, cause) of the device."""
+        device = self.show(server, endpoint)
         return device["state"], device.get("cause")
 
     def wait_outcome(self, server, event, endpoint, after=0):
