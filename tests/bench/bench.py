@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Started by scripts/bench. CPU time is the process's own, from /proc/PID/stat."""
 import argparse
+import http.client
 import json
 import math
 import os
 import pathlib
 import platform
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -59,6 +61,19 @@ def settled_cpu(pid):
         if now > last:
             last, since = now, time.monotonic()
     return last
+
+
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over the server's UNIX socket."""
+
+    def __init__(self, path):
+        super().__init__("localhost", timeout=LIMIT)
+        self.path = str(path)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(LIMIT)
+        self.sock.connect(self.path)
 
 
 class Target:
@@ -119,20 +134,21 @@ class Bench:
 
     # ---- usherd ----
 
-    def enroll(self, socket, keys):
+    def enroll(self, path):
         say(f"enrolling {self.options.devices} devices")
+        connection = UnixConnection(path)
         for device in range(self.options.devices):
             name = f"bench-{device:06}"
-            key = keys / name
-            key.touch(mode=0o600)
-            key.write_text(f"bench-key-{device:06}".encode().hex() + "\n")
-            done = subprocess.run(
-                [self.build / "src/usher", "enroll", name, "--class", "bench", "--key", f"@{key}",
-                 "--server-key", f"101={name},@{key}"],
-                stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT,
-                env={**os.environ, "USHER_SOCKET": str(socket)})
-            if done.returncode != 0:
-                die(f"usher enroll {name}: {done.stderr or done.stdout}")
+            key = f"bench-key-{device:06}".encode().hex()
+            body = {"class": "bench", "identity": name, "key": key,
+                    "server_credentials": [{"ssid": 101, "identity": name, "key": key}]}
+            connection.request("PUT", f"/v1/devices/{name}", json.dumps(body),
+                               {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            text = answer.read()
+            if answer.status not in (200, 201):
+                die(f"enrolling {name}: {answer.status} {text.decode(errors='replace')}")
+        connection.close()
 
     def wait_ready(self, process, log):
         deadline = time.monotonic() + LIMIT
@@ -146,7 +162,6 @@ class Bench:
     def start_usherd(self, credential):
         folder = self.folder / credential
         (folder / "profiles").mkdir(parents=True)
-        (folder / "keys").mkdir(mode=0o700)
         (folder / "profiles/bench.yaml").write_text(PROFILE.format(credential=credential))
         (folder / "usher.yaml").write_text(
             "workers: 1\n"
@@ -160,7 +175,7 @@ class Bench:
             process = self.start(self.build / "src/usherd", "-c", folder / "usher.yaml",
                                  stderr=stream)
         port = self.wait_ready(process, log)
-        self.enroll(folder / "usher.sock", folder / "keys")
+        self.enroll(folder / "usher.sock")
         return Target(credential, process, port)
 
     def start_floor(self, messages):

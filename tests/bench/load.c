@@ -26,8 +26,9 @@ enum {
     CONTENT_LINK_FORMAT = 40,
 };
 
-/* An empty device with its bootstrap account. */
-static const char discovered[] = "</>;lwm2m=1.1,</0/0>,</1>,</3/0>,</5/0>";
+/* A device that comes back: it has its bootstrap account and an old one, which has to go first. */
+static const char discovered[] =
+    "</>;lwm2m=1.1,</0/0>,</0/1>;ssid=101,</1/0>;ssid=101,</3/0>,</5/0>";
 
 struct load;
 
