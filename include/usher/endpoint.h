@@ -140,6 +140,9 @@ void endpoint_cancel(struct endpoint *endpoint, struct association_ref ref);
 void endpoint_arm(struct endpoint *endpoint, struct association_ref ref, uint64_t at_ms);
 /* Answers the newest request. Piggybacked when its ACK is still due, else as a CON of its own. */
 bool endpoint_respond(struct endpoint *endpoint, struct association_ref ref, uint8_t code);
+/* Inside ops.request: answers a request that is none of a bootstrap, as if it had not come. The one
+ * before stays the newest, an open request of ours goes on, and no `responded` follows. */
+bool endpoint_refuse(struct endpoint *endpoint, struct association_ref ref, uint8_t code);
 /* Leaves the newest request without an answer. */
 void endpoint_ignore(struct endpoint *endpoint, struct association_ref ref);
 /* close_notify unless `quiet`, then gone; no callback. */

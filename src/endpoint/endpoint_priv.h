@@ -101,6 +101,8 @@ struct association {
     struct seen_request seen[SEEN_REQUESTS_MAX];
     unsigned newest_seen; /* the one that endpoint_respond answers */
     unsigned last_seen;
+    unsigned previous_seen; /* newest_seen and ack_at before the request at hand, for a refusal */
+    uint64_t previous_ack_at;
     bool has_last_answer;
     uint16_t last_answer_id; /* of a separate answer, to acknowledge its repeats */
     struct exchange *exchange;

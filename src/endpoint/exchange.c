@@ -452,6 +452,8 @@ static void receive_request(struct association *association, const struct coap_m
         answer_at_once(association, seen, COAP_BAD_OPTION);
         return;
     }
+    association->previous_seen = association->newest_seen;
+    association->previous_ack_at = association->ack_at;
     association->newest_seen = association->last_seen;
     if (!association->asked) {
         association->asked = true;
@@ -520,6 +522,21 @@ bool endpoint_respond(struct endpoint *endpoint, struct association_ref ref, uin
     endpoint_enter(endpoint);
     endpoint->ops.responded(endpoint->ops.context, ref);
     endpoint_leave(endpoint);
+    return true;
+}
+
+bool endpoint_refuse(struct endpoint *endpoint, struct association_ref ref, uint8_t code)
+{
+    struct association *association = peers_by_ref(endpoint, ref);
+
+    if (association == NULL || association->state != ASSOCIATION_OPEN)
+        return false;
+    struct seen_request *seen = &association->seen[association->newest_seen];
+    if (seen->state != SEEN_OPEN)
+        return false;
+    association->newest_seen = association->previous_seen;
+    association->ack_at = association->previous_ack_at;
+    answer_at_once(association, seen, code);
     return true;
 }
 

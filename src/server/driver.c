@@ -205,7 +205,9 @@ static void device_found(void *context, enum err_code result, const struct store
     struct call *call = context;
     struct bootstrap *bootstrap = call->bootstrap;
     bool commit = call->commit;
-    bool current = call->epoch == bootstrap->epoch;
+    /* A late answer must not claim the endpoint for a session that has ended: that would supersede
+     * a newer one (I2). */
+    bool current = call->epoch == bootstrap->epoch && !session_over(bootstrap->session);
 
     free(call);
     if (current && result == ERR_OK && !keep_keys(bootstrap, device))
@@ -232,6 +234,7 @@ static void perform_resolve(struct bootstrap *bootstrap)
 
     endpoint_cancel(driver->endpoint, bootstrap->ref);
     bootstrap->epoch++;
+    set_finished(bootstrap, false); /* here, as an abandoned attempt may just have been recorded */
     struct call *call = call_new(bootstrap, false);
     if (call == NULL) {
         struct session_event event = {.kind = SESSION_RESOLVED, .result = ERR_NO_MEMORY};
@@ -643,22 +646,22 @@ static void on_request(void *context, struct association_ref ref,
     struct bootstrap *bootstrap = endpoint_user(driver->endpoint, ref);
 
     if (!coap_path_is(message, "/bs")) {
-        endpoint_respond(driver->endpoint, ref, COAP_NOT_FOUND);
+        endpoint_refuse(driver->endpoint, ref, COAP_NOT_FOUND);
         return;
     }
     if (message->code != COAP_METHOD_POST) {
-        endpoint_respond(driver->endpoint, ref, COAP_METHOD_NOT_ALLOWED);
+        endpoint_refuse(driver->endpoint, ref, COAP_METHOD_NOT_ALLOWED);
         return;
     }
     if (bootstrap == NULL) {
         bootstrap = bootstrap_new(driver, ref);
         endpoint_set_user(driver->endpoint, ref, bootstrap);
     }
-    if (bootstrap == NULL || driver->draining) {
+    /* While draining, what runs may go on, also when the device asks again. */
+    if (bootstrap == NULL || (driver->draining && bootstrap->finished)) {
         endpoint_ignore(driver->endpoint, ref);
         return;
     }
-    set_finished(bootstrap, false);
     struct session_event event = {
         .kind = SESSION_REQUEST,
         .endpoint = query_value(message, "ep"),

@@ -66,6 +66,7 @@ struct world {
     unsigned trace_count;
     enum resolve_mode resolve_mode;
     bool respond_at_once;
+    bool refuse_next;           /* with 4.04, by endpoint_refuse */
     struct association_ref ref; /* of the latest event */
     unsigned resolves, established, requests, responded, answers, no_answers, closed, rejected,
         timers;
@@ -162,7 +163,9 @@ static inline void on_request(void *context, struct association_ref ref,
 
     world->requests++;
     world->ref = ref;
-    if (world->respond_at_once)
+    if (world->refuse_next)
+        assert_true(endpoint_refuse(world->endpoint, ref, COAP_NOT_FOUND));
+    else if (world->respond_at_once)
         assert_true(endpoint_respond(world->endpoint, ref, COAP_CHANGED));
 }
 

@@ -155,6 +155,45 @@ static void test_unknown_critical_option(void **state)
     world_free(world);
 }
 
+/* A request that is none of a bootstrap disturbs neither the one before nor our own. */
+static void test_refused_request(void **state)
+{
+    struct world *world = world_new(NULL);
+    struct device *device = device_join(world, 0);
+    struct endpoint_request request = request_for(COAP_METHOD_DELETE);
+
+    world->respond_at_once = false;
+    device_ask(device, 7, 9);
+    world_run(world, 50);
+    world->refuse_next = true;
+    device_ask(device, 8, 10);
+    world_run(world, 50);
+    assert_int_equal(take(device).code, COAP_NOT_FOUND);
+    assert_int_equal(world->responded, 0);
+    world_run(world, 800); /* the one before still gets its empty ACK in time */
+    struct coap_message ack = take(device);
+    assert_int_equal(ack.code, 0);
+    assert_int_equal(ack.id, 7);
+    assert_true(endpoint_respond(world->endpoint, world->ref, COAP_CHANGED));
+    world_run(world, 50);
+    struct coap_message answer = take(device);
+    assert_int_equal(answer.code, COAP_CHANGED);
+    assert_int_equal(answer.token[0], 9);
+    send_empty(device, COAP_ACK, answer.id);
+    world_run(world, 50);
+    assert_int_equal(world->responded, 1);
+
+    ask_device(world, &request);
+    struct coap_message ours = take(device);
+    device_ask(device, 9, 11);
+    world_run(world, 50);
+    assert_int_equal(take(device).code, COAP_NOT_FOUND);
+    struct coap_message done = answer_to(&ours, COAP_DELETED);
+    reply(world, device, &done);
+    assert_int_equal(world->answers, 1);
+    world_free(world);
+}
+
 static void test_ping_and_garbage(void **state)
 {
     struct world *world = world_new(NULL);
@@ -540,6 +579,7 @@ int main(void)
         cmocka_unit_test(test_separate_answer_never_acknowledged),
         cmocka_unit_test(test_ignored_request),
         cmocka_unit_test(test_unknown_critical_option),
+        cmocka_unit_test(test_refused_request),
         cmocka_unit_test(test_ping_and_garbage),
         cmocka_unit_test(test_repeats),
         cmocka_unit_test(test_deadline),
