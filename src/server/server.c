@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,7 @@ struct server {
     struct endpoint_listener endpoint_listeners[CONFIG_LISTENERS_MAX];
     struct worker *workers[CONFIG_WORKERS_MAX];
     size_t worker_count;
+    atomic_bool draining;
 };
 
 const char *server_version(void)
@@ -123,6 +125,10 @@ static size_t check_ready(void *context, struct http_check *checks, size_t cap)
     }
     count++;
     checks[count] = (struct http_check){.name = "listeners", .ok = true};
+    if (atomic_load(&server->draining)) { /* newcomers are turned away (I9) */
+        checks[count].ok = false;
+        snprintf(checks[count].reason, sizeof checks[count].reason, "the server is stopping");
+    }
     for (size_t i = 0; i < server->worker_count; i++)
         if (!worker_alive(server->workers[i])) {
             checks[count].ok = false;
@@ -376,6 +382,7 @@ static void drain(struct server *server, const sigset_t *signals)
     struct timespec pause = {.tv_nsec = DRAIN_STEP_MS * 1000000L};
 
     log_event(LOG_INFO, "server.draining", LOG_NUMBER("sessions", (int64_t)running(server)));
+    atomic_store(&server->draining, true);
     post_all(server, WORKER_DRAIN);
     do {
         int again = sigtimedwait(signals, NULL, &pause);

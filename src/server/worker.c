@@ -201,12 +201,15 @@ static void one_round(struct worker *worker)
 
     for (int i = 0; i < count; i++) {
         uint32_t tag = events[i].data.u32;
-        if (tag == TAG_LANE)
+        if (tag == TAG_LANE) {
+            /* What an answer of the store sends is timed from now, not from the last datagram. */
+            endpoint_expire(driver_endpoint(worker->driver), clock_monotonic_ms());
             store_lane_poll(worker->lane);
-        else if (tag == TAG_MAILBOX)
+        } else if (tag == TAG_MAILBOX) {
             read_mailbox(worker);
-        else
+        } else {
             read_socket(worker, tag);
+        }
     }
     endpoint_expire(driver_endpoint(worker->driver), clock_monotonic_ms());
     udp_flush(worker->udp);
