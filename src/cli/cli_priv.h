@@ -93,10 +93,10 @@ struct cli_server {
 };
 
 #define CLI_JSON_OPTION(target)                                                                    \
-    {                                                                                              \
-        .name = "json", .kind = CLI_FLAG, .value = (target),                                       \
-        .help = "print JSON instead of text for people"                                            \
-    }
+    {.name = "json",                                                                               \
+     .kind = CLI_FLAG,                                                                             \
+     .value = (target),                                                                            \
+     .help = "print JSON instead of text for people"}
 #define CLI_SERVER_OPTIONS(server)                                                                 \
     CLI_JSON_OPTION(&(server)->json),                                                              \
         {.name = "socket",                                                                         \
@@ -105,11 +105,12 @@ struct cli_server {
          .argument = "PATH",                                                                       \
          .help = "UNIX socket of usherd (default: $USHER_SOCKET, else the one in ./usher.yaml, "   \
                  "else /run/usher/usher.sock)"},                                                   \
-    {                                                                                              \
-        .name = "url", .kind = CLI_TEXT, .value = &(server)->url, .argument = "URL",               \
-        .help = "read from usherd over TCP instead, such as http://127.0.0.1:8080 "                \
-                "(default: $USHER_URL)"                                                            \
-    }
+        {.name = "url",                                                                            \
+         .kind = CLI_TEXT,                                                                         \
+         .value = &(server)->url,                                                                  \
+         .argument = "URL",                                                                        \
+         .help = "read from usherd over TCP instead, such as http://127.0.0.1:8080 "               \
+                 "(default: $USHER_URL)"}
 
 /* False after a message on stderr, with *exit_code set. */
 bool cli_connect(struct cli_server *server, int *exit_code);
@@ -128,6 +129,10 @@ enum { CLI_PATH_MAX = 1024 };
 /* Path of a device: "/v1/devices/" and the endpoint, percent-encoded, and `tail` ("/history" or
  * ""). False after a message when it is too long. */
 bool cli_device_path(const char *endpoint, const char *tail, char *out, size_t size);
+
+/* A key as hexadecimal text from a file (a leading '@' is allowed), or from standard input ("-").
+ * NULL: err names the file and what is wrong with it. */
+json_t *cli_read_key(const char *name, struct err *err);
 
 /* ---- output: data on stdout, messages on stderr ---- */
 

@@ -20,6 +20,16 @@ struct command {
 static int cmd_help(int argc, char **argv);
 
 static const struct command commands[] = {
+    {"enroll", cmd_enroll, "make a device known"},
+    {"show", cmd_show, "show one device and its last bootstrap"},
+    {"list", cmd_list, "list devices by class, state or cause"},
+    {"history", cmd_history, "list the bootstraps of one device"},
+    {"wait", cmd_wait, "wait until devices are bootstrapped"},
+    {"block", cmd_block, "turn a device away"},
+    {"unblock", cmd_unblock, "let it in again"},
+    {"remove", cmd_remove, "forget a device and its keys"},
+    {"rejects", cmd_rejects, "list who was turned away, and why"},
+    {"status", cmd_status, "show how the server is"},
     {"check", cmd_check, "say what is wrong with profiles"},
     {"plan", cmd_plan, "show what a device would receive"},
     {"version", cmd_version, "print the version of this program"},

@@ -1,0 +1,246 @@
+/* usher show, history, remove, block, unblock: one device. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli_priv.h"
+
+#include <string.h>
+
+/* What these commands share: one endpoint, the server's options, one request. */
+struct device_command {
+    const char *synopsis, *summary, *examples;
+    const char *method, *tail;
+    void (*print)(const char *endpoint, const json_t *answer);
+};
+
+static const char *text_of(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text == NULL ? "" : text;
+}
+
+static void put_line(const char *title, const char *text)
+{
+    if (text[0] == '\0')
+        return;
+    printf("%-16s ", title);
+    cli_put_text(stdout, text);
+    putchar('\n');
+}
+
+static void put_number(const char *title, const json_t *value, const char *unit)
+{
+    if (json_is_integer(value))
+        printf("%-16s %lld%s\n", title, (long long)json_integer_value(value), unit);
+}
+
+static void put_steps(const json_t *outcome)
+{
+    static const char *const titles[] = {"operation", "path", "answer", "ms", "sent"};
+    const json_t *steps = json_object_get(outcome, "steps");
+    struct cli_table *table;
+    size_t index;
+    json_t *step;
+
+    if (json_array_size(steps) == 0)
+        return;
+    table = cli_memory(cli_table_new(5, titles));
+    json_array_foreach(steps, index, step)
+    {
+        char duration[24], attempts[24];
+        snprintf(duration, sizeof duration, "%lld",
+                 (long long)json_integer_value(json_object_get(step, "duration_ms")));
+        snprintf(attempts, sizeof attempts, "%lldx",
+                 (long long)json_integer_value(json_object_get(step, "attempts")));
+        const char *cells[] = {text_of(step, "operation"), text_of(step, "path"),
+                               text_of(step, "code"), duration, attempts};
+        cli_table_row(table, cells, CLI_PLAIN);
+    }
+    putchar('\n');
+    cli_table_print(table, stdout);
+    cli_table_free(table);
+}
+
+static void put_warnings(const json_t *outcome)
+{
+    size_t index;
+    json_t *warning;
+
+    json_array_foreach(json_object_get(outcome, "warnings"), index, warning)
+        put_line("warning", json_is_string(warning) ? json_string_value(warning) : "");
+}
+
+static void print_device(const char *endpoint, const json_t *answer)
+{
+    const json_t *device = json_object_get(answer, "device");
+    const char *name, *cause;
+    json_t *value;
+
+    if (device == NULL)
+        device = answer;
+    const json_t *outcome = json_object_get(device, "last_outcome");
+    put_line("endpoint", text_of(device, "endpoint"));
+    put_line("class", text_of(device, "class"));
+    put_line("identity", text_of(device, "identity"));
+    const char *state = text_of(device, "state");
+    printf("%-16s %s%s%s\n", "state", cli_colour(cli_state_colour(state)), state,
+           cli_colour(CLI_PLAIN));
+    cause = text_of(device, "cause");
+    if (strcmp(cause, "none") != 0)
+        put_line("cause", cause);
+    put_line("", text_of(device, "cause_text"));
+    put_line("detail", text_of(outcome, "detail"));
+    put_number("bootstraps", json_object_get(device, "bootstraps"), "");
+    put_line("last bootstrap", text_of(device, "last_bootstrap"));
+    put_number("duration", json_object_get(device, "duration_ms"), " ms");
+    put_line("from", text_of(outcome, "source"));
+    put_line("enrolled", text_of(device, "created"));
+    json_object_foreach(json_object_get(device, "tags"), name, value)
+    {
+        char title[80];
+        snprintf(title, sizeof title, "tag %s", name);
+        put_line(title, json_is_string(value) ? json_string_value(value) : "");
+    }
+    put_warnings(outcome);
+    put_steps(outcome);
+}
+
+static void print_history(const char *endpoint, const json_t *answer)
+{
+    static const char *const titles[] = {"time", "state", "cause", "ms", "from", "detail"};
+    const json_t *outcomes = json_object_get(answer, "outcomes");
+    struct cli_table *table;
+    size_t index;
+    json_t *outcome;
+
+    if (json_array_size(outcomes) == 0) {
+        puts("no bootstrap has been recorded");
+        return;
+    }
+    table = cli_memory(cli_table_new(6, titles));
+    json_array_foreach(outcomes, index, outcome)
+    {
+        char duration[24];
+        snprintf(duration, sizeof duration, "%lld",
+                 (long long)json_integer_value(json_object_get(outcome, "duration_ms")));
+        const char *state = text_of(outcome, "state");
+        const char *cells[] = {text_of(outcome, "started"), state,
+                               text_of(outcome, "cause"),   duration,
+                               text_of(outcome, "source"),  text_of(outcome, "detail")};
+        cli_table_row(table, cells, cli_state_colour(state));
+    }
+    cli_table_print(table, stdout);
+    cli_table_free(table);
+}
+
+static void print_change(const char *endpoint, const json_t *answer)
+{
+    const char *change = text_of(answer, "change");
+
+    cli_put_text(stdout, endpoint);
+    printf(": %s\n", change[0] == '\0' ? "done" : change);
+}
+
+static int run(const struct device_command *command, int argc, char **argv)
+{
+    struct cli_server server = {0};
+    const struct cli_option options[] = {CLI_SERVER_OPTIONS(&server)};
+    const struct cli_usage usage = {
+        .synopsis = command->synopsis,
+        .summary = command->summary,
+        .examples = command->examples,
+        .options = options,
+        .option_count = sizeof options / sizeof options[0],
+        .operands_least = 1,
+        .operands_most = 1,
+    };
+    char path[CLI_PATH_MAX];
+    json_t *answer = NULL;
+    size_t operands = 0;
+    int code = CLI_OK;
+
+    if (!cli_parse(&usage, argc, argv, &operands, &code))
+        return code;
+    if (!cli_device_path(argv[1], command->tail, path, sizeof path))
+        return CLI_INVALID;
+    if (!cli_connect(&server, &code))
+        return code;
+    code = cli_call(&server, command->method, path, NULL, &answer);
+    if (code == CLI_OK && server.json && answer != NULL)
+        code = cli_print_json(answer);
+    else if (code == CLI_OK)
+        command->print(argv[1], answer);
+    json_decref(answer);
+    cli_disconnect(&server);
+    return cli_finish(code);
+}
+
+int cmd_show(int argc, char **argv)
+{
+    static const struct device_command command = {
+        .synopsis = "show ENDPOINT [--json]",
+        .summary = "Shows one device: its state, and how its last bootstrap went, step by step.",
+        .examples = "  usher show urn:dev:os:0042-lamp7\n",
+        .method = "GET",
+        .tail = "",
+        .print = print_device,
+    };
+
+    return run(&command, argc, argv);
+}
+
+int cmd_history(int argc, char **argv)
+{
+    static const struct device_command command = {
+        .synopsis = "history ENDPOINT [--json]",
+        .summary = "Lists the bootstraps of one device, newest first.",
+        .examples = "  usher history urn:dev:os:0042-lamp7\n",
+        .method = "GET",
+        .tail = "/history",
+        .print = print_history,
+    };
+
+    return run(&command, argc, argv);
+}
+
+int cmd_remove(int argc, char **argv)
+{
+    static const struct device_command command = {
+        .synopsis = "remove ENDPOINT [--json]",
+        .summary = "Forgets a device with its keys. A bootstrap of it that runs is ended.",
+        .examples = "  usher remove urn:dev:os:0042-lamp7\n",
+        .method = "DELETE",
+        .tail = "",
+        .print = print_change,
+    };
+
+    return run(&command, argc, argv);
+}
+
+int cmd_block(int argc, char **argv)
+{
+    static const struct device_command command = {
+        .synopsis = "block ENDPOINT [--json]",
+        .summary =
+            "Turns a device away until it is unblocked; from outside it looks like a wrong key.",
+        .examples = "  usher block urn:dev:os:0042-lamp7\n",
+        .method = "POST",
+        .tail = "/block",
+        .print = print_change,
+    };
+
+    return run(&command, argc, argv);
+}
+
+int cmd_unblock(int argc, char **argv)
+{
+    static const struct device_command command = {
+        .synopsis = "unblock ENDPOINT [--json]",
+        .summary = "Lets a blocked device in again.",
+        .examples = "  usher unblock urn:dev:os:0042-lamp7\n",
+        .method = "POST",
+        .tail = "/unblock",
+        .print = print_change,
+    };
+
+    return run(&command, argc, argv);
+}

@@ -1,0 +1,211 @@
+/* usher enroll: makes a device known. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct enrolment {
+    struct cli_server server;
+    const char *class_name, *identity, *key;
+    bool key_stdin, generate, replace;
+    struct cli_list server_keys, tags;
+};
+
+/* "NAME=VALUE" */
+static int add_tags(const struct cli_list *list, json_t *body)
+{
+    json_t *tags = cli_memory(json_object());
+
+    json_object_set_new(body, "tags", tags);
+    for (size_t i = 0; i < list->count; i++) {
+        const char *equals = strchr(list->items[i], '=');
+        if (equals == NULL || equals == list->items[i]) {
+            cli_say("--tag %s: write NAME=VALUE", list->items[i]);
+            return CLI_USAGE;
+        }
+        char *name = cli_memory(strndup(list->items[i], (size_t)(equals - list->items[i])));
+        json_t *value = json_string(equals + 1);
+        if (value == NULL) {
+            cli_say("--tag %s: the value is not UTF-8", name);
+            free(name);
+            return CLI_INVALID;
+        }
+        json_object_set_new(tags, name, value);
+        free(name);
+    }
+    return CLI_OK;
+}
+
+/* "SSID=IDENTITY,@FILE"; without an identity the endpoint is it. */
+static int add_server_key(const char *text, const char *endpoint, json_t *list)
+{
+    struct err err = {0};
+    char *rest;
+    long ssid = strtol(text, &rest, 10);
+    const char *file = strrchr(text, ',');
+
+    if (rest == text || *rest != '=' || ssid < 1 || ssid > 65534) {
+        cli_say("--server-key %s: write SSID=IDENTITY,@FILE or SSID=@FILE", text);
+        return CLI_USAGE;
+    }
+    const char *identity = rest + 1;
+    json_t *name =
+        file == NULL ? json_string(endpoint) : json_stringn(identity, (size_t)(file - identity));
+    json_t *key = cli_read_key(file == NULL ? identity : file + 1, &err);
+    if (key == NULL || name == NULL) {
+        json_decref(key);
+        json_decref(name);
+        return key == NULL ? cli_fail(&err) : CLI_INVALID;
+    }
+    json_t *entry =
+        cli_memory(json_pack("{s:i, s:o, s:o}", "ssid", (int)ssid, "identity", name, "key", key));
+    json_array_append_new(list, entry);
+    return CLI_OK;
+}
+
+static int make_body(const struct enrolment *enrolment, const char *endpoint, json_t *body)
+{
+    struct err err = {0};
+    int code = CLI_OK;
+    int sources = (enrolment->key != NULL) + enrolment->key_stdin + enrolment->generate;
+
+    if (sources > 1) {
+        cli_say("give one of --key, --key-stdin and --generate");
+        return CLI_USAGE;
+    }
+    if (enrolment->class_name != NULL)
+        json_object_set_new(body, "class", cli_memory(json_string(enrolment->class_name)));
+    if (enrolment->identity != NULL)
+        json_object_set_new(body, "identity", cli_memory(json_string(enrolment->identity)));
+    if (enrolment->generate)
+        json_object_set_new(body, "generate", json_true());
+    if (enrolment->key != NULL || enrolment->key_stdin) {
+        json_t *key = cli_read_key(enrolment->key_stdin ? "-" : enrolment->key, &err);
+        if (key == NULL)
+            return cli_fail(&err);
+        json_object_set_new(body, "key", key);
+    }
+    if (enrolment->tags.count > 0)
+        code = add_tags(&enrolment->tags, body);
+    if (code == CLI_OK && enrolment->server_keys.count > 0) {
+        json_t *list = cli_memory(json_array());
+        json_object_set_new(body, "server_credentials", list);
+        for (size_t i = 0; code == CLI_OK && i < enrolment->server_keys.count; i++)
+            code = add_server_key(enrolment->server_keys.items[i], endpoint, list);
+    }
+    return code;
+}
+
+/* The key that the server made is shown by this call and by no later one. */
+static int print_answer(const struct enrolment *enrolment, const char *endpoint,
+                        const json_t *answer)
+{
+    const char *change = json_string_value(json_object_get(answer, "change"));
+    const char *key = json_string_value(json_object_get(answer, "key"));
+
+    if (enrolment->server.json)
+        return cli_print_json(answer);
+    cli_put_text(stdout, endpoint);
+    printf(": %s\n", change == NULL ? "done" : change);
+    if (key != NULL)
+        printf("key: %s\nThis key is shown once. Put it into the device now.\n", key);
+    return CLI_OK;
+}
+
+static int enroll(struct enrolment *enrolment, const char *endpoint, json_t *body)
+{
+    char path[CLI_PATH_MAX];
+    json_t *answer = NULL;
+    int code = CLI_OK;
+
+    if (!cli_device_path(endpoint, enrolment->replace ? "?replace=true" : "", path, sizeof path))
+        return CLI_INVALID;
+    if (!cli_connect(&enrolment->server, &code))
+        return code;
+    code = cli_call(&enrolment->server, "PUT", path, body, &answer);
+    if (code == CLI_OK)
+        code = print_answer(enrolment, endpoint, answer);
+    json_decref(answer);
+    cli_disconnect(&enrolment->server);
+    return code;
+}
+
+int cmd_enroll(int argc, char **argv)
+{
+    struct enrolment enrolment = {0};
+    const struct cli_option options[] = {
+        {.name = "class",
+         .letter = 'c',
+         .kind = CLI_TEXT,
+         .value = &enrolment.class_name,
+         .argument = "CLASS",
+         .help = "the profile that the device follows"},
+        {.name = "identity",
+         .letter = 'i',
+         .kind = CLI_TEXT,
+         .value = &enrolment.identity,
+         .argument = "TEXT",
+         .help = "PSK identity (default: the endpoint)"},
+        {.name = "key",
+         .letter = 'k',
+         .kind = CLI_TEXT,
+         .value = &enrolment.key,
+         .argument = "@FILE",
+         .help = "file with the bootstrap key in hexadecimal; @- is standard input"},
+        {.name = "key-file",
+         .kind = CLI_TEXT,
+         .value = &enrolment.key,
+         .argument = "FILE",
+         .help = "the same"},
+        {.name = "key-stdin",
+         .kind = CLI_FLAG,
+         .value = &enrolment.key_stdin,
+         .help = "read the key from standard input"},
+        {.name = "generate",
+         .letter = 'g',
+         .kind = CLI_FLAG,
+         .value = &enrolment.generate,
+         .help = "let the server make the key; it is shown once"},
+        {.name = "server-key",
+         .kind = CLI_LIST,
+         .value = &enrolment.server_keys,
+         .argument = "SSID=IDENTITY,@FILE",
+         .help = "PSK for a server with `credential: enrolled`; may be repeated"},
+        {.name = "tag",
+         .letter = 't',
+         .kind = CLI_LIST,
+         .value = &enrolment.tags,
+         .argument = "NAME=VALUE",
+         .help = "for ${tags.NAME} in profiles; may be repeated"},
+        {.name = "replace",
+         .kind = CLI_FLAG,
+         .value = &enrolment.replace,
+         .help = "change a device that is enrolled with other data"},
+        CLI_SERVER_OPTIONS(&enrolment.server),
+    };
+    const struct cli_usage usage = {
+        .synopsis =
+            "enroll ENDPOINT --class CLASS (--key @FILE | --key-stdin | --generate) [OPTION..]",
+        .summary = "Makes a device known. The same command twice changes nothing.",
+        .examples = "  usher enroll urn:dev:os:0042-lamp7 --class street-light --key @lamp7.key\n"
+                    "  usher enroll urn:dev:os:0042-lamp8 --class street-light --generate\n"
+                    "  usher enroll meter-1 --class water-meter --key @m1.key --server-key "
+                    "301=meter-1,@m1.301\n",
+        .options = options,
+        .option_count = sizeof options / sizeof options[0],
+        .operands_least = 1,
+        .operands_most = 1,
+    };
+    size_t operands = 0;
+    int code = CLI_OK;
+
+    if (!cli_parse(&usage, argc, argv, &operands, &code))
+        return code;
+    json_t *body = cli_memory(json_object());
+    code = make_body(&enrolment, argv[1], body);
+    if (code == CLI_OK)
+        code = enroll(&enrolment, argv[1], body);
+    json_decref(body);
+    return cli_finish(code);
+}

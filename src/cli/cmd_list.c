@@ -1,0 +1,312 @@
+/* usher list, rejects, status: many devices, who was turned away, the server itself. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *text_of(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text == NULL ? "" : text;
+}
+
+static long long number_of(const json_t *object, const char *name)
+{
+    return (long long)json_integer_value(json_object_get(object, name));
+}
+
+/* ---- list ---- */
+
+struct listing {
+    struct cli_server server;
+    const char *class_name, *state, *cause, *prefix;
+    int64_t limit;
+    bool all;
+};
+
+static void put_filter(struct buf *path, const char *name, const char *value)
+{
+    if (value == NULL)
+        return;
+    buf_printf(path, "&%s=", name);
+    client_put_escaped(path, value);
+}
+
+static int fetch_page(struct listing *listing, const char *cursor, json_t **page)
+{
+    struct buf path;
+    buf_init(&path, 4096);
+    long long limit = listing->all ? 1000 : (long long)listing->limit;
+    buf_printf(&path, "/v1/devices?limit=%lld", limit);
+    put_filter(&path, "class", listing->class_name);
+    put_filter(&path, "state", listing->state);
+    put_filter(&path, "cause", listing->cause);
+    put_filter(&path, "prefix", listing->prefix);
+    put_filter(&path, "cursor", cursor);
+    const char *text = buf_text(&path);
+    int code = CLI_INVALID;
+    if (text == NULL)
+        cli_say("the filters are too long");
+    else
+        code = cli_call(&listing->server, "GET", text, NULL, page);
+    buf_clear(&path);
+    return code;
+}
+
+static void add_rows(struct cli_table *table, const json_t *devices)
+{
+    size_t index;
+    json_t *device;
+
+    json_array_foreach(devices, index, device)
+    {
+        char duration[24] = "";
+        if (json_is_integer(json_object_get(device, "duration_ms")))
+            snprintf(duration, sizeof duration, "%lld", number_of(device, "duration_ms"));
+        const char *state = text_of(device, "state");
+        const char *cause = text_of(device, "cause");
+        const char *cells[] = {text_of(device, "endpoint"),
+                               text_of(device, "class"),
+                               state,
+                               strcmp(cause, "none") == 0 ? "" : cause,
+                               text_of(device, "last_bootstrap"),
+                               duration};
+        cli_table_row(table, cells, cli_state_colour(state));
+    }
+}
+
+static int collect(struct listing *listing, json_t *devices, char **next)
+{
+    int code;
+
+    do {
+        json_t *page = NULL;
+        code = fetch_page(listing, *next, &page);
+        if (code != CLI_OK)
+            return code;
+        json_array_extend(devices, json_object_get(page, "devices"));
+        const char *cursor = json_string_value(json_object_get(page, "next"));
+        free(*next);
+        *next = cursor == NULL ? NULL : cli_memory(strdup(cursor));
+        json_decref(page);
+    } while (listing->all && *next != NULL);
+    return CLI_OK;
+}
+
+static int print_list(const struct listing *listing, json_t *devices, const char *next)
+{
+    static const char *const titles[] = {"endpoint", "class",          "state",
+                                         "cause",    "last bootstrap", "ms"};
+
+    if (listing->server.json) {
+        json_t *document = cli_memory(json_pack("{s:O, s:s?}", "devices", devices, "next", next));
+        int code = cli_print_json(document);
+        json_decref(document);
+        return code;
+    }
+    if (json_array_size(devices) == 0) {
+        puts("no device matches");
+        return CLI_OK;
+    }
+    struct cli_table *table = cli_memory(cli_table_new(6, titles));
+    add_rows(table, devices);
+    cli_table_print(table, stdout);
+    cli_table_free(table);
+    if (next != NULL)
+        cli_say("there are more: use --all, or --limit N");
+    return CLI_OK;
+}
+
+int cmd_list(int argc, char **argv)
+{
+    struct listing listing = {.limit = 100};
+    const struct cli_option options[] = {
+        {.name = "class",
+         .letter = 'c',
+         .kind = CLI_TEXT,
+         .value = &listing.class_name,
+         .argument = "CLASS",
+         .help = "only devices of this class"},
+        {.name = "state",
+         .letter = 's',
+         .kind = CLI_TEXT,
+         .value = &listing.state,
+         .argument = "STATE",
+         .help = "only this state, such as new, bootstrapped or failed"},
+        {.name = "cause",
+         .kind = CLI_TEXT,
+         .value = &listing.cause,
+         .argument = "CAUSE",
+         .help = "only failures of this cause, such as timeout"},
+        {.name = "prefix",
+         .letter = 'p',
+         .kind = CLI_TEXT,
+         .value = &listing.prefix,
+         .argument = "TEXT",
+         .help = "only endpoints that begin so"},
+        {.name = "limit",
+         .letter = 'n',
+         .kind = CLI_NUMBER,
+         .value = &listing.limit,
+         .argument = "N",
+         .help = "at most so many (default: 100)",
+         .least = 1,
+         .most = 1000},
+        {.name = "all",
+         .letter = 'a',
+         .kind = CLI_FLAG,
+         .value = &listing.all,
+         .help = "all of them"},
+        CLI_SERVER_OPTIONS(&listing.server),
+    };
+    const struct cli_usage usage = {
+        .synopsis = "list [OPTION..]",
+        .summary = "Lists devices in order of endpoint.",
+        .examples = "  usher list --state failed\n  usher list --class street-light --all --json\n",
+        .options = options,
+        .option_count = sizeof options / sizeof options[0],
+    };
+    size_t operands = 0;
+    int code = CLI_OK;
+    char *next = NULL;
+
+    if (!cli_parse(&usage, argc, argv, &operands, &code))
+        return code;
+    if (!cli_connect(&listing.server, &code))
+        return code;
+    json_t *devices = cli_memory(json_array());
+    code = collect(&listing, devices, &next);
+    if (code == CLI_OK)
+        code = print_list(&listing, devices, next);
+    free(next);
+    json_decref(devices);
+    cli_disconnect(&listing.server);
+    return cli_finish(code);
+}
+
+/* ---- rejects and status ---- */
+
+struct view {
+    const char *synopsis, *summary, *examples, *path;
+    void (*print)(const json_t *answer);
+};
+
+static int run_view(const struct view *view, int argc, char **argv)
+{
+    struct cli_server server = {0};
+    const struct cli_option options[] = {CLI_SERVER_OPTIONS(&server)};
+    const struct cli_usage usage = {
+        .synopsis = view->synopsis,
+        .summary = view->summary,
+        .examples = view->examples,
+        .options = options,
+        .option_count = sizeof options / sizeof options[0],
+    };
+    json_t *answer = NULL;
+    size_t operands = 0;
+    int code = CLI_OK;
+
+    if (!cli_parse(&usage, argc, argv, &operands, &code))
+        return code;
+    if (!cli_connect(&server, &code))
+        return code;
+    code = cli_call(&server, "GET", view->path, NULL, &answer);
+    if (code == CLI_OK && server.json)
+        code = cli_print_json(answer);
+    else if (code == CLI_OK)
+        view->print(answer);
+    json_decref(answer);
+    cli_disconnect(&server);
+    return cli_finish(code);
+}
+
+static void print_rejects(const json_t *answer)
+{
+    static const char *const titles[] = {"identity", "from", "cause",
+                                         "times",    "last", "what to do"};
+    const json_t *rejects = json_object_get(answer, "rejects");
+    size_t index;
+    json_t *reject;
+
+    if (json_array_size(rejects) == 0) {
+        puts("nobody was turned away");
+        return;
+    }
+    struct cli_table *table = cli_memory(cli_table_new(6, titles));
+    json_array_foreach(rejects, index, reject)
+    {
+        char count[24];
+        snprintf(count, sizeof count, "%lld", number_of(reject, "count"));
+        const char *cells[] = {text_of(reject, "identity"), text_of(reject, "source"),
+                               text_of(reject, "cause"),    count,
+                               text_of(reject, "last"),     text_of(reject, "cause_text")};
+        cli_table_row(table, cells, CLI_WARN);
+    }
+    cli_table_print(table, stdout);
+    cli_table_free(table);
+}
+
+int cmd_rejects(int argc, char **argv)
+{
+    static const struct view view = {
+        .synopsis = "rejects [--json]",
+        .summary = "Who was turned away before a device was known: by identity, source and cause.",
+        .examples = "  usher rejects\n",
+        .path = "/v1/rejects",
+        .print = print_rejects,
+    };
+
+    return run_view(&view, argc, argv);
+}
+
+static void print_states(const char *title, json_t *states)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach(states, name, value)
+    {
+        if (json_integer_value(value) == 0)
+            continue;
+        printf("  %-22s %s%-14s%s %lld\n", title, cli_colour(cli_state_colour(name)), name,
+               cli_colour(CLI_PLAIN), (long long)json_integer_value(value));
+        title = "";
+    }
+}
+
+static void print_status(const json_t *answer)
+{
+    const json_t *devices = json_object_get(answer, "devices");
+    const json_t *store = json_object_get(answer, "store");
+    size_t index;
+    json_t *class_counts;
+
+    printf("usherd %s, up %lld s, store %s %s\n", text_of(answer, "version"),
+           number_of(answer, "uptime_seconds"), text_of(store, "backend"),
+           json_is_true(json_object_get(store, "healthy")) ? "healthy" : "NOT HEALTHY");
+    if (text_of(store, "reason")[0] != '\0')
+        printf("  %s\n", text_of(store, "reason"));
+    printf("%lld devices\n", number_of(devices, "total"));
+    json_array_foreach(json_object_get(devices, "by_class"), index, class_counts)
+    {
+        const char *name = text_of(class_counts, "class");
+        print_states(name[0] == '\0' ? "(by match)" : name,
+                     json_object_get(class_counts, "by_state"));
+    }
+    print_states("in progress", json_object_get(answer, "in_progress"));
+}
+
+int cmd_status(int argc, char **argv)
+{
+    static const struct view view = {
+        .synopsis = "status [--json]",
+        .summary = "The server now: devices by class and state, and whether the store is well.",
+        .examples = "  usher status\n  usher status --url http://127.0.0.1:8080 --json\n",
+        .path = "/v1/status",
+        .print = print_status,
+    };
+
+    return run_view(&view, argc, argv);
+}

@@ -1,0 +1,191 @@
+/* usher wait: until devices have been bootstrapped; for jigs, scanners and scripts. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli_priv.h"
+#include "usher/clock.h"
+
+#include <string.h>
+#include <time.h>
+
+enum { PAUSE_LEAST_MS = 100, PAUSE_MOST_MS = 1000, LINE_SIZE = 512 };
+
+enum verdict { VERDICT_OPEN, VERDICT_PASS, VERDICT_FAIL, VERDICT_ERROR };
+
+struct waiting {
+    struct cli_server server;
+    const char *state;
+    int64_t timeout_ms;
+    bool from_stdin;
+    size_t passed, failed, late;
+    int error; /* exit code of a request that failed */
+};
+
+/* "unconfirmed" and "failed" will not change by waiting, unless they are what is waited for. */
+static enum verdict judge(const struct waiting *waiting, const char *state)
+{
+    if (strcmp(state, waiting->state) == 0)
+        return VERDICT_PASS;
+    if (strcmp(state, "failed") == 0 || strcmp(state, "unconfirmed") == 0 ||
+        strcmp(state, "blocked") == 0)
+        return VERDICT_FAIL;
+    return VERDICT_OPEN;
+}
+
+static void report(struct waiting *waiting, const char *endpoint, const char *word,
+                   const json_t *device)
+{
+    const char *state = json_string_value(json_object_get(device, "state"));
+    const char *cause = json_string_value(json_object_get(device, "cause"));
+    bool pass = strcmp(word, "PASS") == 0;
+
+    if (waiting->server.json) {
+        json_t *line = cli_memory(json_pack("{s:s, s:s, s:s?, s:s?}", "endpoint", endpoint,
+                                            "result", word, "state", state, "cause", cause));
+        json_dumpf(line, stdout, JSON_COMPACT);
+        putchar('\n');
+        json_decref(line);
+    } else {
+        printf("%s%s%s ", cli_colour(pass ? CLI_GOOD : CLI_BAD), word, cli_colour(CLI_PLAIN));
+        cli_put_text(stdout, endpoint);
+        if (!pass && state != NULL)
+            printf(" %s%s%s", state, cause != NULL && strcmp(cause, "none") != 0 ? ": " : "",
+                   cause != NULL && strcmp(cause, "none") != 0 ? cause : "");
+        putchar('\n');
+    }
+    fflush(stdout);
+}
+
+static enum verdict look(struct waiting *waiting, const char *endpoint, bool last)
+{
+    char path[CLI_PATH_MAX];
+    json_t *answer = NULL;
+
+    if (!cli_device_path(endpoint, "", path, sizeof path)) {
+        waiting->error = CLI_INVALID;
+        return VERDICT_ERROR;
+    }
+    int code = cli_call(&waiting->server, "GET", path, NULL, &answer);
+    if (code != CLI_OK) {
+        waiting->error = code;
+        return VERDICT_ERROR;
+    }
+    const json_t *device = json_object_get(answer, "device");
+    if (device == NULL)
+        device = answer;
+    const char *state = json_string_value(json_object_get(device, "state"));
+    enum verdict verdict = state == NULL ? VERDICT_OPEN : judge(waiting, state);
+    if (verdict == VERDICT_PASS) {
+        waiting->passed++;
+        report(waiting, endpoint, "PASS", device);
+    } else if (verdict == VERDICT_FAIL) {
+        waiting->failed++;
+        report(waiting, endpoint, "FAIL", device);
+    } else if (last) {
+        waiting->late++;
+        report(waiting, endpoint, "TIMEOUT", device);
+    }
+    json_decref(answer);
+    return verdict;
+}
+
+static void pause_ms(uint64_t milliseconds)
+{
+    struct timespec pause = {.tv_sec = (time_t)(milliseconds / 1000),
+                             .tv_nsec = (long)(milliseconds % 1000) * 1000000};
+
+    nanosleep(&pause, NULL);
+}
+
+static void wait_for(struct waiting *waiting, char **endpoints, size_t count)
+{
+    uint64_t limit = clock_monotonic_ms() + (uint64_t)waiting->timeout_ms;
+    uint64_t pause = PAUSE_LEAST_MS;
+
+    while (count > 0) {
+        size_t open = 0;
+        bool last = clock_monotonic_ms() >= limit;
+        for (size_t i = 0; i < count; i++)
+            if (look(waiting, endpoints[i], last) == VERDICT_OPEN)
+                endpoints[open++] = endpoints[i];
+        count = open;
+        if (last || count == 0)
+            break;
+        pause_ms(pause);
+        pause = pause * 2 > PAUSE_MOST_MS ? PAUSE_MOST_MS : pause * 2;
+    }
+}
+
+/* One endpoint a line, each answered before the next is read: a scanner on a jig. */
+static void wait_for_lines(struct waiting *waiting)
+{
+    char line[LINE_SIZE];
+
+    while (fgets(line, sizeof line, stdin) != NULL) {
+        line[strcspn(line, "\r\n")] = '\0';
+        char *endpoint = line;
+        if (line[0] != '\0')
+            wait_for(waiting, &endpoint, 1);
+    }
+}
+
+static int exit_code_of(const struct waiting *waiting)
+{
+    if (waiting->error != CLI_OK)
+        return waiting->passed > 0 ? CLI_PARTLY : waiting->error;
+    if (waiting->late > 0)
+        return CLI_TIMEOUT;
+    return waiting->failed > 0 ? CLI_PARTLY : CLI_OK;
+}
+
+int cmd_wait(int argc, char **argv)
+{
+    struct waiting waiting = {.state = "bootstrapped", .timeout_ms = 60000};
+    const struct cli_option options[] = {
+        {.name = "state",
+         .letter = 's',
+         .kind = CLI_TEXT,
+         .value = &waiting.state,
+         .argument = "STATE",
+         .help = "the state to wait for (default: bootstrapped)"},
+        {.name = "timeout",
+         .letter = 't',
+         .kind = CLI_DURATION,
+         .value = &waiting.timeout_ms,
+         .argument = "TIME",
+         .help = "for all of them; with --stdin for each (default: 60s)",
+         .least = 0,
+         .most = INT64_C(86400000)},
+        {.name = "stdin",
+         .kind = CLI_FLAG,
+         .value = &waiting.from_stdin,
+         .help = "read one endpoint a line, and answer each"},
+        CLI_SERVER_OPTIONS(&waiting.server),
+    };
+    const struct cli_usage usage = {
+        .synopsis = "wait ENDPOINT.. [--state STATE] [--timeout TIME] [--stdin]",
+        .summary =
+            "Waits until devices are bootstrapped; prints PASS, FAIL or TIMEOUT for each as it\n"
+            "happens. Exit code 0: all passed; 5: some failed or are unconfirmed; 8: timed out.",
+        .examples = "  usher wait urn:dev:os:0042-lamp7 --timeout 30s && stamp PASS\n"
+                    "  scanner | usher wait --stdin\n",
+        .options = options,
+        .option_count = sizeof options / sizeof options[0],
+        .operands_most = SIZE_MAX,
+    };
+    size_t operands = 0;
+    int code = CLI_OK;
+
+    if (!cli_parse(&usage, argc, argv, &operands, &code))
+        return code;
+    if ((operands == 0) != waiting.from_stdin) {
+        cli_say("name the endpoints to wait for, or give --stdin; see 'usher wait --help'");
+        return CLI_USAGE;
+    }
+    if (!cli_connect(&waiting.server, &code))
+        return code;
+    if (waiting.from_stdin)
+        wait_for_lines(&waiting);
+    else
+        wait_for(&waiting, argv + 1, operands);
+    cli_disconnect(&waiting.server);
+    return cli_finish(exit_code_of(&waiting));
+}

@@ -1,0 +1,61 @@
+/* Keys for enrolment: from a file or standard input, never from the command line. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli_priv.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+
+enum { KEY_LEAST = 16, KEY_MOST = 64, TEXT_MAX = KEY_MOST * 2 + 64 };
+
+static FILE *open_key(const char *name, struct err *err)
+{
+    if (strcmp(name, "-") == 0)
+        return stdin;
+    FILE *file = fopen(name, "re");
+    if (file == NULL)
+        err_set(err, errno == EACCES ? ERR_DENIED : ERR_NOT_FOUND,
+                "cannot read the key file '%s' (%s)", name, strerror(errno));
+    return file;
+}
+
+static enum err_code check_hex(const char *name, const char *text, struct err *err)
+{
+    size_t len = strlen(text);
+    for (size_t i = 0; i < len; i++)
+        if (!isxdigit((unsigned char)text[i]))
+            return err_set(err, ERR_INVALID,
+                           "key file '%s': character %zu is not a hexadecimal digit", name, i + 1);
+    if (len % 2 != 0)
+        return err_set(err, ERR_INVALID, "key file '%s': an odd number of hexadecimal digits (%zu)",
+                       name, len);
+    if (len / 2 < KEY_LEAST || len / 2 > KEY_MOST)
+        return err_set(err, ERR_INVALID, "key file '%s': the key has %zu bytes; %d to %d are taken",
+                       name, len / 2, KEY_LEAST, KEY_MOST);
+    return ERR_OK;
+}
+
+json_t *cli_read_key(const char *name, struct err *err)
+{
+    char text[TEXT_MAX + 1];
+    json_t *key = NULL;
+
+    if (name[0] == '@')
+        name++;
+    FILE *file = open_key(name, err);
+    if (file == NULL)
+        return NULL;
+    size_t len = fread(text, 1, TEXT_MAX, file);
+    if (file != stdin)
+        fclose(file);
+    while (len > 0 && isspace((unsigned char)text[len - 1]))
+        len--;
+    text[len] = '\0';
+    if (strlen(text) != len)
+        err_set(err, ERR_INVALID, "key file '%s': holds a NUL; the key is written in hexadecimal",
+                name);
+    else if (check_hex(name, text, err) == ERR_OK)
+        key = cli_memory(json_string(text));
+    bytes_wipe(text, sizeof text);
+    return key;
+}
