@@ -283,6 +283,19 @@ class FuncTest(unittest.TestCase):
         self.assertEqual(report["state"], "bootstrapped", report)
         return report
 
+    def fleet(self, server, names, concurrency, *options):
+        """Bootstraps of many enrolled devices: the exit code of usher-sim, and its report."""
+        table = self.folder / "fleet.csv"
+        table.touch(mode=0o600)
+        table.write_text("".join(
+            f"{name},{name},{self.keys[name].read_text().strip()}\n" for name in names))
+        done = subprocess.run(
+            [USHER_SIM, "fleet", "--server", server.uri(), "--keys", str(table), "--concurrency",
+             str(concurrency), "--json", "-", "--quiet", *options],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT)
+        self.assertTrue(done.stdout.strip(), f"no report: {done.stderr}")
+        return done.returncode, json.loads(done.stdout)
+
     def show(self, server, endpoint):
         """The device, once no session of it is open: until its outcome is durable, what is shown
         is how far the session is."""
