@@ -139,6 +139,15 @@ static void fail_of_alert(struct sim_device *device)
                 dtls_alert_name(alert));
 }
 
+static void fail_of_close(struct sim_device *device)
+{
+    if (device->finish_reason[0] != '\0')
+        device_fail(device, "finish-refused", "closed after a refused Finish: %.150s",
+                    device->finish_reason);
+    else
+        device_fail(device, "closed-by-server", "the server closed the association before Finish");
+}
+
 static void dispatch_state(struct sim_device *device, enum dtls_client_state state)
 {
     switch (state) {
@@ -157,7 +166,7 @@ static void dispatch_state(struct sim_device *device, enum dtls_client_state sta
         fail_of_alert(device);
         break;
     case DTLS_CLIENT_CLOSED:
-        device_fail(device, "closed-by-server", "the server closed the association before Finish");
+        fail_of_close(device);
         break;
     case DTLS_CLIENT_ERROR:
         device_fail(device, "tls-error", "DTLS failed on our side: -0x%04x",
@@ -373,8 +382,8 @@ enum err_code sim_device_new(const struct sim_config *config, sim_send_fn send, 
     device->separate_at = UINT64_MAX;
     device->over = true;
     line_init(&device->line, &device->config.faults, deliver, device);
-    exchange_init(&device->request);
-    exchange_init(&device->response);
+    confirmable_init(&device->request);
+    confirmable_init(&device->response);
     answers_init(&device->answers);
     buf_init(&device->held_payload, MESSAGE_MAX);
     buf_init(&device->assembly.payload, device->config.transfer_max);
@@ -402,8 +411,8 @@ void sim_device_free(struct sim_device *device)
     line_clear(&device->line);
     tree_clear(&device->objects.tree);
     tree_clear(&device->saved);
-    exchange_clear(&device->request);
-    exchange_clear(&device->response);
+    confirmable_clear(&device->request);
+    confirmable_clear(&device->response);
     answers_clear(&device->answers);
     buf_clear(&device->held_payload);
     buf_clear(&device->assembly.payload);

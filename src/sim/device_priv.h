@@ -3,8 +3,8 @@
 #ifndef USHER_SIM_DEVICE_PRIV_H
 #define USHER_SIM_DEVICE_PRIV_H
 
+#include "confirmable_priv.h"
 #include "dtls_client_priv.h"
-#include "exchange_priv.h"
 #include "faults_priv.h"
 #include "objects_priv.h"
 
@@ -30,9 +30,9 @@ struct sim_device {
     bool over, closing;
     uint16_t next_id;
     uint8_t token[DEVICE_TOKEN_LEN];
-    struct exchange request;  /* POST /bs */
-    struct exchange response; /* a separate answer */
-    uint64_t separate_at;     /* when the answer in `held` goes; UINT64_MAX = none is held */
+    struct confirmable request;  /* POST /bs */
+    struct confirmable response; /* a separate answer */
+    uint64_t separate_at;        /* when the answer in `held` goes; UINT64_MAX = none is held */
     struct coap_message held_header;
     struct buf held_payload;
     uint8_t held_scratch[2][4];

@@ -4,7 +4,6 @@
 
 #include "usher/coap.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -162,24 +161,35 @@ static bool parse_which(const char *text, size_t len, struct sim_answer_rule *ou
     return out->finish || path_parse(colon + 1, path_len, &out->path);
 }
 
+/* What stands behind a code: nothing, or x and a number. */
+static bool parse_times(const char *text, unsigned *times)
+{
+    size_t digits = text[0] == 'x' ? strspn(text + 1, "0123456789") : 0;
+    *times = digits > 0 ? (unsigned)strtoul(text + 1, NULL, 10) : 0;
+    return text[0] == '\0' || (digits > 0 && digits < 4 && text[1 + digits] == '\0' && *times > 0);
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
 static bool parse_code(const char *text, struct sim_answer_rule *out)
 {
-    unsigned class, detail, times = 0;
-    char rest = 0;
-    int found = sscanf(text, "%1u.%2ux%3u%c", &class, &detail, &times, &rest);
-    const char *times_text = text + strcspn(text, "x");
-    if (strncmp(text, "none", 4) == 0 || strncmp(text, "rst", 3) == 0) {
-        out->kind = text[0] == 'n' ? SIM_ANSWER_NONE : SIM_ANSWER_RESET;
-        if (text[out->kind == SIM_ANSWER_NONE ? 4 : 3] == '\0')
-            return true;
-        return sscanf(times_text, "x%3u%c", &out->times, &rest) == 1 && out->times > 0;
+    if (strncmp(text, "none", 4) == 0) {
+        out->kind = SIM_ANSWER_NONE;
+        return parse_times(text + 4, &out->times);
     }
-    if (found < 2 || found > 3 || class < 2 || class > 5 || detail > 31 ||
-        (found == 2 && *times_text != '\0') || (found == 3 && times == 0))
+    if (strncmp(text, "rst", 3) == 0) {
+        out->kind = SIM_ANSWER_RESET;
+        return parse_times(text + 3, &out->times);
+    }
+    if (text[0] < '2' || text[0] > '5' || text[1] != '.' || !is_digit(text[2]) ||
+        !is_digit(text[3]))
         return false;
-    out->code = COAP_MAKE_CODE(class, detail);
-    out->times = times;
-    return true;
+    unsigned detail = (unsigned)(text[2] - '0') * 10 + (unsigned)(text[3] - '0');
+    out->code = COAP_MAKE_CODE((unsigned)(text[0] - '0'), detail);
+    return detail <= 31 && parse_times(text + 4, &out->times);
 }
 
 enum err_code sim_rule_parse(const char *text, struct sim_answer_rule *out, struct err *err)

@@ -22,8 +22,8 @@ static void send_empty(struct sim_device *device, enum coap_type type, uint16_t 
 
 void device_messages_reset(struct sim_device *device)
 {
-    exchange_clear(&device->request);
-    exchange_clear(&device->response);
+    confirmable_clear(&device->request);
+    confirmable_clear(&device->response);
     answers_clear(&device->answers);
     buf_reset(&device->assembly.payload);
     device->assembly.active = false;
@@ -54,7 +54,7 @@ void device_send_request(struct sim_device *device)
         (void)coap_add_option(&message, COAP_OPT_URI_QUERY, bytes_of_text(format));
     }
     device->report.state = SIM_REQUESTING;
-    if (!exchange_open(&device->request, &message, device_first_timeout(device), device->now))
+    if (!confirmable_open(&device->request, &message, device_first_timeout(device), device->now))
         device_fail(device, "request-too-long", "the Bootstrap-Request does not fit a message");
     else
         device_transmit(device, buf_bytes(&device->request.message));
@@ -123,8 +123,8 @@ static void send_separate(struct sim_device *device)
     if (device->config.separate_non) {
         message->type = COAP_NON;
         send_message(device, message);
-    } else if (exchange_open(&device->response, message, device_first_timeout(device),
-                             device->now)) {
+    } else if (confirmable_open(&device->response, message, device_first_timeout(device),
+                                device->now)) {
         device_transmit(device, buf_bytes(&device->response.message));
     }
 }
@@ -211,17 +211,17 @@ void device_message(struct sim_device *device, struct bytes plain)
     }
 }
 
-static void repeat(struct sim_device *device, struct exchange *exchange)
+static void repeat(struct sim_device *device, struct confirmable *confirmable)
 {
-    switch (exchange_expire(exchange, device->now)) {
-    case EXCHANGE_WAIT:
+    switch (confirmable_expire(confirmable, device->now)) {
+    case CONFIRMABLE_WAIT:
         return;
-    case EXCHANGE_REPEAT:
+    case CONFIRMABLE_REPEAT:
         device->report.retransmissions++;
-        device_transmit(device, buf_bytes(&exchange->message));
+        device_transmit(device, buf_bytes(&confirmable->message));
         return;
-    case EXCHANGE_GIVE_UP:
-        if (exchange == &device->request)
+    case CONFIRMABLE_GIVE_UP:
+        if (confirmable == &device->request)
             device_fail(device, "no-answer", "no answer to the Bootstrap-Request");
         return;
     }
@@ -238,9 +238,9 @@ void device_messages_expire(struct sim_device *device)
 uint64_t device_messages_next(const struct sim_device *device)
 {
     uint64_t next = device->separate_at;
-    if (exchange_next(&device->request) < next)
-        next = exchange_next(&device->request);
-    if (exchange_next(&device->response) < next)
-        next = exchange_next(&device->response);
+    if (confirmable_next(&device->request) < next)
+        next = confirmable_next(&device->request);
+    if (confirmable_next(&device->response) < next)
+        next = confirmable_next(&device->response);
     return next;
 }

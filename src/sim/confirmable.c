@@ -1,50 +1,50 @@
 /* CoAP message layer of a device: confirmable messages, answers kept for duplicates, blocks. */
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "exchange_priv.h"
+#include "confirmable_priv.h"
 
-void exchange_init(struct exchange *exchange)
+void confirmable_init(struct confirmable *confirmable)
 {
-    *exchange = (struct exchange){0};
-    buf_init(&exchange->message, MESSAGE_MAX);
+    *confirmable = (struct confirmable){0};
+    buf_init(&confirmable->message, MESSAGE_MAX);
 }
 
-void exchange_clear(struct exchange *exchange)
+void confirmable_clear(struct confirmable *confirmable)
 {
-    buf_clear(&exchange->message);
-    exchange->open = false;
+    buf_clear(&confirmable->message);
+    confirmable->open = false;
 }
 
-bool exchange_open(struct exchange *exchange, const struct coap_message *message,
-                   uint32_t first_timeout, uint64_t now)
+bool confirmable_open(struct confirmable *confirmable, const struct coap_message *message,
+                      uint32_t first_timeout, uint64_t now)
 {
-    buf_reset(&exchange->message);
-    if (!coap_build(message, &exchange->message))
+    buf_reset(&confirmable->message);
+    if (!coap_build(message, &confirmable->message))
         return false;
-    exchange->open = true;
-    exchange->id = message->id;
-    exchange->attempts = 1;
-    exchange->timeout = first_timeout;
-    exchange->deadline = now + first_timeout;
+    confirmable->open = true;
+    confirmable->id = message->id;
+    confirmable->attempts = 1;
+    confirmable->timeout = first_timeout;
+    confirmable->deadline = now + first_timeout;
     return true;
 }
 
-enum exchange_turn exchange_expire(struct exchange *exchange, uint64_t now)
+enum confirmable_turn confirmable_expire(struct confirmable *confirmable, uint64_t now)
 {
-    if (!exchange->open || now < exchange->deadline)
-        return EXCHANGE_WAIT;
-    if (exchange->attempts > COAP_MAX_RETRANSMIT) {
-        exchange->open = false;
-        return EXCHANGE_GIVE_UP;
+    if (!confirmable->open || now < confirmable->deadline)
+        return CONFIRMABLE_WAIT;
+    if (confirmable->attempts > COAP_MAX_RETRANSMIT) {
+        confirmable->open = false;
+        return CONFIRMABLE_GIVE_UP;
     }
-    exchange->attempts++;
-    exchange->timeout *= 2;
-    exchange->deadline = now + exchange->timeout;
-    return EXCHANGE_REPEAT;
+    confirmable->attempts++;
+    confirmable->timeout *= 2;
+    confirmable->deadline = now + confirmable->timeout;
+    return CONFIRMABLE_REPEAT;
 }
 
-uint64_t exchange_next(const struct exchange *exchange)
+uint64_t confirmable_next(const struct confirmable *confirmable)
 {
-    return exchange->open ? exchange->deadline : UINT64_MAX;
+    return confirmable->open ? confirmable->deadline : UINT64_MAX;
 }
 
 void answers_init(struct answers *answers)

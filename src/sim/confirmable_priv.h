@@ -1,7 +1,7 @@
 /* CoAP message layer of a device: confirmable messages, answers kept for duplicates, blocks. */
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef USHER_SIM_EXCHANGE_PRIV_H
-#define USHER_SIM_EXCHANGE_PRIV_H
+#ifndef USHER_SIM_CONFIRMABLE_PRIV_H
+#define USHER_SIM_CONFIRMABLE_PRIV_H
 
 #include "usher/coap.h"
 #include "usher/path.h"
@@ -9,7 +9,7 @@
 enum { ANSWERS_KEPT = 8, MESSAGE_MAX = 1400 };
 
 /* One confirmable message that waits for its acknowledgement (RFC 7252 section 4.2). */
-struct exchange {
+struct confirmable {
     bool open;
     uint16_t id;
     unsigned attempts;
@@ -18,14 +18,14 @@ struct exchange {
     struct buf message;
 };
 
-void exchange_init(struct exchange *exchange);
-void exchange_clear(struct exchange *exchange);
+void confirmable_init(struct confirmable *confirmable);
+void confirmable_clear(struct confirmable *confirmable);
 /* `first_timeout` with the random factor already in it. False: the message is too long. */
-bool exchange_open(struct exchange *exchange, const struct coap_message *message,
-                   uint32_t first_timeout, uint64_t now);
-enum exchange_turn { EXCHANGE_WAIT, EXCHANGE_REPEAT, EXCHANGE_GIVE_UP };
-enum exchange_turn exchange_expire(struct exchange *exchange, uint64_t now);
-uint64_t exchange_next(const struct exchange *exchange);
+bool confirmable_open(struct confirmable *confirmable, const struct coap_message *message,
+                      uint32_t first_timeout, uint64_t now);
+enum confirmable_turn { CONFIRMABLE_WAIT, CONFIRMABLE_REPEAT, CONFIRMABLE_GIVE_UP };
+enum confirmable_turn confirmable_expire(struct confirmable *confirmable, uint64_t now);
+uint64_t confirmable_next(const struct confirmable *confirmable);
 
 /* The latest answers by message id, for requests that come again (section 4.5). */
 struct answers {
