@@ -77,13 +77,19 @@ static bool must_be_given(const struct resource_definition *definition)
            !(definition->object == OBJECT_SECURITY && definition->id >= 3);
 }
 
+/* The Device object holds the device's own values: a Write of some leaves the others. */
+static bool merges(const struct objects *objects, uint16_t object)
+{
+    return objects->merge_writes || object == OBJECT_DEVICE;
+}
+
 static uint8_t check_mandatory(const struct objects *objects, const struct records *records,
                                const struct path *instance, struct err *err)
 {
     size_t count, first;
     const struct resource_definition *rows = object_table_resources(instance->ids[0], &count);
     if (objects->late_mandatory ||
-        (objects->merge_writes && tree_range(&objects->tree, instance, &first) > 0))
+        (merges(objects, instance->ids[0]) && tree_range(&objects->tree, instance, &first) > 0))
         return 0;
     for (size_t i = 0; i < count; i++) {
         if (!must_be_given(&rows[i]) || is_given(records, instance, rows[i].id))
@@ -128,7 +134,7 @@ static void remove_replaced(struct objects *objects, const struct path *path,
     }
     for (size_t i = 0; i < records->count; i++) {
         const struct path *given = &records->items[i].path;
-        struct path base = objects->merge_writes
+        struct path base = merges(objects, given->ids[0])
                                ? path_resource(given->ids[0], given->ids[1], given->ids[2])
                                : path_instance(given->ids[0], given->ids[1]);
         (void)tree_remove_under(&objects->tree, &base);
