@@ -106,8 +106,10 @@ static bool read_credential(struct request *request, json_t *item, struct store_
     struct enrolled_credential *credential = &device->enrollment.credentials[at];
     const json_t *ssid = json_object_get(item, "ssid");
     bool has_identity = false, has_key = false;
-    if (!json_is_object(item) || !check_members(request, item, known, place))
-        return request->status != 0 || refuse(request, "%s: each entry must be an object", place);
+    if (!json_is_object(item))
+        return refuse(request, "%s: each entry must be an object", place);
+    if (!check_members(request, item, known, place))
+        return false;
     if (!json_is_integer(ssid) || json_integer_value(ssid) < 1 || json_integer_value(ssid) > 65534)
         return refuse(request, "%s: 'ssid' must be a whole number from 1 to 65534", place);
     for (size_t i = 0; i < at; i++) {

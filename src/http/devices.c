@@ -245,6 +245,9 @@ static enum err_code describe_device(struct request *request, struct store_lane 
         return err_set(err, ERR_NO_MEMORY, "out of memory");
     struct bytes endpoint = bytes_of_text(request->endpoint);
     struct listing listing = {.request = request};
+    struct live_entry entry;
+    /* Before the store is read: a session that ends in between is in the one or the other. */
+    const struct live_entry *live = http_live_of(request, request->endpoint, false, &entry);
     enum err_code code = store_get(lane, endpoint, device, err);
     if (code != ERR_OK)
         goto out;
@@ -252,10 +255,8 @@ static enum err_code describe_device(struct request *request, struct store_lane 
     code = store_history(lane, endpoint, NULL, 1, add_outcome, &listing, err);
     if (code != ERR_OK)
         goto out;
-    struct live_entry entry;
-    *answer = http_device_json(
-        request, device,
-        http_live_of(request, request->endpoint, device->enrollment.blocked, &entry));
+    /* A blocked device's session is about to end. */
+    *answer = http_device_json(request, device, device->enrollment.blocked ? NULL : live);
     json_t *last = json_array_get(listing.devices, 0);
     http_put(request, *answer, "last_outcome", last != NULL ? json_incref(last) : json_null());
 out:

@@ -26,9 +26,10 @@ static void log_change(const struct request *request, const char *event, const c
         MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     if (info != NULL)
         getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
-    log_event(LOG_INFO, event, LOG_TEXT("endpoint", request->endpoint),
-              LOG_TEXT("class", class_name), LOG_TEXT("change", change_name(change)),
-              LOG_NUMBER("uid", peer.uid), LOG_NUMBER("gid", peer.gid), LOG_NUMBER("pid", peer.pid),
+    log_event(change == STORE_UNCHANGED ? LOG_DEBUG : LOG_INFO, event,
+              LOG_TEXT("endpoint", request->endpoint), LOG_TEXT("class", class_name),
+              LOG_TEXT("change", change_name(change)), LOG_NUMBER("uid", peer.uid),
+              LOG_NUMBER("gid", peer.gid), LOG_NUMBER("pid", peer.pid),
               LOG_NUMBER("request", (int64_t)request->id));
 }
 
