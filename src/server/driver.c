@@ -827,10 +827,25 @@ static void tell_holder(struct driver *driver, const struct live_holder *holder,
     deliver(driver, ref, event);
 }
 
+/* A session that has asked again since the message was sent is the newest itself (I2): ending it
+ * would leave the device with none. */
+static bool holds_claim(const struct driver *driver, const struct live_holder *holder)
+{
+    struct association_ref ref = {.slot = holder->slot, .generation = (uint32_t)holder->generation};
+    const struct bootstrap *bootstrap = endpoint_user(driver->endpoint, ref);
+    struct live_entry entry;
+
+    return bootstrap != NULL && bootstrap->endpoint[0] != '\0' &&
+           live_get(driver->config.live, bootstrap->endpoint, &entry) &&
+           same_holder(&entry.holder, holder);
+}
+
 void driver_supersede(struct driver *driver, const struct live_holder *holder)
 {
     struct session_event event = {.kind = SESSION_SUPERSEDED, .cause = CAUSE_SUPERSEDED};
 
+    if (holds_claim(driver, holder))
+        return;
     tell_holder(driver, holder, &event);
 }
 
