@@ -122,7 +122,7 @@ struct sim_report {
     uint32_t handshake_ms, duration_ms;
     uint64_t datagrams_sent, datagrams_received, bytes_sent, bytes_received; /* UDP payloads */
     uint32_t retransmissions; /* CoAP messages sent again */
-    uint32_t duplicates;      /* requests of the server seen again */
+    uint32_t duplicates;      /* datagrams and requests of the server seen again */
     uint32_t reboots;
     size_t operation_count; /* more than SIM_OPERATIONS_MAX: the rest is not kept */
     struct sim_operation operations[SIM_OPERATIONS_MAX];

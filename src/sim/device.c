@@ -259,7 +259,9 @@ static void settle(struct sim_device *device)
 void sim_device_receive(struct sim_device *device, struct bytes datagram, uint64_t now)
 {
     device->now = now;
+    uint32_t repeated = device->line.repeated;
     line_put(&device->line, false, datagram, now);
+    device->report.duplicates += device->line.repeated - repeated;
     settle(device);
     if (device->report.state == SIM_BOOTSTRAPPED && now >= device->linger_until &&
         !device->response.open && device->separate_at == UINT64_MAX)

@@ -79,8 +79,10 @@ void line_put(struct line *line, bool outgoing, struct bytes datagram, uint64_t 
         return;
     bool twice = happens(line, line->faults->duplicate);
     pass(line, outgoing, datagram, now);
-    if (twice)
-        pass(line, outgoing, datagram, now);
+    if (!twice)
+        return;
+    line->repeated += !outgoing;
+    pass(line, outgoing, datagram, now);
 }
 
 static struct held *earliest(struct line *line)

@@ -11,6 +11,7 @@ enum { LINE_HELD_MAX = 16 };
 struct line {
     const struct sim_faults *faults;
     uint64_t random;
+    uint32_t repeated; /* datagrams of the network that came twice */
     struct held {
         bool used, outgoing;
         uint64_t due;

@@ -169,8 +169,10 @@ bool report_write(const json_t *report, const char *path)
 {
     bool standard = strcmp(path, "-") == 0;
     FILE *out = standard ? stdout : fopen(path, "w");
-    bool fine = out != NULL && json_dumpf(report, out, JSON_INDENT(2) | JSON_ENSURE_ASCII) == 0 &&
-                fputc('\n', out) != EOF && fflush(out) == 0;
+    bool fine =
+        out != NULL &&
+        json_dumpf(report, out, JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(6)) == 0 &&
+        fputc('\n', out) != EOF && fflush(out) == 0;
     if (!fine)
         fprintf(stderr, "usher-sim: cannot write %s (%s)\n", path, strerror(errno));
     if (out != NULL && !standard && fclose(out) != 0)
