@@ -15,6 +15,7 @@ enum { KEYS_MAX = SERVERS_MAX * 3, PAYLOAD_MAX = 65536, WAITING_EVENTS_MAX = 4 }
 struct session_key {
     uint16_t ssid;
     uint64_t generation;
+    bool written; /* it has been put into a Write */
     struct secret key;
 };
 
@@ -273,19 +274,24 @@ static void perform_commit(struct bootstrap *bootstrap, const struct session_act
 
 /* ---- sending ---- */
 
+static struct session_key *find_key(const struct bootstrap *bootstrap, uint16_t ssid,
+                                    uint64_t generation)
+{
+    for (size_t i = 0; i < bootstrap->key_count; i++)
+        if (bootstrap->keys[i].ssid == ssid && bootstrap->keys[i].generation == generation)
+            return &bootstrap->keys[i];
+    return NULL;
+}
+
 static bool reveal(void *context, const struct secret_ref *ref, struct bytes *out)
 {
-    const struct bootstrap *bootstrap = context;
+    struct session_key *key = find_key(context, ref->ssid, ref->generation);
 
-    if (ref->kind != SECRET_PSK_KEY)
+    if (key == NULL || ref->kind != SECRET_PSK_KEY)
         return false;
-    for (size_t i = 0; i < bootstrap->key_count; i++)
-        if (bootstrap->keys[i].ssid == ref->ssid &&
-            bootstrap->keys[i].generation == ref->generation) {
-            *out = secret_bytes(&bootstrap->keys[i].key);
-            return true;
-        }
-    return false;
+    key->written = true;
+    *out = secret_bytes(&key->key);
+    return true;
 }
 
 static uint8_t method_of(enum operation_kind kind)
@@ -413,6 +419,8 @@ static void outcome_recorded(void *context, enum err_code result)
     bootstrap_free_if_done(bootstrap);
 }
 
+/* The pending credentials that the device was given; one of a server that the profile no longer
+ * names stays pending. */
 static size_t promotions_of(const struct bootstrap *bootstrap, struct store_promotion *out)
 {
     const struct enrollment *enrollment = session_enrollment(bootstrap->session);
@@ -420,7 +428,9 @@ static size_t promotions_of(const struct bootstrap *bootstrap, struct store_prom
 
     for (size_t i = 0; enrollment != NULL && i < enrollment->credential_count; i++) {
         const struct enrolled_credential *credential = &enrollment->credentials[i];
-        if (credential->status == CREDENTIAL_PENDING)
+        const struct session_key *key =
+            find_key(bootstrap, credential->ssid, credential->generation);
+        if (credential->status == CREDENTIAL_PENDING && key != NULL && key->written)
             out[count++] = (struct store_promotion){credential->ssid, credential->generation};
     }
     return count;
