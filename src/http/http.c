@@ -145,13 +145,13 @@ uint16_t http_port(const struct http *http)
     return http->port;
 }
 
-static void close_entrance(struct http_door *door)
+/* The library's threads may look at the listening socket until they have ended. */
+static void close_door(struct http_door *door)
 {
     if (door->daemon != NULL)
-        MHD_quiesce_daemon(door->daemon);
+        MHD_stop_daemon(door->daemon);
     if (door->fd >= 0)
         close(door->fd);
-    door->fd = -1;
 }
 
 /* Answers that are being made or sent get a few seconds; idle connections are just closed. */
@@ -172,12 +172,12 @@ void http_stop(struct http *http)
     if (http == NULL)
         return;
     http_unlink_socket(http);
-    close_entrance(&http->unix_door);
-    close_entrance(&http->tcp_door);
-    await_open_requests(http);
     if (http->unix_door.daemon != NULL)
-        MHD_stop_daemon(http->unix_door.daemon);
+        MHD_quiesce_daemon(http->unix_door.daemon);
     if (http->tcp_door.daemon != NULL)
-        MHD_stop_daemon(http->tcp_door.daemon);
+        MHD_quiesce_daemon(http->tcp_door.daemon);
+    await_open_requests(http);
+    close_door(&http->unix_door);
+    close_door(&http->tcp_door);
     free_http(http);
 }

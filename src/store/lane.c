@@ -165,12 +165,14 @@ bool lane_submit_waited(struct store_lane *lane, struct request *request)
     request->waited = true;
     request->mailbox = lane->mailbox;
     mailbox_hold(lane->mailbox);
-    request->result = hand_over(lane, request, &taken);
-    if (!taken)
-        err_set(request->err, request->result,
-                request->result == ERR_BUSY ? "store: too many changes are waiting; try again later"
-                                            : "store: closing");
-    return taken;
+    enum err_code code = hand_over(lane, request, &taken);
+    if (taken)
+        return true; /* and no more ours */
+    request->result =
+        err_set(request->err, code,
+                code == ERR_BUSY ? "store: too many changes are waiting; try again later"
+                                 : "store: closing");
+    return false;
 }
 
 enum err_code lane_submit_and_wait(struct store_lane *lane, struct request *request)
