@@ -7,8 +7,8 @@
 enum { KEYS_MAX = 16, FALLBACK_LINE = 1 };
 
 #define FIELD(name)    offsetof(struct config, name)
-#define SECONDS(count) ((int64_t)(count)*1000)
-#define DAYS(count)    SECONDS((int64_t)(count)*86400)
+#define SECONDS(count) ((int64_t)(count) * 1000)
+#define DAYS(count)    SECONDS((int64_t)(count) * 86400)
 
 /* The fallbacks are those of docs/configuration.md; a test compares them. */
 const struct config_key config_keys[] = {

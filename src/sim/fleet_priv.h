@@ -33,7 +33,7 @@ struct fleet_result {
         char endpoint[FLEET_ENDPOINT_SIZE];
         char reason[SIM_REASON_MAX];
         char detail[SIM_DETAIL_MAX];
-    } * failures; /* the first ones */
+    } *failures; /* the first ones */
     size_t failure_count;
 };
 

@@ -18,7 +18,7 @@ struct memory_delay {
         struct waiting *next;
         uint64_t due_us;
         struct request *request;
-    } * first, **last; /* the delay is the same for all, so the order is that of arrival */
+    } *first, **last; /* the delay is the same for all, so the order is that of arrival */
     bool stopping;
 };
 

@@ -597,7 +597,7 @@ static struct bytes random_bytes(struct arena *arena)
 static struct bytes random_text(struct arena *arena)
 {
     static const char *const pieces[] = {"a", "coaps://", "\"", "\\", "\n", "\x1b", "/",
-                                         "ä", "€",        "🌃",  "=",  "+",  " ",    "\x7f"};
+                                         "ä", "€",        "🌃", "=",  "+",  " ",    "\x7f"};
     char text[200] = "";
     for (size_t i = below(20); i > 0; i--)
         strcat(text, pieces[below(sizeof pieces / sizeof pieces[0])]);
