@@ -62,11 +62,12 @@ static void put_steps(const json_t *outcome)
 
 static void put_warnings(const json_t *outcome)
 {
-    size_t index;
-    json_t *warning;
+    const json_t *warnings = json_object_get(outcome, "warnings");
 
-    json_array_foreach(json_object_get(outcome, "warnings"), index, warning)
-        put_line("warning", json_is_string(warning) ? json_string_value(warning) : "");
+    for (size_t i = 0; i < json_array_size(warnings); i++) {
+        const char *warning = json_string_value(json_array_get(warnings, i));
+        put_line("warning", warning == NULL ? "" : warning);
+    }
 }
 
 static void print_device(const char *endpoint, const json_t *answer)

@@ -265,14 +265,15 @@ static void print_states(const char *title, json_t *states)
 {
     const char *name;
     json_t *value;
+    bool first = true;
 
     json_object_foreach(states, name, value)
     {
         if (json_integer_value(value) == 0)
             continue;
-        printf("  %-22s %s%-14s%s %lld\n", title, cli_colour(cli_state_colour(name)), name,
-               cli_colour(CLI_PLAIN), (long long)json_integer_value(value));
-        title = "";
+        printf("  %-22s %s%-14s%s %lld\n", first ? title : "", cli_colour(cli_state_colour(name)),
+               name, cli_colour(CLI_PLAIN), (long long)json_integer_value(value));
+        first = false;
     }
 }
 

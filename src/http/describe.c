@@ -28,8 +28,9 @@ json_t *http_row_json(struct request *request, const struct store_row *row,
                       const struct live_entry *live)
 {
     json_t *device = json_object();
-    bool named = row->class_name[0] != '\0' || live == NULL || live->class_name[0] == '\0';
-    const char *class_name = named ? row->class_name : live->class_name;
+    const char *class_name = row->class_name;
+    if (live != NULL && class_name[0] == '\0')
+        class_name = live->class_name; /* as a profile's match has found it */
     http_put_text(request, device, "endpoint", row->endpoint);
     http_put_text(request, device, "class", class_name[0] != '\0' ? class_name : NULL);
     http_put_identity(request, device, "identity", &row->identity);
