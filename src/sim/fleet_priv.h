@@ -19,6 +19,12 @@ struct fleet_config {
 
 enum { FLEET_REASONS_MAX = 32, FLEET_FAILURES_MAX = 100, FLEET_ENDPOINT_SIZE = 256 };
 
+struct fleet_failure {
+    char endpoint[FLEET_ENDPOINT_SIZE];
+    char reason[SIM_REASON_MAX];
+    char detail[SIM_DETAIL_MAX];
+};
+
 struct fleet_result {
     size_t total, done;
     double seconds, rate;
@@ -29,11 +35,7 @@ struct fleet_result {
         size_t count;
     } reasons[FLEET_REASONS_MAX];
     size_t reason_count;
-    struct fleet_failure {
-        char endpoint[FLEET_ENDPOINT_SIZE];
-        char reason[SIM_REASON_MAX];
-        char detail[SIM_DETAIL_MAX];
-    } *failures; /* the first ones */
+    struct fleet_failure *failures; /* the first ones */
     size_t failure_count;
 };
 
