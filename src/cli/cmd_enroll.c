@@ -7,8 +7,8 @@
 
 struct enrolment {
     struct cli_server server;
-    const char *class_name, *identity, *key;
-    bool key_stdin, generate, replace;
+    const char *class_name, *identity, *key, *key_file;
+    bool key_stdin, generate, replace, if_absent;
     struct cli_list server_keys, tags;
 };
 
@@ -64,29 +64,66 @@ static int add_server_key(const char *text, const char *endpoint, json_t *list)
     return CLI_OK;
 }
 
-static int make_body(const struct enrolment *enrolment, const char *endpoint, json_t *body)
+static int check_options(const struct enrolment *enrolment)
+{
+    int sources = (enrolment->key != NULL) + (enrolment->key_file != NULL) + enrolment->key_stdin +
+                  enrolment->generate;
+
+    if (sources > 1)
+        cli_say("give one of --key, --key-file, --key-stdin and --generate");
+    else if (enrolment->replace && enrolment->if_absent)
+        cli_say("--replace and --if-absent contradict each other");
+    else if (enrolment->key != NULL && enrolment->key[0] != '@' && strcmp(enrolment->key, "-") != 0)
+        /* Not repeated: it may be the key itself. */
+        cli_say("--key takes @FILE: keys are not given on the command line, where others on this "
+                "machine can read them");
+    else
+        return CLI_OK;
+    return CLI_USAGE;
+}
+
+static int add_text(json_t *body, const char *member, const char *text)
+{
+    json_t *value = text == NULL ? NULL : json_string(text);
+
+    if (text != NULL && value == NULL) {
+        cli_say("the %s is not UTF-8", member);
+        return CLI_INVALID;
+    }
+    if (value != NULL)
+        json_object_set_new(body, member, value);
+    return CLI_OK;
+}
+
+static int add_key(const struct enrolment *enrolment, json_t *body)
 {
     struct err err = {0};
-    int code = CLI_OK;
-    int sources = (enrolment->key != NULL) + enrolment->key_stdin + enrolment->generate;
+    const char *source = enrolment->key_stdin          ? "-"
+                         : enrolment->key_file != NULL ? enrolment->key_file
+                                                       : enrolment->key;
 
-    if (sources > 1) {
-        cli_say("give one of --key, --key-stdin and --generate");
-        return CLI_USAGE;
-    }
-    if (enrolment->class_name != NULL)
-        json_object_set_new(body, "class", cli_memory(json_string(enrolment->class_name)));
-    if (enrolment->identity != NULL)
-        json_object_set_new(body, "identity", cli_memory(json_string(enrolment->identity)));
     if (enrolment->generate)
         json_object_set_new(body, "generate", json_true());
-    if (enrolment->key != NULL || enrolment->key_stdin) {
-        json_t *key = cli_read_key(enrolment->key_stdin ? "-" : enrolment->key, &err);
-        if (key == NULL)
-            return cli_fail(&err);
-        json_object_set_new(body, "key", key);
-    }
-    if (enrolment->tags.count > 0)
+    if (source == NULL)
+        return CLI_OK;
+    json_t *key = cli_read_key(source, &err);
+    if (key == NULL)
+        return cli_fail(&err);
+    json_object_set_new(body, "key", key);
+    return CLI_OK;
+}
+
+static int make_body(const struct enrolment *enrolment, const char *endpoint, json_t *body)
+{
+    int code = check_options(enrolment);
+
+    if (code == CLI_OK)
+        code = add_text(body, "class", enrolment->class_name);
+    if (code == CLI_OK)
+        code = add_text(body, "identity", enrolment->identity);
+    if (code == CLI_OK)
+        code = add_key(enrolment, body);
+    if (code == CLI_OK && enrolment->tags.count > 0)
         code = add_tags(&enrolment->tags, body);
     if (code == CLI_OK && enrolment->server_keys.count > 0) {
         json_t *list = cli_memory(json_array());
@@ -117,15 +154,24 @@ static int enroll(struct enrolment *enrolment, const char *endpoint, json_t *bod
 {
     char path[CLI_PATH_MAX];
     json_t *answer = NULL;
-    int code = CLI_OK;
+    struct err err = {0};
+    int status = 0, code = CLI_OK;
 
     if (!cli_device_path(endpoint, enrolment->replace ? "?replace=true" : "", path, sizeof path))
         return CLI_INVALID;
     if (!cli_connect(&enrolment->server, &code))
         return code;
-    code = cli_call(&enrolment->server, "PUT", path, body, &answer);
-    if (code == CLI_OK)
-        code = print_answer(enrolment, endpoint, answer);
+    enum err_code result =
+        cli_call_quiet(&enrolment->server, "PUT", path, body, &answer, &status, &err);
+    if (result == ERR_EXISTS && enrolment->if_absent) {
+        answer = cli_memory(json_pack("{s:s}", "change", "unchanged"));
+        result = ERR_OK;
+    }
+    if (result == ERR_EXISTS)
+        err_set(&err, ERR_EXISTS,
+                "'%s' is enrolled with other data; --replace changes it, --if-absent leaves it",
+                endpoint);
+    code = result == ERR_OK ? print_answer(enrolment, endpoint, answer) : cli_fail(&err);
     json_decref(answer);
     cli_disconnect(&enrolment->server);
     return code;
@@ -155,7 +201,7 @@ int cmd_enroll(int argc, char **argv)
          .help = "file with the bootstrap key in hexadecimal; @- is standard input"},
         {.name = "key-file",
          .kind = CLI_TEXT,
-         .value = &enrolment.key,
+         .value = &enrolment.key_file,
          .argument = "FILE",
          .help = "the same"},
         {.name = "key-stdin",
@@ -181,7 +227,11 @@ int cmd_enroll(int argc, char **argv)
         {.name = "replace",
          .kind = CLI_FLAG,
          .value = &enrolment.replace,
-         .help = "change a device that is enrolled with other data"},
+         .help = "change a device that is enrolled; what is not said stays as it is"},
+        {.name = "if-absent",
+         .kind = CLI_FLAG,
+         .value = &enrolment.if_absent,
+         .help = "leave a device that is enrolled as it is"},
         CLI_SERVER_OPTIONS(&enrolment.server),
     };
     const struct cli_usage usage = {

@@ -8,14 +8,14 @@
 
 enum { PAUSE_LEAST_MS = 100, PAUSE_MOST_MS = 1000, LINE_SIZE = 512 };
 
-enum verdict { VERDICT_OPEN, VERDICT_PASS, VERDICT_FAIL, VERDICT_ERROR };
+enum verdict { VERDICT_OPEN, VERDICT_PASS, VERDICT_UNCONFIRMED, VERDICT_FAIL, VERDICT_ERROR };
 
 struct waiting {
     struct cli_server server;
     const char *state;
     int64_t timeout_ms;
     bool from_stdin;
-    size_t passed, failed, late;
+    size_t passed, unconfirmed, failed, late;
     int error; /* exit code of a request that failed */
 };
 
@@ -24,8 +24,9 @@ static enum verdict judge(const struct waiting *waiting, const char *state)
 {
     if (strcmp(state, waiting->state) == 0)
         return VERDICT_PASS;
-    if (strcmp(state, "failed") == 0 || strcmp(state, "unconfirmed") == 0 ||
-        strcmp(state, "blocked") == 0)
+    if (strcmp(state, "unconfirmed") == 0)
+        return VERDICT_UNCONFIRMED;
+    if (strcmp(state, "failed") == 0 || strcmp(state, "blocked") == 0)
         return VERDICT_FAIL;
     return VERDICT_OPEN;
 }
@@ -76,6 +77,9 @@ static enum verdict look(struct waiting *waiting, const char *endpoint, bool las
     if (verdict == VERDICT_PASS) {
         waiting->passed++;
         report(waiting, endpoint, "PASS", device);
+    } else if (verdict == VERDICT_UNCONFIRMED) {
+        waiting->unconfirmed++;
+        report(waiting, endpoint, "UNCONFIRMED", device);
     } else if (verdict == VERDICT_FAIL) {
         waiting->failed++;
         report(waiting, endpoint, "FAIL", device);
@@ -129,11 +133,15 @@ static void wait_for_lines(struct waiting *waiting)
 
 static int exit_code_of(const struct waiting *waiting)
 {
+    bool whole = waiting->failed + waiting->late + waiting->unconfirmed == 0;
+
+    if (whole && waiting->error == CLI_OK)
+        return CLI_OK;
+    if (waiting->passed + waiting->unconfirmed > 0)
+        return CLI_PARTLY;
     if (waiting->error != CLI_OK)
-        return waiting->passed > 0 ? CLI_PARTLY : waiting->error;
-    if (waiting->late > 0)
-        return CLI_TIMEOUT;
-    return waiting->failed > 0 ? CLI_PARTLY : CLI_OK;
+        return waiting->error;
+    return waiting->late > 0 ? CLI_TIMEOUT : CLI_FAILED;
 }
 
 int cmd_wait(int argc, char **argv)
@@ -163,8 +171,10 @@ int cmd_wait(int argc, char **argv)
     const struct cli_usage usage = {
         .synopsis = "wait ENDPOINT.. [--state STATE] [--timeout TIME] [--stdin]",
         .summary =
-            "Waits until devices are bootstrapped; prints PASS, FAIL or TIMEOUT for each as it\n"
-            "happens. Exit code 0: all passed; 5: some failed or are unconfirmed; 8: timed out.",
+            "Waits until devices are bootstrapped; prints PASS, UNCONFIRMED, FAIL or TIMEOUT for\n"
+            "each as it happens. Exit code 0: all passed; 1: all failed; 5: some passed, or one "
+            "is\n"
+            "unconfirmed; 8: none passed and time ran out.",
         .examples = "  usher wait urn:dev:os:0042-lamp7 --timeout 30s && stamp PASS\n"
                     "  scanner | usher wait --stdin\n",
         .options = options,

@@ -8,12 +8,22 @@
 
 enum { KEY_LEAST = 16, KEY_MOST = 64, TEXT_MAX = KEY_MOST * 2 + 64 };
 
+/* Somebody gave the key itself: it must not be repeated in a message. */
+static bool looks_like_key(const char *name)
+{
+    return strlen(name) >= KEY_LEAST && strspn(name, "0123456789abcdefABCDEF") == strlen(name);
+}
+
 static FILE *open_key(const char *name, struct err *err)
 {
     if (strcmp(name, "-") == 0)
         return stdin;
     FILE *file = fopen(name, "re");
-    if (file == NULL)
+    if (file == NULL && looks_like_key(name))
+        err_set(err, ERR_INVALID,
+                "a key on the command line can be read by others on this machine: make another "
+                "one, write it to a file and name that file");
+    else if (file == NULL)
         err_set(err, errno == EACCES ? ERR_DENIED : ERR_NOT_FOUND,
                 "cannot read the key file '%s' (%s)", name, strerror(errno));
     return file;

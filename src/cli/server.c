@@ -2,8 +2,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli_priv.h"
 
+#include "usher/config.h"
+
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { REQUEST_MAX = 1 << 20 };
 
@@ -13,8 +16,33 @@ static const char *environment(const char *name)
     return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
+static const char default_socket[] = "/run/usher/usher.sock";
+static const char local_config[] = "usher.yaml";
+
+/* The socket that ./usher.yaml names, else the usual one; the caller frees it. NULL after findings
+ * on stderr. */
+static char *find_socket(void)
+{
+    if (access(local_config, R_OK) != 0)
+        return cli_memory(strdup(default_socket));
+    struct findings findings;
+    findings_init(&findings);
+    struct config *config = config_load(local_config, &findings);
+    const char *named = config != NULL ? config->http_socket : NULL;
+    char *socket =
+        config == NULL ? NULL : cli_memory(strdup(named != NULL ? named : default_socket));
+    if (config == NULL) {
+        findings_print(&findings, STDERR_FILENO);
+        cli_say("./usher.yaml cannot be used to find the server; correct it, or say --socket PATH");
+    }
+    config_free(config);
+    findings_clear(&findings);
+    return socket;
+}
+
 bool cli_connect(struct cli_server *server, int *exit_code)
 {
+    char *found = NULL;
     struct client_config config = {.socket = server->socket, .url = server->url};
     if (config.socket != NULL && config.url != NULL) {
         cli_say("give --socket or --url, not both");
@@ -25,13 +53,19 @@ bool cli_connect(struct cli_server *server, int *exit_code)
         config.socket = environment("USHER_SOCKET");
         config.url = config.socket == NULL ? environment("USHER_URL") : NULL;
     }
-    if (config.socket == NULL && config.url == NULL)
-        config.socket = "/run/usher/usher.sock";
+    if (config.socket == NULL && config.url == NULL) {
+        config.socket = found = find_socket();
+        if (found == NULL) {
+            *exit_code = CLI_INVALID;
+            return false;
+        }
+    }
     struct err err = {0};
-    if (client_new(&config, &server->client, &err) == ERR_OK)
-        return true;
-    *exit_code = cli_fail(&err);
-    return false;
+    bool good = client_new(&config, &server->client, &err) == ERR_OK;
+    free(found); /* the client has a copy */
+    if (!good)
+        *exit_code = cli_fail(&err);
+    return good;
 }
 
 void cli_disconnect(struct cli_server *server)
