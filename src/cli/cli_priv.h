@@ -93,10 +93,10 @@ struct cli_server {
 };
 
 #define CLI_JSON_OPTION(target)                                                                    \
-    {.name = "json",                                                                               \
-     .kind = CLI_FLAG,                                                                             \
-     .value = (target),                                                                            \
-     .help = "print JSON instead of text for people"}
+    {                                                                                              \
+        .name = "json", .kind = CLI_FLAG, .value = (target),                                       \
+        .help = "print JSON instead of text for people"                                            \
+    }
 #define CLI_SERVER_OPTIONS(server)                                                                 \
     CLI_JSON_OPTION(&(server)->json),                                                              \
         {.name = "socket",                                                                         \
@@ -105,12 +105,11 @@ struct cli_server {
          .argument = "PATH",                                                                       \
          .help = "UNIX socket of usherd (default: $USHER_SOCKET, else the one in ./usher.yaml, "   \
                  "else /run/usher/usher.sock)"},                                                   \
-        {.name = "url",                                                                            \
-         .kind = CLI_TEXT,                                                                         \
-         .value = &(server)->url,                                                                  \
-         .argument = "URL",                                                                        \
-         .help = "read from usherd over TCP instead, such as http://127.0.0.1:8080 "               \
-                 "(default: $USHER_URL)"}
+    {                                                                                              \
+        .name = "url", .kind = CLI_TEXT, .value = &(server)->url, .argument = "URL",               \
+        .help = "read from usherd over TCP instead, such as http://127.0.0.1:8080 "                \
+                "(default: $USHER_URL)"                                                            \
+    }
 
 /* False after a message on stderr, with *exit_code set. */
 bool cli_connect(struct cli_server *server, int *exit_code);
@@ -163,6 +162,8 @@ struct cli_table *cli_table_new(size_t columns, const char *const *titles);
 void cli_table_free(struct cli_table *table);
 /* `cells` may hold NULL for an empty cell. */
 void cli_table_row(struct cli_table *table, const char *const *cells, enum cli_colour colour);
-void cli_table_print(const struct cli_table *table, FILE *out);
+/* Prints the rows since the last call, with the titles before the first: a long table is printed in
+ * parts, without keeping it. */
+void cli_table_print(struct cli_table *table, FILE *out);
 
 #endif

@@ -9,6 +9,7 @@ struct device_command {
     const char *synopsis, *summary, *examples;
     const char *method, *tail;
     void (*print)(const char *endpoint, const json_t *answer);
+    bool paged; /* takes --limit and --before */
 };
 
 static const char *text_of(const json_t *object, const char *name)
@@ -31,6 +32,34 @@ static void put_number(const char *title, const json_t *value, const char *unit)
 {
     if (json_is_integer(value))
         printf("%-16s %lld%s\n", title, (long long)json_integer_value(value), unit);
+}
+
+static void put_credentials(const json_t *device)
+{
+    static const char *const titles[] = {"server", "credential", "generation", "identity", "key"};
+    const json_t *credentials = json_object_get(device, "credentials");
+    size_t index;
+    json_t *credential;
+
+    if (json_array_size(credentials) == 0)
+        return;
+    struct cli_table *table = cli_table_new(5, titles);
+    json_array_foreach(credentials, index, credential)
+    {
+        char server[24], generation[24], key[40];
+        snprintf(server, sizeof server, "%lld",
+                 (long long)json_integer_value(json_object_get(credential, "ssid")));
+        snprintf(generation, sizeof generation, "%lld",
+                 (long long)json_integer_value(json_object_get(credential, "generation")));
+        snprintf(key, sizeof key, "%lld bytes",
+                 (long long)json_integer_value(json_object_get(credential, "key_length")));
+        const char *cells[] = {server, text_of(credential, "status"), generation,
+                               text_of(credential, "identity"), key};
+        cli_table_row(table, cells, CLI_PLAIN);
+    }
+    putchar('\n');
+    cli_table_print(table, stdout);
+    cli_table_free(table);
 }
 
 static void put_steps(const json_t *outcome)
@@ -102,6 +131,7 @@ static void print_device(const char *endpoint, const json_t *answer)
         put_line(title, json_is_string(value) ? json_string_value(value) : "");
     }
     put_warnings(outcome);
+    put_credentials(device);
     put_steps(outcome);
 }
 
@@ -131,6 +161,8 @@ static void print_history(const char *endpoint, const json_t *answer)
     }
     cli_table_print(table, stdout);
     cli_table_free(table);
+    if (text_of(answer, "next")[0] != '\0')
+        cli_say("there are more: --limit N, or --before %s", text_of(answer, "next"));
 }
 
 static void print_change(const char *endpoint, const json_t *answer)
@@ -141,27 +173,65 @@ static void print_change(const char *endpoint, const json_t *answer)
     printf(": %s\n", change[0] == '\0' ? "done" : change);
 }
 
+enum { TAIL_SIZE = 128 };
+
+/* What follows the endpoint in the path; false after a message. */
+static bool make_tail(const struct device_command *command, int64_t limit, const char *before,
+                      char tail[static TAIL_SIZE])
+{
+    if (before != NULL && (strlen(before) != 32 || strspn(before, "0123456789abcdef") != 32)) {
+        cli_say("--before takes the id of an outcome, 32 hexadecimal digits, as --json shows it");
+        return false;
+    }
+    if (command->paged)
+        snprintf(tail, TAIL_SIZE, "%s?limit=%lld%s%s", command->tail, (long long)limit,
+                 before != NULL ? "&before=" : "", before != NULL ? before : "");
+    else
+        snprintf(tail, TAIL_SIZE, "%s", command->tail);
+    return true;
+}
+
 static int run(const struct device_command *command, int argc, char **argv)
 {
+    enum { PAGE_OPTIONS = 2 };
     struct cli_server server = {0};
-    const struct cli_option options[] = {CLI_SERVER_OPTIONS(&server)};
+    const char *before = NULL;
+    int64_t limit = 20;
+    const struct cli_option options[] = {
+        CLI_SERVER_OPTIONS(&server),
+        {.name = "limit",
+         .letter = 'n',
+         .kind = CLI_NUMBER,
+         .value = &limit,
+         .argument = "N",
+         .help = "at most so many (default: 20)",
+         .least = 1,
+         .most = 1000},
+        {.name = "before",
+         .kind = CLI_TEXT,
+         .value = &before,
+         .argument = "ID",
+         .help = "only what is older than the outcome with this id"},
+    };
     const struct cli_usage usage = {
         .synopsis = command->synopsis,
         .summary = command->summary,
         .examples = command->examples,
         .options = options,
-        .option_count = sizeof options / sizeof options[0],
+        .option_count =
+            sizeof options / sizeof options[0] - (command->paged ? 0 : (size_t)PAGE_OPTIONS),
         .operands_least = 1,
         .operands_most = 1,
     };
-    char path[CLI_PATH_MAX];
+    char path[CLI_PATH_MAX], tail[TAIL_SIZE];
     json_t *answer = NULL;
     size_t operands = 0;
     int code = CLI_OK;
 
     if (!cli_parse(&usage, argc, argv, &operands, &code))
         return code;
-    if (!cli_device_path(argv[1], command->tail, path, sizeof path))
+    if (!make_tail(command, limit, before, tail) ||
+        !cli_device_path(argv[1], tail, path, sizeof path))
         return CLI_INVALID;
     if (!cli_connect(&server, &code))
         return code;
@@ -192,12 +262,13 @@ int cmd_show(int argc, char **argv)
 int cmd_history(int argc, char **argv)
 {
     static const struct device_command command = {
-        .synopsis = "history ENDPOINT [--json]",
+        .synopsis = "history ENDPOINT [--limit N] [--before ID] [--json]",
         .summary = "Lists the bootstraps of one device, newest first.",
         .examples = "  usher history urn:dev:os:0042-lamp7\n",
         .method = "GET",
         .tail = "/history",
         .print = print_history,
+        .paged = true,
     };
 
     return run(&command, argc, argv);

@@ -2,7 +2,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli_priv.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static const char *text_of(const json_t *object, const char *name)
@@ -24,6 +23,8 @@ struct listing {
     const char *class_name, *state, *cause, *prefix;
     int64_t limit;
     bool all;
+    struct cli_table *table;
+    size_t printed;
 };
 
 static void put_filter(struct buf *path, const char *name, const char *value)
@@ -77,46 +78,79 @@ static void add_rows(struct cli_table *table, const json_t *devices)
     }
 }
 
-static int collect(struct listing *listing, json_t *devices, char **next)
+/* One JSON object for all pages, without keeping them. */
+static void put_objects(const struct listing *listing, const json_t *devices)
 {
+    size_t index;
+    json_t *device;
+
+    json_array_foreach(devices, index, device)
+    {
+        fputs(listing->printed + index > 0 ? ",\n" : "\n", stdout);
+        json_dumpf(device, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    }
+}
+
+static void put_page(struct listing *listing, const json_t *page)
+{
+    const json_t *devices = json_object_get(page, "devices");
+
+    if (listing->server.json) {
+        fputs(listing->printed == 0 ? "{\"devices\":[" : "", stdout);
+        put_objects(listing, devices);
+    } else if (json_array_size(devices) > 0) {
+        add_rows(listing->table, devices);
+        cli_table_print(listing->table, stdout);
+    }
+    listing->printed += json_array_size(devices);
+}
+
+static void put_end(const struct listing *listing, const char *next)
+{
+    if (listing->server.json)
+        printf("\n],\"next\":%s%s%s}\n", next != NULL ? "\"" : "", next != NULL ? next : "null",
+               next != NULL ? "\"" : "");
+    else if (listing->printed == 0)
+        puts("no device matches");
+    else if (next != NULL)
+        cli_say("there are more: use --all, or --limit N");
+}
+
+static int put_pages(struct listing *listing)
+{
+    json_t *page = NULL;
+    const char *next = NULL; /* borrowed from the page */
     int code;
 
     do {
-        json_t *page = NULL;
-        code = fetch_page(listing, *next, &page);
-        if (code != CLI_OK)
-            return code;
-        json_array_extend(devices, json_object_get(page, "devices"));
-        const char *cursor = json_string_value(json_object_get(page, "next"));
-        free(*next);
-        *next = cursor == NULL ? NULL : cli_memory(strdup(cursor));
+        json_t *following = NULL;
+        code = fetch_page(listing, next, &following);
         json_decref(page);
-    } while (listing->all && *next != NULL);
-    return CLI_OK;
+        page = following;
+        if (code != CLI_OK)
+            break;
+        put_page(listing, page);
+        next = json_string_value(json_object_get(page, "next"));
+    } while (listing->all && next != NULL && !ferror(stdout));
+    if (code == CLI_OK)
+        put_end(listing, next);
+    json_decref(page);
+    return code;
 }
 
-static int print_list(const struct listing *listing, json_t *devices, const char *next)
+static int list(struct listing *listing)
 {
     static const char *const titles[] = {"endpoint", "class",          "state",
                                          "cause",    "last bootstrap", "ms"};
+    int code = CLI_OK;
 
-    if (listing->server.json) {
-        json_t *document = cli_memory(json_pack("{s:O, s:s?}", "devices", devices, "next", next));
-        int code = cli_print_json(document);
-        json_decref(document);
+    if (!cli_connect(&listing->server, &code))
         return code;
-    }
-    if (json_array_size(devices) == 0) {
-        puts("no device matches");
-        return CLI_OK;
-    }
-    struct cli_table *table = cli_memory(cli_table_new(6, titles));
-    add_rows(table, devices);
-    cli_table_print(table, stdout);
-    cli_table_free(table);
-    if (next != NULL)
-        cli_say("there are more: use --all, or --limit N");
-    return CLI_OK;
+    listing->table = cli_table_new(6, titles);
+    code = put_pages(listing);
+    cli_table_free(listing->table);
+    cli_disconnect(&listing->server);
+    return code;
 }
 
 int cmd_list(int argc, char **argv)
@@ -170,20 +204,10 @@ int cmd_list(int argc, char **argv)
     };
     size_t operands = 0;
     int code = CLI_OK;
-    char *next = NULL;
 
     if (!cli_parse(&usage, argc, argv, &operands, &code))
         return code;
-    if (!cli_connect(&listing.server, &code))
-        return code;
-    json_t *devices = cli_memory(json_array());
-    code = collect(&listing, devices, &next);
-    if (code == CLI_OK)
-        code = print_list(&listing, devices, next);
-    free(next);
-    json_decref(devices);
-    cli_disconnect(&listing.server);
-    return cli_finish(code);
+    return cli_finish(list(&listing));
 }
 
 /* ---- rejects and status ---- */
@@ -191,19 +215,33 @@ int cmd_list(int argc, char **argv)
 struct view {
     const char *synopsis, *summary, *examples, *path;
     void (*print)(const json_t *answer);
+    bool (*is_good)(const json_t *answer); /* false: exit code 1; NULL = always good */
+    bool limited;                          /* takes --limit */
 };
 
 static int run_view(const struct view *view, int argc, char **argv)
 {
     struct cli_server server = {0};
-    const struct cli_option options[] = {CLI_SERVER_OPTIONS(&server)};
+    int64_t limit = 100;
+    const struct cli_option options[] = {
+        CLI_SERVER_OPTIONS(&server),
+        {.name = "limit",
+         .letter = 'n',
+         .kind = CLI_NUMBER,
+         .value = &limit,
+         .argument = "N",
+         .help = "at most so many (default: 100)",
+         .least = 1,
+         .most = 1000},
+    };
     const struct cli_usage usage = {
         .synopsis = view->synopsis,
         .summary = view->summary,
         .examples = view->examples,
         .options = options,
-        .option_count = sizeof options / sizeof options[0],
+        .option_count = sizeof options / sizeof options[0] - !view->limited,
     };
+    char path[64];
     json_t *answer = NULL;
     size_t operands = 0;
     int code = CLI_OK;
@@ -212,11 +250,16 @@ static int run_view(const struct view *view, int argc, char **argv)
         return code;
     if (!cli_connect(&server, &code))
         return code;
-    code = cli_call(&server, "GET", view->path, NULL, &answer);
+    snprintf(path, sizeof path, "%s", view->path);
+    if (view->limited)
+        snprintf(path, sizeof path, "%s?limit=%lld", view->path, (long long)limit);
+    code = cli_call(&server, "GET", path, NULL, &answer);
     if (code == CLI_OK && server.json)
         code = cli_print_json(answer);
     else if (code == CLI_OK)
         view->print(answer);
+    if (code == CLI_OK && view->is_good != NULL && !view->is_good(answer))
+        code = CLI_FAILED;
     json_decref(answer);
     cli_disconnect(&server);
     return cli_finish(code);
@@ -251,11 +294,12 @@ static void print_rejects(const json_t *answer)
 int cmd_rejects(int argc, char **argv)
 {
     static const struct view view = {
-        .synopsis = "rejects [--json]",
+        .synopsis = "rejects [--limit N] [--json]",
         .summary = "Who was turned away before a device was known: by identity, source and cause.",
         .examples = "  usher rejects\n",
         .path = "/v1/rejects",
         .print = print_rejects,
+        .limited = true,
     };
 
     return run_view(&view, argc, argv);
@@ -277,6 +321,27 @@ static void print_states(const char *title, json_t *states)
     }
 }
 
+static bool is_ready(const json_t *answer)
+{
+    return json_is_true(json_object_get(answer, "ready"));
+}
+
+static void print_checks(const json_t *answer)
+{
+    size_t index;
+    json_t *check;
+
+    json_array_foreach(json_object_get(answer, "checks"), index, check)
+    {
+        if (json_is_true(json_object_get(check, "ok")))
+            continue;
+        printf("%sNOT READY%s  %s: ", cli_colour(CLI_BAD), cli_colour(CLI_PLAIN),
+               text_of(check, "name"));
+        cli_put_text(stdout, text_of(check, "reason"));
+        putchar('\n');
+    }
+}
+
 static void print_status(const json_t *answer)
 {
     const json_t *devices = json_object_get(answer, "devices");
@@ -289,6 +354,7 @@ static void print_status(const json_t *answer)
            json_is_true(json_object_get(store, "healthy")) ? "healthy" : "NOT HEALTHY");
     if (text_of(store, "reason")[0] != '\0')
         printf("  %s\n", text_of(store, "reason"));
+    print_checks(answer);
     printf("%lld devices\n", number_of(devices, "total"));
     json_array_foreach(json_object_get(devices, "by_class"), index, class_counts)
     {
@@ -297,16 +363,20 @@ static void print_status(const json_t *answer)
                      json_object_get(class_counts, "by_state"));
     }
     print_states("in progress", json_object_get(answer, "in_progress"));
+    print_states("turned away", json_object_get(answer, "rejects"));
 }
 
 int cmd_status(int argc, char **argv)
 {
     static const struct view view = {
         .synopsis = "status [--json]",
-        .summary = "The server now: devices by class and state, and whether the store is well.",
+        .summary =
+            "The server now: whether it can serve, and devices by class and state. The exit\n"
+            "code is 1 when it cannot serve.",
         .examples = "  usher status\n  usher status --url http://127.0.0.1:8080 --json\n",
         .path = "/v1/status",
         .print = print_status,
+        .is_good = is_ready,
     };
 
     return run_view(&view, argc, argv);

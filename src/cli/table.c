@@ -85,8 +85,11 @@ static void print_row(const struct cli_table *table, const struct row *row, FILE
     fputc('\n', out);
 }
 
-void cli_table_print(const struct cli_table *table, FILE *out)
+void cli_table_print(struct cli_table *table, FILE *out)
 {
-    for (size_t i = 0; i < table->row_count; i++)
+    for (size_t i = 0; i < table->row_count; i++) {
         print_row(table, &table->rows[i], out);
+        free_row(&table->rows[i], table->columns);
+    }
+    table->row_count = 0;
 }
