@@ -163,7 +163,6 @@ static enum err_code transfer_error(const struct client *client, CURLcode result
                        place(client), client->timeout_ms / 1000);
     case CURLE_URL_MALFORMAT:
     case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_UNSUPPORTED_PROTOCOL:
         return err_set(err, ERR_INVALID, "cannot use %s: %s", place(client), detail);
     case CURLE_WRITE_ERROR:
         if (answer->body.failed)
