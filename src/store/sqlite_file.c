@@ -106,6 +106,8 @@ static enum err_code check_header(const char *path, int fd, off_t size, struct e
     char header[sizeof sqlite_magic] = {0};
     if (size == 0 && !has_content(path, "-wal"))
         return ERR_OK; /* a file made for us, or by us just before a crash */
+    if (has_content(path, "-journal"))
+        return ERR_OK; /* a crash while it was made: SQLite goes back to the empty file */
     if (size < 512)
         return err_set(err, ERR_INVALID,
                        "store: '%s' is cut short (%lld bytes); restore it from a backup", path,

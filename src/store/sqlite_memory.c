@@ -5,25 +5,11 @@
 
 #include <malloc.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
-
-static bool (*_Atomic allow_allocation)(void);
-
-void store_test_set_allocation(bool (*allow)(void))
-{
-    atomic_store(&allow_allocation, allow);
-}
-
-static bool may_allocate(void)
-{
-    bool (*allow)(void) = atomic_load_explicit(&allow_allocation, memory_order_relaxed);
-    return allow == NULL || allow();
-}
 
 static void *wiping_malloc(int size)
 {
-    return may_allocate() ? malloc((size_t)size) : NULL;
+    return malloc((size_t)size);
 }
 
 static void wiping_free(void *memory)

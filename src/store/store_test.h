@@ -8,9 +8,6 @@
 /* Where the store takes the time of day from: graces and ages can then pass without waiting. */
 void store_test_set_clock(struct store *store, int64_t (*wall_ms)(void));
 
-/* Called at each allocation of SQLite: false = it fails. NULL = none does. */
-void store_test_set_allocation(bool (*allow)(void));
-
 /* Sets SQLite up as store_open does, for a test that uses SQLite before it opens a store. */
 void store_test_prepare_sqlite(void);
 
