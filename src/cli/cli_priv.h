@@ -93,10 +93,10 @@ struct cli_server {
 };
 
 #define CLI_JSON_OPTION(target)                                                                    \
-    {                                                                                              \
-        .name = "json", .kind = CLI_FLAG, .value = (target),                                       \
-        .help = "print JSON instead of text for people"                                            \
-    }
+    {.name = "json",                                                                               \
+     .kind = CLI_FLAG,                                                                             \
+     .value = (target),                                                                            \
+     .help = "print JSON instead of text for people"}
 #define CLI_SERVER_OPTIONS(server)                                                                 \
     CLI_JSON_OPTION(&(server)->json),                                                              \
         {.name = "socket",                                                                         \
@@ -105,11 +105,12 @@ struct cli_server {
          .argument = "PATH",                                                                       \
          .help = "UNIX socket of usherd (default: $USHER_SOCKET, else the one in ./usher.yaml, "   \
                  "else /run/usher/usher.sock)"},                                                   \
-    {                                                                                              \
-        .name = "url", .kind = CLI_TEXT, .value = &(server)->url, .argument = "URL",               \
-        .help = "read from usherd over TCP instead, such as http://127.0.0.1:8080 "                \
-                "(default: $USHER_URL)"                                                            \
-    }
+        {.name = "url",                                                                            \
+         .kind = CLI_TEXT,                                                                         \
+         .value = &(server)->url,                                                                  \
+         .argument = "URL",                                                                        \
+         .help = "read from usherd over TCP instead, such as http://127.0.0.1:8080 "               \
+                 "(default: $USHER_URL)"}
 
 /* False after a message on stderr, with *exit_code set. */
 bool cli_connect(struct cli_server *server, int *exit_code);
