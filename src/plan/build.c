@@ -51,13 +51,22 @@ static struct plan *new_plan(const struct profile *profile, struct err *err)
     return plan;
 }
 
+/* Each of the other writes may go resource by resource. */
+static size_t most_writes(const struct profile_rules *rules)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < rules->write_count; i++)
+        most += rules->writes[i].count;
+    return most;
+}
+
 /* Room for everything that can come, so that nothing below can run short. */
 static enum err_code make_room(struct planner *planner)
 {
     const struct profile_rules *rules = planner->rules;
     struct plan *plan = planner->plan;
     plan->cap = plan_clear_most(planner) + 2 * rules->server_count + rules->access_count +
-                rules->write_count + 1;
+                most_writes(rules) + 1;
     plan->record_cap = rules->record_count;
     plan->operations = arena_alloc(plan->arena, plan->cap * sizeof(*plan->operations));
     plan->records = arena_alloc(plan->arena, plan->record_cap * sizeof(*plan->records));
@@ -263,7 +272,8 @@ static void warn_left_out(struct planner *planner, const struct path *path,
     char text[PATH_TEXT_SIZE];
     if (left_out->count == 0)
         return;
-    path_text(path, text);
+    struct path instance = path_instance(path->ids[0], path->ids[1]);
+    path_text(&instance, text);
     plan_warn(planner, "%s: resource%s %s left out, LwM2M 1.%zu does not have %s", text,
               left_out->count > 1 ? "s" : "", left_out->ids, version_index(planner->plan->version),
               left_out->count > 1 ? "them" : "it");
@@ -303,6 +313,49 @@ static enum err_code add_write(struct planner *planner, const struct rule_write 
     return ERR_OK;
 }
 
+static bool writes_resource(const struct rule_write *write, uint16_t resource)
+{
+    for (size_t i = 0; i < write->count; i++)
+        if (write->records[i].path.ids[2] == resource)
+            return true;
+    return false;
+}
+
+/* The one instance of a single object is the device's own and exists. Strict clients refuse a write
+ * of the whole instance that lacks a mandatory resource (Core 1.2 section 6.1.7), and those of
+ * /3, such as the error codes, only the device knows. */
+static bool goes_by_resource(const struct rule_write *write)
+{
+    const struct object_definition *object = object_table_object(write->path.ids[0]);
+    if (!object || object->multiple || write->path.depth != 2)
+        return false;
+    size_t count;
+    const struct resource_definition *resources = object_table_resources(object->id, &count);
+    for (size_t i = 0; i < count; i++)
+        if (resources[i].mandatory && !resources[i].executable &&
+            !writes_resource(write, resources[i].id))
+            return true;
+    return false;
+}
+
+/* One write a resource; the values of a multiple one stay together. */
+static enum err_code add_resources(struct planner *planner, const struct rule_write *write)
+{
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; i < write->count && code == ERR_OK;) {
+        struct rule_write part = {
+            .path = write->path, .optional = write->optional, .records = &write->records[i]};
+        part.path.depth = 3;
+        part.path.ids[2] = part.records->path.ids[2];
+        while (i < write->count && write->records[i].path.ids[2] == part.path.ids[2]) {
+            part.count++;
+            i++;
+        }
+        code = add_write(planner, &part, part.path.ids[1], NULL);
+    }
+    return code;
+}
+
 /* Order: reference section 9, rule 1. */
 static enum err_code add_writes(struct planner *planner)
 {
@@ -320,8 +373,11 @@ static enum err_code add_writes(struct planner *planner)
         code = add_write(planner, &rules->access[i], instance, NULL);
         next = instance + 1u;
     }
-    for (size_t i = 0; i < rules->write_count && code == ERR_OK; i++)
-        code = add_write(planner, &rules->writes[i], rules->writes[i].path.ids[1], NULL);
+    for (size_t i = 0; i < rules->write_count && code == ERR_OK; i++) {
+        const struct rule_write *write = &rules->writes[i];
+        code = goes_by_resource(write) ? add_resources(planner, write)
+                                       : add_write(planner, write, write->path.ids[1], NULL);
+    }
     return code;
 }
 

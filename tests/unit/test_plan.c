@@ -198,7 +198,7 @@ static void test_order(void **state)
                          "102: [create] } }]\n"
                          "servers: [" SERVER(101, "") ", " SERVER(102, "") "]\n");
     assert_operations(fixture, "delete /0, delete /1, delete /2, write /0/1, write /0/2, write "
-                               "/1/0, write /1/1, write /2/0, write /2/1, write /3/0, write "
+                               "/1/0, write /1/1, write /2/0, write /2/1, write /3/0/13, write "
                                "/33000/0, finish ");
     assert_warnings(fixture, "");
     assert_integer(fixture, "/2/0/3", 101);
@@ -775,6 +775,51 @@ static void test_values_of_every_type(void **state)
     assert_integer(fixture, "/33000/0/12/5", 9);
 }
 
+/* --- instances that the device has by itself --- */
+
+static void test_a_part_of_an_instance_that_exists_goes_by_resource(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, ONE_SERVER "write:\n"
+                                    "  /3/0/15: Europe/Vienna\n"
+                                    "  /3/0/13: 5\n"
+                                    "  /3/0/7: [3300, 5000]\n"
+                                    "  /3/0/14: { value: \"+01:00\", optional: true }\n"
+                                    "  /5/0/13: 60\n"
+                                    "  /6/0/2: { value: 171, optional: true }\n"
+                                    "  /6/0/3: { value: 5, optional: true }\n");
+    assert_operations(fixture, "delete /0, delete /1, write /0/1, write /1/0, write /3/0/7, write "
+                               "/3/0/13, write /3/0/15, write /3/0/14?, write /6/0/2?, write "
+                               "/6/0/3?, finish ");
+    assert_warnings(fixture, "/5/0: resource 13 left out, LwM2M 1.0 does not have it\n");
+    assert_integer(fixture, "/3/0/7/0", 3300);
+    assert_integer(fixture, "/3/0/7/1", 5000);
+    assert_integer(fixture, "/3/0/13", 5);
+    assert_int_equal(plan_operation(fixture->plan, 4)->record_count, 2);
+    assert_int_equal(plan_operation(fixture->plan, 5)->record_count, 1);
+}
+
+/* One message where it is enough: all that is mandatory is there, or nothing is. */
+static void test_a_whole_instance_goes_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, ONE_SERVER "write:\n"
+                                    "  /3/0/11: [0]\n"
+                                    "  /3/0/16: U\n"
+                                    "  /3/0/13: 5\n"
+                                    "  /6/0/0: 48.2\n"
+                                    "  /6/0/1: 16.4\n"
+                                    "  /6/0/5: 5\n"
+                                    "  /6/0/2: 171\n"
+                                    "  /7/0/8: 3600\n"
+                                    "  /13/0/0: [5, 6]\n"
+                                    "  /13/0/7: true\n"
+                                    "  /11/0/1: iot.example\n"
+                                    "  /11/0/3: true\n");
+    assert_operations(fixture, "delete /0, delete /1, write /0/1, write /1/0, write /3/0, write "
+                               "/6/0, write /7/0, write /11/0, write /13/0, finish ");
+}
+
 /* --- optional writes --- */
 
 static void test_optional_writes(void **state)
@@ -961,7 +1006,7 @@ static void test_json(void **state)
         "{\"path\":\"/1/0/6\",\"name\":\"Notification Storing\",\"type\":\"boolean\",\"value\":"
         "true},"
         "{\"path\":\"/1/0/7\",\"name\":\"Binding\",\"type\":\"string\",\"value\":\"U\"}]},"
-        "{\"operation\":\"write\",\"path\":\"/3/0\",\"optional\":false,\"values\":["
+        "{\"operation\":\"write\",\"path\":\"/3/0/14\",\"optional\":false,\"values\":["
         "{\"path\":\"/3/0/14\",\"name\":\"UTC Offset\",\"type\":\"string\",\"value\":\"\\\"q\\\\ "
         "\\u0009\"}]},"
         "{\"operation\":\"write\",\"path\":\"/33000/0\",\"optional\":false,\"values\":["
@@ -1022,6 +1067,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_order),
         TEST(test_rights_are_summed),
+        TEST(test_a_part_of_an_instance_that_exists_goes_by_resource),
+        TEST(test_a_whole_instance_goes_at_once),
         TEST(test_what_every_account_holds),
         TEST(test_nosec_and_empty_resources),
         TEST(test_every_server_key_is_written),
