@@ -34,8 +34,8 @@ struct endpoint_config {
     const struct endpoint_listener *listeners; /* copied; net_path.listener is the index */
     size_t listener_count;
     uint32_t half_open_max; /* handshakes under way; the oldest goes first */
-    uint32_t sessions_max;  /* associations in all; beyond: the oldest that has not asked for a
-                               bootstrap  goes, else the newcomer waits */
+    uint32_t sessions_max;  /* associations in all; beyond: the oldest unfinished goes, a handshake
+                               or one that has not asked for a bootstrap, else the newcomer waits */
     uint32_t idle_ms;       /* an association without exchange ends after this */
     uint32_t mtu;           /* bytes of a UDP payload; 0 = 1232 */
     uint64_t now;           /* monotonic milliseconds at the start */

@@ -112,28 +112,44 @@ void peers_move(struct association *association, struct association_queue *queue
     queue->count++;
 }
 
-/* Room for one more: the oldest unfinished go first (D5). */
+static void evict_half_open(struct endpoint *endpoint)
+{
+    endpoint->counters.evicted_half_open++;
+    peers_remove(endpoint->half_open.oldest);
+}
+
+static void evict_idle(struct endpoint *endpoint)
+{
+    struct association *idle = endpoint->idle.oldest;
+    struct association_ref ref = idle->ref;
+
+    endpoint->counters.evicted_idle++;
+    endpoint->ops.closed(endpoint->ops.context, ref, CAUSE_LIMIT, 0);
+    if (peers_by_ref(endpoint, ref) == idle)
+        peers_remove(idle);
+}
+
+/* Room for one more: the oldest unfinished goes first (D5), be it a handshake or an association
+ * that never asked. One that asked never goes: then the newcomer waits. */
 static bool make_room(struct endpoint *endpoint)
 {
     uint32_t all = endpoint->half_open.count + endpoint->idle.count + endpoint->busy.count;
+    const struct association *half_open = endpoint->half_open.oldest, *idle = endpoint->idle.oldest;
 
     if (endpoint->half_open.count >= endpoint->config.half_open_max) {
-        endpoint->counters.evicted_half_open++;
-        peers_remove(endpoint->half_open.oldest);
+        evict_half_open(endpoint);
         return true;
     }
     if (all < endpoint->config.sessions_max)
         return true;
-    struct association *idle = endpoint->idle.oldest;
-    if (idle == NULL) {
+    if (half_open == NULL && idle == NULL) {
         endpoint->counters.dropped_limit++;
         return false;
     }
-    endpoint->counters.evicted_idle++;
-    struct association_ref ref = idle->ref;
-    endpoint->ops.closed(endpoint->ops.context, ref, CAUSE_LIMIT, 0);
-    if (peers_by_ref(endpoint, ref) == idle)
-        peers_remove(idle);
+    if (idle == NULL || (half_open != NULL && half_open->started_ms < idle->started_ms))
+        evict_half_open(endpoint);
+    else
+        evict_idle(endpoint);
     return true;
 }
 

@@ -469,6 +469,35 @@ static void test_sessions_cap(void **state)
     world_free(world);
 }
 
+/* Handshakes that hang must not shut out newcomers while there is room for finished ones only. */
+static void test_hanging_handshakes_go_before_newcomers_wait(void **state)
+{
+    struct endpoint_config config = world_config(&usual_listener);
+    config.sessions_max = 3;
+    struct world *world = world_new(&config);
+
+    struct device *busy = device_join(world, 0);
+    device_ask(busy, 1, 1);
+    world_run(world, 100);
+    for (unsigned i = 1; i < 3; i++) {
+        device_start(world, i, "lamp", test_key, NULL, 60000);
+        world_run(world, 35); /* past the cookie, then never heard of again */
+        world->devices[i].unplugged = true;
+    }
+    assert_int_equal(counters_of(world).half_open, 2);
+    struct device *idle = device_join(world, 3); /* the older of the two goes */
+    assert_int_equal(counters_of(world).evicted_half_open, 1);
+    device_join(world, 4); /* so does the other one: it is older than the idle association */
+    assert_int_equal(counters_of(world).evicted_half_open, 2);
+    assert_int_equal(counters_of(world).evicted_idle, 0);
+    assert_int_equal(world->closed, 0);
+    device_join(world, 5);
+    assert_int_equal(counters_of(world).evicted_idle, 1);
+    assert_int_equal(counters_of(world).dropped_limit, 0);
+    assert_true(busy->open && idle->open);
+    world_free(world);
+}
+
 static void test_idle_timeout(void **state)
 {
     struct world *world = world_new(NULL);
@@ -581,6 +610,7 @@ int main(void)
         cmocka_unit_test(test_truncated_records),
         cmocka_unit_test(test_half_open_cap),
         cmocka_unit_test(test_sessions_cap),
+        cmocka_unit_test(test_hanging_handshakes_go_before_newcomers_wait),
         cmocka_unit_test(test_idle_timeout),
         cmocka_unit_test(test_exchange_keeps_association),
         cmocka_unit_test(test_device_closes),
