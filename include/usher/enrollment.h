@@ -14,10 +14,20 @@ enum {
     TAGS_MAX = 32,
     TAG_NAME_MAX = 63,
     TAG_VALUE_MAX = 255,
+    PUBLIC_PART_MAX = 8192, /* bytes of a credential's certificates */
 };
 
 /* Where a credential stands (I2): at most one of each per device and server. */
 enum credential_status { CREDENTIAL_PENDING, CREDENTIAL_ACTIVE, CREDENTIAL_RETIRING };
+
+/* What a credential is: stored by number, append only. */
+enum credential_kind {
+    CREDENTIAL_KIND_PSK = 0,    /* identity and key */
+    CREDENTIAL_KIND_OSCORE = 1, /* identity: the device's Sender ID; key: the Master Secret */
+    CREDENTIAL_KIND_RPK = 2,    /* public part: SubjectPublicKeyInfo; key: its private key */
+    CREDENTIAL_KIND_X509 = 3,   /* public part: certificates, end entity first; key: as for RPK */
+    CREDENTIAL_KIND_COUNT
+};
 
 struct identity {
     uint8_t len;
@@ -27,9 +37,11 @@ struct identity {
 struct enrolled_credential {
     uint16_t ssid; /* 0 = the bootstrap account itself */
     enum credential_status status;
+    enum credential_kind kind;
     uint64_t generation; /* counts up per device and server, from 1 */
     struct identity identity;
-    uint16_t key_len; /* length only */
+    uint16_t key_len;    /* length only, as below */
+    uint16_t public_len; /* of the public part in DER */
 };
 
 struct tag {
@@ -63,6 +75,8 @@ enum err_code enrollment_check_class(struct bytes name, struct err *err);
 enum err_code enrollment_check_identity(struct bytes identity, struct err *err);
 enum err_code enrollment_check_tag(const char *name, const char *value, struct err *err);
 const char *credential_status_name(enum credential_status status);
+const char *credential_kind_name(enum credential_kind kind); /* "psk" "oscore" "rpk" "x509" */
+bool credential_kind_from_name(const char *name, enum credential_kind *out);
 bool identity_set(struct identity *identity, struct bytes data); /* false: empty or too long */
 struct bytes identity_bytes(const struct identity *identity);
 

@@ -81,6 +81,7 @@ uint64_t profile_hash(const struct profile *profile);
 struct credential_need {
     uint16_t ssid;
     enum credential_source source;
+    enum credential_kind kind;
     uint16_t key_len;         /* bytes to generate; 16 by default */
     struct identity identity; /* to generate, variables resolved; empty for ENROLLED */
 };

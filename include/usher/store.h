@@ -10,6 +10,7 @@
 #ifndef USHER_STORE_H
 #define USHER_STORE_H
 
+#include "usher/blob.h"
 #include "usher/outcome.h"
 #include "usher/secret.h"
 
@@ -42,18 +43,21 @@ void store_lane_close(struct store_lane *lane);   /* pending callbacks run with 
 int store_lane_fd(const struct store_lane *lane); /* becomes readable when poll has something */
 void store_lane_poll(struct store_lane *lane);
 
-/* An enrolment with the key bytes that belong to it. keys[i] belongs to credentials[i]. */
+/* An enrolment with the bytes that belong to it: keys[i] and publics[i] to credentials[i]. */
 struct store_device {
     struct enrollment enrollment;
     struct secret bootstrap_key;
     struct secret keys[SERVERS_MAX * 3];
-    enum device_state state; /* last folded outcome's; new, blocked */
+    struct blob *publics[SERVERS_MAX * 3]; /* references; NULL = none */
+    enum device_state state;               /* last folded outcome's; new, blocked */
     enum cause cause;
     int64_t created_wall_ms, changed_wall_ms;
     int64_t last_wall_ms; /* end of the last bootstrap attempt, 0 = never */
     uint32_t last_duration_ms;
 };
 void store_device_clear(struct store_device *device); /* wipes */
+/* False: no memory; `to` is then empty. */
+bool store_device_copy(struct store_device *to, const struct store_device *from);
 
 /* `device` is NULL unless result is ERR_OK; it is the callee's until the callback returns, then
  * cleared by the store. */
@@ -71,12 +75,13 @@ void store_find_endpoint(struct store_lane *lane, struct bytes endpoint, store_d
 
 struct store_new_credential {
     uint16_t ssid;
+    enum credential_kind kind;
     struct identity identity;
     struct secret key; /* copied and wiped by the store */
 };
-/* I1, I2: for each server without a pending credential, stores the one given as pending with the
- * next generation; a pending one that is there stays as it is. Answers with the device as it then
- * is, once that is durable. ERR_NOT_FOUND when the device was removed. */
+/* I1, I2: for each server without a pending credential of that kind, stores the one given as
+ * pending with the next generation; a pending one of that kind stays as it is. Answers with the
+ * device as it then is, once that is durable. ERR_NOT_FOUND when the device was removed. */
 void store_make_pending(struct store_lane *lane, struct bytes endpoint,
                         const struct store_new_credential *credentials, size_t count,
                         store_device_fn done, void *context);

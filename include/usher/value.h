@@ -33,6 +33,8 @@ enum secret_kind {
     SECRET_PSK_KEY,       /* server PSK of Short Server ID `ssid` */
     SECRET_BOOTSTRAP_KEY, /* the bootstrap account's own PSK (ssid 0) */
     SECRET_OSCORE_MASTER, /* master secret of the /21 instance linked for `ssid` */
+    SECRET_PRIVATE_KEY,   /* the device's private key for server `ssid` */
+    SECRET_PUBLIC_PART,   /* its certificates or raw public key: no secret, but bulky */
     SECRET_KIND_COUNT
 };
 
@@ -40,6 +42,7 @@ struct secret_ref {
     enum secret_kind kind;
     uint16_t ssid;       /* 0 = the bootstrap account */
     bool as_text;        /* write as String (object /21 1.x) rather than Opaque */
+    bool as_sec1;        /* a private key as ECPrivateKey (SEC1) rather than PKCS#8 */
     uint64_t generation; /* 0 = not made yet (preview) */
 };
 

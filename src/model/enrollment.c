@@ -18,6 +18,31 @@ const char *credential_status_name(enum credential_status status)
     return (size_t)status < count ? status_names[status] : "unknown";
 }
 
+static const char *const kind_names[] = {
+    [CREDENTIAL_KIND_PSK] = "psk",
+    [CREDENTIAL_KIND_OSCORE] = "oscore",
+    [CREDENTIAL_KIND_RPK] = "rpk",
+    [CREDENTIAL_KIND_X509] = "x509",
+};
+static_assert(sizeof kind_names / sizeof kind_names[0] == CREDENTIAL_KIND_COUNT,
+              "every kind is named");
+
+const char *credential_kind_name(enum credential_kind kind)
+{
+    return (size_t)kind < CREDENTIAL_KIND_COUNT ? kind_names[kind] : "unknown";
+}
+
+bool credential_kind_from_name(const char *name, enum credential_kind *out)
+{
+    for (int i = 0; i < CREDENTIAL_KIND_COUNT; i++) {
+        if (strcmp(name, kind_names[i]) == 0) {
+            *out = (enum credential_kind)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 void enrollment_clear(struct enrollment *enrollment)
 {
     free(enrollment->tags);

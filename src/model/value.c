@@ -17,10 +17,9 @@ static const char *const type_names[] = {
 static_assert(sizeof type_names / sizeof type_names[0] == VALUE_TYPE_COUNT, "every type is named");
 
 static const char *const kind_names[] = {
-    [SECRET_PSK_IDENTITY] = "psk-identity",
-    [SECRET_PSK_KEY] = "psk-key",
-    [SECRET_BOOTSTRAP_KEY] = "bootstrap-key",
-    [SECRET_OSCORE_MASTER] = "oscore-master",
+    [SECRET_PSK_IDENTITY] = "psk-identity",   [SECRET_PSK_KEY] = "psk-key",
+    [SECRET_BOOTSTRAP_KEY] = "bootstrap-key", [SECRET_OSCORE_MASTER] = "oscore-master",
+    [SECRET_PRIVATE_KEY] = "private-key",     [SECRET_PUBLIC_PART] = "public-part",
 };
 static_assert(sizeof kind_names / sizeof kind_names[0] == SECRET_KIND_COUNT, "every kind is named");
 
@@ -48,7 +47,7 @@ const char *secret_kind_name(enum secret_kind kind)
 static bool secret_ref_equal(const struct secret_ref *a, const struct secret_ref *b)
 {
     return a->kind == b->kind && a->ssid == b->ssid && a->as_text == b->as_text &&
-           a->generation == b->generation;
+           a->as_sec1 == b->as_sec1 && a->generation == b->generation;
 }
 
 bool value_equal(const struct value *a, const struct value *b)

@@ -15,8 +15,10 @@ enum { KEYS_MAX = SERVERS_MAX * 3, PAYLOAD_MAX = 65536, WAITING_EVENTS_MAX = 4 }
 struct session_key {
     uint16_t ssid;
     uint64_t generation;
+    enum credential_kind kind;
     bool written; /* it has been put into a Write */
     struct secret key;
+    struct blob *public_part; /* a reference; NULL = none */
 };
 
 /* One association's bootstrap. Lives until the session is over, the association is gone and no
@@ -52,6 +54,8 @@ struct driver {
 
 static void forget_keys(struct bootstrap *bootstrap)
 {
+    for (size_t i = 0; i < bootstrap->key_count; i++)
+        blob_unref(bootstrap->keys[i].public_part);
     if (bootstrap->keys != NULL)
         bytes_wipe(bootstrap->keys, bootstrap->key_count * sizeof *bootstrap->keys);
     free(bootstrap->keys);
@@ -172,7 +176,9 @@ static bool keep_keys(struct bootstrap *bootstrap, const struct store_device *de
     for (size_t i = 0; i < count; i++) {
         bootstrap->keys[i].ssid = device->enrollment.credentials[i].ssid;
         bootstrap->keys[i].generation = device->enrollment.credentials[i].generation;
+        bootstrap->keys[i].kind = device->enrollment.credentials[i].kind;
         bootstrap->keys[i].key = device->keys[i];
+        bootstrap->keys[i].public_part = blob_ref(device->publics[i]);
     }
     return true;
 }
@@ -262,6 +268,7 @@ static void perform_commit(struct bootstrap *bootstrap, const struct session_act
     }
     for (size_t i = 0; i < action->need_count; i++) {
         fresh[i].ssid = action->needs[i].ssid;
+        fresh[i].kind = action->needs[i].kind;
         fresh[i].identity = action->needs[i].identity;
         enum err_code made = psk_generate(&fresh[i].key, action->needs[i].key_len);
         assert(made == ERR_OK); /* profiles are held to 16..64 bytes when they are read */
@@ -283,12 +290,32 @@ static struct session_key *find_key(const struct bootstrap *bootstrap, uint16_t 
     return NULL;
 }
 
+/* A reference fits one kind of credential only: no key is ever written where another belongs. */
+static bool fits(const struct secret_ref *ref, enum credential_kind kind)
+{
+    switch (ref->kind) {
+    case SECRET_PSK_KEY:
+        return kind == CREDENTIAL_KIND_PSK;
+    case SECRET_OSCORE_MASTER:
+        return kind == CREDENTIAL_KIND_OSCORE;
+    case SECRET_PRIVATE_KEY:
+    case SECRET_PUBLIC_PART:
+        return kind == CREDENTIAL_KIND_RPK || kind == CREDENTIAL_KIND_X509;
+    default:
+        return false;
+    }
+}
+
 static bool reveal(void *context, const struct secret_ref *ref, struct bytes *out)
 {
     struct session_key *key = find_key(context, ref->ssid, ref->generation);
 
-    if (key == NULL || ref->kind != SECRET_PSK_KEY)
+    if (key == NULL || !fits(ref, key->kind))
         return false;
+    if (ref->kind == SECRET_PUBLIC_PART) {
+        *out = blob_bytes(key->public_part);
+        return true;
+    }
     key->written = true;
     *out = secret_bytes(&key->key);
     return true;

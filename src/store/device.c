@@ -7,8 +7,24 @@
 
 void store_device_clear(struct store_device *device)
 {
+    for (size_t i = 0; i < device->enrollment.credential_count; i++)
+        blob_unref(device->publics[i]);
     enrollment_clear(&device->enrollment);
     bytes_wipe(device, sizeof *device);
+}
+
+bool store_device_copy(struct store_device *to, const struct store_device *from)
+{
+    struct enrollment enrollment;
+    if (!enrollment_copy(&enrollment, &from->enrollment)) {
+        *to = (struct store_device){0};
+        return false;
+    }
+    *to = *from;
+    to->enrollment = enrollment;
+    for (size_t i = 0; i < enrollment.credential_count; i++)
+        blob_ref(to->publics[i]);
+    return true;
 }
 
 static enum err_code check_credentials(const struct enrollment *enrollment, struct err *err)
@@ -20,6 +36,9 @@ static enum err_code check_credentials(const struct enrollment *enrollment, stru
         uint16_t ssid = enrollment->credentials[i].ssid;
         if (ssid == 0 || ssid == UINT16_MAX)
             return err_set(err, ERR_RANGE, "server %u: Short Server IDs are 1 to 65534", ssid);
+        if (enrollment->credentials[i].public_len > PUBLIC_PART_MAX)
+            return err_set(err, ERR_RANGE, "server %u: its certificates have more than %d bytes",
+                           ssid, PUBLIC_PART_MAX);
         for (size_t j = 0; j < i; j++) {
             if (enrollment->credentials[j].ssid == ssid)
                 return err_set(err, ERR_INVALID, "server %u has two credentials", ssid);

@@ -20,8 +20,7 @@ void memory_device_free(struct memory_device *device)
 {
     if (device == NULL)
         return;
-    if (device->servers != NULL)
-        bytes_wipe(device->servers, device->server_count * sizeof *device->servers);
+    slots_clear(device->servers, device->server_count);
     for (size_t i = 0; i < device->history_count; i++)
         free(device->history[i]);
     free(device->history);

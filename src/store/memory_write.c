@@ -24,6 +24,7 @@ static void load_slots(const struct memory_device *device, struct slot_set *set)
     set->count = device->server_count;
     if (device->server_count > 0)
         memcpy(set->servers, device->servers, device->server_count * sizeof *device->servers);
+    slots_hold(set->servers, set->count);
 }
 
 /* Wipes the set. */
@@ -38,11 +39,11 @@ static bool save_slots(struct memory_device *device, struct slot_set *set)
         servers[i] = set->servers[i];
         servers[i].named = servers[i].dirty = false;
     }
-    if (device->servers != NULL)
-        bytes_wipe(device->servers, device->server_count * sizeof *device->servers);
+    slots_clear(device->servers, device->server_count);
     free(device->servers);
     device->servers = servers;
     device->server_count = set->count;
+    slots_hold(servers, set->count);
     slot_set_clear(set);
     return true;
 }

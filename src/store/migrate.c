@@ -53,8 +53,21 @@ static const char *const version_1[] = {
     NULL,
 };
 
+/* Credentials other than PSKs: what they are (enum credential_kind, NULL = PSK), and the half of
+ * them that is no secret. */
+static const char *const version_2[] = {
+    "ALTER TABLE credential ADD COLUMN pending_kind INTEGER",
+    "ALTER TABLE credential ADD COLUMN pending_public @bytes",
+    "ALTER TABLE credential ADD COLUMN active_kind INTEGER",
+    "ALTER TABLE credential ADD COLUMN active_public @bytes",
+    "ALTER TABLE credential ADD COLUMN retiring_kind INTEGER",
+    "ALTER TABLE credential ADD COLUMN retiring_public @bytes",
+    NULL,
+};
+
 static const char *const *const steps[SCHEMA_VERSION + 1] = {
     [1] = version_1,
+    [2] = version_2,
 };
 
 const char *const *migrate_step(int version)

@@ -12,7 +12,7 @@ struct sql_dialect {
 
 extern const struct sql_dialect sql_dialect_sqlite;
 
-enum { SCHEMA_VERSION = 1 }; /* of this build */
+enum { SCHEMA_VERSION = 2 }; /* of this build */
 
 /* One step: the statements that lead from version - 1 to version. `@id`, `@bytes` and `@text` stand
  * for words of the dialect. NULL: no such version. */

@@ -9,13 +9,39 @@ static_assert(CREDENTIAL_PENDING == 0 && CREDENTIAL_ACTIVE == 1 && CREDENTIAL_RE
 
 void slot_set_clear(struct slot_set *set)
 {
-    bytes_wipe(set->servers, set->count * sizeof set->servers[0]);
+    slots_clear(set->servers, set->count);
     set->count = 0;
 }
 
 static void slot_clear(struct slot *slot)
 {
+    blob_unref(slot->public_part);
     bytes_wipe(slot, sizeof *slot);
+}
+
+void slots_clear(struct slots *servers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (int status = 0; status < SLOT_COUNT; status++)
+            blob_unref(servers[i].slot[status].public_part);
+        bytes_wipe(&servers[i], sizeof servers[i]);
+    }
+}
+
+void slots_hold(const struct slots *servers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (int status = 0; status < SLOT_COUNT; status++)
+            blob_ref(servers[i].slot[status].public_part);
+    }
+}
+
+/* Leaves `from` empty. */
+static void slot_move(struct slot *to, struct slot *from)
+{
+    slot_clear(to);
+    *to = *from;
+    bytes_wipe(from, sizeof *from);
 }
 
 static struct slots *find_server(struct slot_set *set, uint16_t ssid)
@@ -59,14 +85,15 @@ static struct slots *find_or_add_server(struct slot_set *set, uint16_t ssid)
     uint16_t stored_ssid = 0;
     if (set->count < SERVERS_MAX) {
         server = &set->servers[set->count++];
+        bytes_wipe(server, sizeof *server); /* nothing stood there yet */
     } else {
         /* Whoever comes back later must not see a generation again: go on from the highest. */
         generation = highest_generation(set);
         server = oldest_server(set);
         assert(server != NULL);
         stored_ssid = server->stored_ssid;
+        slots_clear(server, 1);
     }
-    bytes_wipe(server, sizeof *server);
     server->ssid = ssid;
     server->stored_ssid = stored_ssid;
     server->generation = generation;
@@ -81,23 +108,22 @@ static void name_server(struct slot_set *set, uint16_t ssid)
         server->named = true;
 }
 
+/* `content` without generation; its public part is shared. */
 static void fill_slot(struct slots *server, enum credential_status status,
-                      const struct identity *identity, const struct secret *key, int64_t now_ms)
+                      const struct slot *content, int64_t now_ms)
 {
-    server->slot[status] = (struct slot){
-        .generation = ++server->generation,
-        .identity = *identity,
-        .key = *key,
-    };
+    struct slot *slot = &server->slot[status];
+    blob_ref(content->public_part);
+    slot_clear(slot);
+    *slot = *content;
+    slot->generation = ++server->generation;
     server->changed_ms = now_ms;
     server->dirty = true;
 }
 
 static void retire_active(struct slots *server, const struct slot_time *time)
 {
-    slot_clear(&server->slot[CREDENTIAL_RETIRING]);
-    server->slot[CREDENTIAL_RETIRING] = server->slot[CREDENTIAL_ACTIVE];
-    slot_clear(&server->slot[CREDENTIAL_ACTIVE]);
+    slot_move(&server->slot[CREDENTIAL_RETIRING], &server->slot[CREDENTIAL_ACTIVE]);
     server->retire_at_ms =
         server->slot[CREDENTIAL_RETIRING].generation != 0 ? time->now_ms + time->retire_ms : 0;
 }
@@ -110,11 +136,18 @@ bool slot_set_make_pending(struct slot_set *set, const struct store_new_credenti
         name_server(set, credentials[i].ssid);
     for (size_t i = 0; i < count; i++) {
         struct slots *server = find_server(set, credentials[i].ssid);
-        if (server != NULL && server->slot[CREDENTIAL_PENDING].generation != 0)
+        /* One of another kind is of no use any more: the profile has changed. */
+        if (server != NULL && server->slot[CREDENTIAL_PENDING].generation != 0 &&
+            server->slot[CREDENTIAL_PENDING].kind == credentials[i].kind)
             continue;
+        struct slot content = {
+            .kind = credentials[i].kind,
+            .identity = credentials[i].identity,
+            .key = credentials[i].key,
+        };
         server = find_or_add_server(set, credentials[i].ssid);
-        fill_slot(server, CREDENTIAL_PENDING, &credentials[i].identity, &credentials[i].key,
-                  time->now_ms);
+        fill_slot(server, CREDENTIAL_PENDING, &content, time->now_ms);
+        slot_clear(&content);
         changed = true;
     }
     return changed;
@@ -130,8 +163,7 @@ bool slot_set_promote(struct slot_set *set, const struct store_promotion *promot
             server->slot[CREDENTIAL_PENDING].generation != promotions[i].generation)
             continue;
         retire_active(server, time);
-        server->slot[CREDENTIAL_ACTIVE] = server->slot[CREDENTIAL_PENDING];
-        slot_clear(&server->slot[CREDENTIAL_PENDING]);
+        slot_move(&server->slot[CREDENTIAL_ACTIVE], &server->slot[CREDENTIAL_PENDING]);
         server->changed_ms = time->now_ms;
         server->dirty = true;
         changed = true;
@@ -139,13 +171,30 @@ bool slot_set_promote(struct slot_set *set, const struct store_promotion *promot
     return changed;
 }
 
-static bool is_active_already(const struct slots *server, const struct identity *identity,
-                              const struct secret *key)
+static bool is_active_already(const struct slots *server, const struct slot *given)
 {
     const struct slot *active = &server->slot[CREDENTIAL_ACTIVE];
-    return active->generation != 0 &&
-           bytes_equal(identity_bytes(&active->identity), identity_bytes(identity)) &&
-           secret_equal(&active->key, key);
+    return active->generation != 0 && active->kind == given->kind &&
+           bytes_equal(identity_bytes(&active->identity), identity_bytes(&given->identity)) &&
+           secret_equal(&active->key, &given->key) &&
+           bytes_equal(blob_bytes(active->public_part), blob_bytes(given->public_part));
+}
+
+/* Makes it active, unless it is; says whether that changes something. */
+static bool enroll_server(struct slot_set *set, uint16_t ssid, const struct slot *given,
+                          const struct slot_time *time, bool apply)
+{
+    struct slots *server = find_server(set, ssid);
+    if (server != NULL && is_active_already(server, given))
+        return false;
+    if (!apply)
+        return true;
+    server = find_or_add_server(set, ssid);
+    retire_active(server, time);
+    /* A session that still sends the pending one must not put it in this one's place. */
+    slot_clear(&server->slot[CREDENTIAL_PENDING]);
+    fill_slot(server, CREDENTIAL_ACTIVE, given, time->now_ms);
+    return true;
 }
 
 bool slot_set_enroll(struct slot_set *set, const struct store_device *device,
@@ -156,17 +205,14 @@ bool slot_set_enroll(struct slot_set *set, const struct store_device *device,
         name_server(set, device->enrollment.credentials[i].ssid);
     for (size_t i = 0; i < device->enrollment.credential_count; i++) {
         const struct enrolled_credential *given = &device->enrollment.credentials[i];
-        struct slots *server = find_server(set, given->ssid);
-        if (server != NULL && is_active_already(server, &given->identity, &device->keys[i]))
-            continue;
-        changed = true;
-        if (!apply)
-            continue;
-        server = find_or_add_server(set, given->ssid);
-        retire_active(server, time);
-        /* A session that still sends the pending one must not put it in this one's place. */
-        slot_clear(&server->slot[CREDENTIAL_PENDING]);
-        fill_slot(server, CREDENTIAL_ACTIVE, &given->identity, &device->keys[i], time->now_ms);
+        struct slot content = {
+            .kind = given->kind,
+            .identity = given->identity,
+            .key = device->keys[i],
+            .public_part = device->publics[i],
+        };
+        changed |= enroll_server(set, given->ssid, &content, time, apply);
+        bytes_wipe(&content, sizeof content);
     }
     return changed;
 }
@@ -205,11 +251,14 @@ void slot_set_show(const struct slot_set *set, int64_t now_ms, struct store_devi
             enrollment->credentials[at] = (struct enrolled_credential){
                 .ssid = server->ssid,
                 .status = (enum credential_status)status,
+                .kind = slot->kind,
                 .generation = slot->generation,
                 .identity = slot->identity,
                 .key_len = slot->key.len,
+                .public_len = (uint16_t)blob_bytes(slot->public_part).len,
             };
             device->keys[at] = slot->key;
+            device->publics[at] = blob_ref(slot->public_part);
         }
     }
 }

@@ -10,8 +10,10 @@ enum { SLOT_COUNT = 3 }; /* one for each enum credential_status: there can be no
 
 struct slot {
     uint64_t generation; /* 0 = empty */
+    enum credential_kind kind;
     struct identity identity;
     struct secret key;
+    struct blob *public_part; /* a reference */
 };
 
 /* One server's credentials. The row outlives them, so that a generation never comes again. */
@@ -37,6 +39,9 @@ struct slot_time {
 };
 
 void slot_set_clear(struct slot_set *set); /* wipes */
+/* The same for servers that stand elsewhere; and a reference to each public part for a copy. */
+void slots_clear(struct slots *servers, size_t count);
+void slots_hold(const struct slots *servers, size_t count);
 /* Each returns whether something changed. */
 bool slot_set_make_pending(struct slot_set *set, const struct store_new_credential *credentials,
                            size_t count, const struct slot_time *time);

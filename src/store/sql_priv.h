@@ -62,7 +62,7 @@ enum device_column {
     DEVICE_TAGS,
 };
 
-/* Columns of SQL_CREDENTIALS_OF_DEVICE; the four of a slot come thrice, in order of the status. */
+/* Columns of SQL_CREDENTIALS_OF_DEVICE; those of a slot come thrice, in order of the status. */
 enum credential_column {
     CREDENTIAL_ID,
     CREDENTIAL_GENERATION,
@@ -70,7 +70,15 @@ enum credential_column {
     CREDENTIAL_RETIRE_AT,
     CREDENTIAL_SLOTS,
 };
-enum slot_column { SLOT_GENERATION, SLOT_IDENTITY, SLOT_PSK, SLOT_SEALED, SLOT_COLUMNS };
+enum slot_column {
+    SLOT_GENERATION,
+    SLOT_IDENTITY,
+    SLOT_PSK,
+    SLOT_SEALED,
+    SLOT_KIND,
+    SLOT_PUBLIC,
+    SLOT_COLUMNS
+};
 
 /* Columns of SQL_OUTCOME_GET; SQL_OUTCOME_INSERT has OUTCOME_SEQ before them. */
 enum outcome_column {

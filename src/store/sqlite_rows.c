@@ -110,6 +110,21 @@ enum err_code sqlite_read_brief(struct sqlite_session *session, struct bytes end
     return code;
 }
 
+static bool take_slot(sqlite3_stmt *row, int base, struct slot *slot)
+{
+    slot->generation = (uint64_t)sqlite3_column_int64(row, base + SLOT_GENERATION);
+    int kind = sqlite3_column_int(row, base + SLOT_KIND);
+    struct bytes public_part = column_bytes(row, base + SLOT_PUBLIC);
+    if (!column_identity(row, base + SLOT_IDENTITY, &slot->identity) ||
+        !column_key(row, base + SLOT_PSK, &slot->key) || kind < 0 ||
+        kind >= CREDENTIAL_KIND_COUNT || public_part.len > PUBLIC_PART_MAX)
+        return false;
+    slot->kind = (enum credential_kind)kind;
+    if (public_part.len > 0)
+        slot->public_part = blob_new(public_part);
+    return public_part.len == 0 || slot->public_part != NULL;
+}
+
 static bool take_slots(sqlite3_stmt *row, struct slots *out)
 {
     int64_t id = sqlite3_column_int64(row, CREDENTIAL_ID);
@@ -118,11 +133,7 @@ static bool take_slots(sqlite3_stmt *row, struct slots *out)
     out->changed_ms = sqlite3_column_int64(row, CREDENTIAL_CHANGED);
     out->retire_at_ms = sqlite3_column_int64(row, CREDENTIAL_RETIRE_AT);
     for (int status = 0; status < SLOT_COUNT; status++) {
-        int base = CREDENTIAL_SLOTS + status * SLOT_COLUMNS;
-        struct slot *slot = &out->slot[status];
-        slot->generation = (uint64_t)sqlite3_column_int64(row, base + SLOT_GENERATION);
-        if (!column_identity(row, base + SLOT_IDENTITY, &slot->identity) ||
-            !column_key(row, base + SLOT_PSK, &slot->key))
+        if (!take_slot(row, CREDENTIAL_SLOTS + status * SLOT_COLUMNS, &out->slot[status]))
             return false;
     }
     return true;

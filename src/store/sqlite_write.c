@@ -58,6 +58,8 @@ static void bind_slot(sqlite3_stmt *statement, int index, const struct slot *slo
     bind_bytes(statement, index + SLOT_IDENTITY, identity_bytes(&slot->identity));
     bind_bytes(statement, index + SLOT_PSK, secret_bytes(&slot->key));
     bind_number(statement, index + SLOT_SEALED, 0);
+    bind_number(statement, index + SLOT_KIND, slot->kind);
+    bind_bytes(statement, index + SLOT_PUBLIC, blob_bytes(slot->public_part));
 }
 
 static enum err_code save_server(struct sqlite_session *session, int64_t device,

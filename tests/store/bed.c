@@ -74,8 +74,7 @@ void answer_device(void *context, enum err_code result, const struct store_devic
     if (device == NULL)
         return;
     store_device_clear(&answer->device);
-    answer->device = *device;
-    assert_true(enrollment_copy(&answer->device.enrollment, &device->enrollment));
+    assert_true(store_device_copy(&answer->device, device));
     answer->has_device = true;
 }
 
@@ -171,7 +170,8 @@ void device_add_credential(struct store_device *device, uint16_t ssid, const cha
     size_t at = device->enrollment.credential_count++;
     struct enrolled_credential *credential = &device->enrollment.credentials[at];
     *credential = (struct enrolled_credential){.ssid = ssid};
-    assert_true(identity_set(&credential->identity, bytes_of_text(identity)));
+    if (identity[0] != '\0')
+        assert_true(identity_set(&credential->identity, bytes_of_text(identity)));
     assert_true(secret_set(&device->keys[at], bytes_of_text(key)));
     credential->key_len = device->keys[at].len;
 }

@@ -38,6 +38,30 @@ static void test_pending_is_made_once_and_sent_again(void **state)
     answer_clear(&answer);
 }
 
+/* A key that was made for DTLS is no Master Secret: the profile has changed meanwhile. */
+static void test_pending_of_another_kind_gives_way(void **state)
+{
+    struct bed *bed = *state;
+    struct answer answer = {0};
+    struct store_new_credential credential = {.ssid = 101, .kind = CREDENTIAL_KIND_OSCORE};
+    enroll(bed->lane, "lamp-7");
+    assert_int_equal(make_pending(bed->lane, "lamp-7", 101, "psk", &answer), ERR_OK);
+    for (int i = 0; i < 2; i++) {
+        assert_true(identity_set(&credential.identity, bytes_of_text("sender")));
+        assert_true(secret_set(&credential.key, bytes_of_text(i == 0 ? "master" : "other")));
+        answer_clear(&answer);
+        store_make_pending(bed->lane, bytes_of_text("lamp-7"), &credential, 1, answer_device,
+                           &answer);
+        answer_wait(bed->lane, &answer);
+        assert_int_equal(answer.result, ERR_OK);
+        assert_int_equal(answer.device.enrollment.credential_count, 1);
+        assert_int_equal(answer.device.enrollment.credentials[0].kind, CREDENTIAL_KIND_OSCORE);
+        assert_int_equal(generation_of(&answer.device, 101, CREDENTIAL_PENDING), 2);
+        assert_memory_equal(key_of(&answer.device, 101, CREDENTIAL_PENDING)->data, "master", 6);
+    }
+    answer_clear(&answer);
+}
+
 static void test_pending_for_several_servers(void **state)
 {
     struct bed *bed = *state;
@@ -445,6 +469,7 @@ int suite_bootstrap(void)
 {
     const struct CMUnitTest tests[] = {
         SUITE_TEST(test_pending_is_made_once_and_sent_again),
+        SUITE_TEST(test_pending_of_another_kind_gives_way),
         SUITE_TEST(test_pending_for_several_servers),
         SUITE_TEST(test_promotion_by_generation),
         SUITE_TEST(test_loser_cannot_promote),

@@ -66,6 +66,51 @@ static void test_enrolled_device_is_found_whole(void **state)
     store_device_clear(&device);
 }
 
+static struct bytes public_of(const struct answer *answer, enum credential_status status)
+{
+    const struct enrolled_credential *credential =
+        enrollment_credential(&answer->device.enrollment, 101, status);
+    assert_non_null(credential);
+    assert_int_equal(credential->kind, CREDENTIAL_KIND_X509);
+    struct bytes data =
+        blob_bytes(answer->device.publics[credential - answer->device.enrollment.credentials]);
+    assert_int_equal(credential->public_len, data.len);
+    return data;
+}
+
+static void test_certificates_are_kept_with_their_key(void **state)
+{
+    struct bed *bed = *state;
+    struct store_device device;
+    struct answer answer = {0};
+    struct err err = {0};
+    enum store_change change;
+    uint8_t first[PUBLIC_PART_MAX], second[700];
+    memset(first, 0x30, sizeof first);
+    memset(second, 0x31, sizeof second);
+    device_make(&device, "lamp-7");
+    device_add_credential(&device, 101, "", "private key");
+    device.enrollment.credentials[0].kind = CREDENTIAL_KIND_X509;
+    device.enrollment.credentials[0].public_len = sizeof first;
+    device.publics[0] = blob_new(bytes_of(first, sizeof first));
+    assert_int_equal(enroll_device(bed, &device, false, &change, &err), ERR_OK);
+    assert_int_equal(enroll_device(bed, &device, false, &change, &err), ERR_OK);
+    assert_int_equal(change, STORE_UNCHANGED);
+    blob_unref(device.publics[0]);
+    device.enrollment.credentials[0].public_len = sizeof second;
+    device.publics[0] = blob_new(bytes_of(second, sizeof second));
+    assert_int_equal(enroll_device(bed, &device, false, &change, &err), ERR_EXISTS);
+    assert_int_equal(enroll_device(bed, &device, true, &change, &err), ERR_OK);
+    assert_int_equal(change, STORE_CHANGED);
+    assert_int_equal(find_endpoint(bed->lane, "lamp-7", &answer), ERR_OK);
+    assert_true(
+        bytes_equal(public_of(&answer, CREDENTIAL_ACTIVE), bytes_of(second, sizeof second)));
+    assert_true(
+        bytes_equal(public_of(&answer, CREDENTIAL_RETIRING), bytes_of(first, sizeof first)));
+    answer_clear(&answer);
+    store_device_clear(&device);
+}
+
 static void test_unknown_is_not_found(void **state)
 {
     struct bed *bed = *state;
@@ -470,6 +515,7 @@ int suite_enroll(void)
 {
     const struct CMUnitTest tests[] = {
         SUITE_TEST(test_enrolled_device_is_found_whole),
+        SUITE_TEST(test_certificates_are_kept_with_their_key),
         SUITE_TEST(test_unknown_is_not_found),
         SUITE_TEST(test_lookup_answers_at_once),
         SUITE_TEST(test_same_data_again_changes_nothing),

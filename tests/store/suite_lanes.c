@@ -43,7 +43,7 @@ static void keep_device(void *context, enum err_code result, const struct store_
     answer->calls++;
     answer->result = result;
     if (device != NULL)
-        answer->device = *device;
+        assert_true(store_device_copy(&answer->device, device));
 }
 
 static void keep_result(void *context, enum err_code result)

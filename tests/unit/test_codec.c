@@ -180,7 +180,8 @@ static void keys_as_text(void **state)
 {
     const struct record record = {
         path_resource(21, 0, 0),
-        {.type = VALUE_SECRET, .secret = {SECRET_OSCORE_MASTER, 101, true, 1}}};
+        {.type = VALUE_SECRET,
+         .secret = {.kind = SECRET_OSCORE_MASTER, .ssid = 101, .as_text = true, .generation = 1}}};
     struct path base = path_instance(21, 0);
     enum lwm2m_version version = LWM2M_1_1;
     const struct codec_types types = {codec_types_from_table, &version};

@@ -131,6 +131,16 @@ static void statuses_have_names(void **state)
     assert_string_equal("active", credential_status_name(CREDENTIAL_ACTIVE));
     assert_string_equal("retiring", credential_status_name(CREDENTIAL_RETIRING));
     assert_string_equal("unknown", credential_status_name((enum credential_status)9));
+    for (int i = 0; i < CREDENTIAL_KIND_COUNT; i++) {
+        enum credential_kind kind;
+        assert_true(
+            credential_kind_from_name(credential_kind_name((enum credential_kind)i), &kind));
+        assert_int_equal(i, kind);
+    }
+    enum credential_kind untouched = CREDENTIAL_KIND_X509;
+    assert_false(credential_kind_from_name("est", &untouched));
+    assert_int_equal(CREDENTIAL_KIND_X509, untouched);
+    assert_string_equal("unknown", credential_kind_name(CREDENTIAL_KIND_COUNT));
 }
 
 int main(void)

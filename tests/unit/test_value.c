@@ -53,11 +53,15 @@ static void equality_is_by_type_and_content(void **state)
         {.type = VALUE_BOOLEAN, .boolean = false},
         {.type = VALUE_OBJLINK, .link = {21, 1}},
         {.type = VALUE_OBJLINK, .link = {21, 2}},
-        {.type = VALUE_SECRET, .secret = {SECRET_PSK_KEY, 101, false, 1}},
-        {.type = VALUE_SECRET, .secret = {SECRET_PSK_KEY, 102, false, 1}},
-        {.type = VALUE_SECRET, .secret = {SECRET_PSK_KEY, 101, true, 1}},
-        {.type = VALUE_SECRET, .secret = {SECRET_PSK_KEY, 101, false, 2}},
-        {.type = VALUE_SECRET, .secret = {SECRET_OSCORE_MASTER, 101, false, 1}},
+        {.type = VALUE_SECRET, .secret = {.kind = SECRET_PSK_KEY, .ssid = 101, .generation = 1}},
+        {.type = VALUE_SECRET, .secret = {.kind = SECRET_PSK_KEY, .ssid = 102, .generation = 1}},
+        {.type = VALUE_SECRET,
+         .secret = {.kind = SECRET_PSK_KEY, .ssid = 101, .as_text = true, .generation = 1}},
+        {.type = VALUE_SECRET, .secret = {.kind = SECRET_PSK_KEY, .ssid = 101, .generation = 2}},
+        {.type = VALUE_SECRET,
+         .secret = {.kind = SECRET_PSK_KEY, .ssid = 101, .as_sec1 = true, .generation = 1}},
+        {.type = VALUE_SECRET,
+         .secret = {.kind = SECRET_OSCORE_MASTER, .ssid = 101, .generation = 1}},
     };
     size_t count = sizeof values / sizeof values[0];
     for (size_t i = 0; i < count; i++) {
