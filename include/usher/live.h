@@ -25,12 +25,17 @@ struct live_entry {
     int64_t since_wall_ms; /* start of the session */
 };
 
-struct live *live_new(size_t max);
+struct live *live_new(size_t max); /* entries in all */
 void live_free(struct live *live);
 /* Compare and swap: the newest wins. ERR_OK; `previous` and *had_previous tell whom to supersede.
  * ERR_BUSY when full. Claiming again for the same holder renews it. */
 enum err_code live_claim(struct live *live, const char *endpoint, const struct live_holder *holder,
                          int64_t wall_ms, struct live_holder *previous, bool *had_previous);
+/* Shows the endpoint as seen: its handshake is done, it has not asked yet. Is no claim: it takes
+ * the place of an older one of its kind, never of a claim. False: there is a claim, or no room; an
+ * eighth of the places is kept for claims. */
+bool live_see(struct live *live, const char *endpoint, const struct live_holder *holder,
+              int64_t wall_ms);
 /* These do nothing when `holder` has been superseded; they say whether it still holds. */
 bool live_set_state(struct live *live, const char *endpoint, const struct live_holder *holder,
                     enum device_state state, const char *class_name);

@@ -11,6 +11,7 @@ enum { SHARD_COUNT = 64, BUCKETS_LEAST = 16 };
 
 struct entry {
     struct entry *next;
+    bool claimed; /* else only seen */
     struct live_entry live;
 };
 
@@ -91,18 +92,19 @@ static bool same_holder(const struct live_holder *a, const struct live_holder *b
     return a->worker == b->worker && a->slot == b->slot && a->generation == b->generation;
 }
 
-/* Takes one of the `max` places; they are shared by all shards. */
-static bool take_place(struct live *live)
+/* Takes a place while fewer than `most` are taken; they are shared by all shards. */
+static bool take_place(struct live *live, size_t most)
 {
-    if (atomic_fetch_add(&live->count, 1) < live->max)
+    if (atomic_fetch_add(&live->count, 1) < most)
         return true;
     atomic_fetch_sub(&live->count, 1);
     return false;
 }
 
-static enum err_code add_entry(struct live *live, struct entry **link, const char *endpoint)
+static enum err_code add_entry(struct live *live, struct shard *shard, size_t most,
+                               struct entry **link, const char *endpoint)
 {
-    if (!take_place(live))
+    if (!take_place(live, most))
         return ERR_BUSY;
     struct entry *entry = calloc(1, sizeof *entry);
     if (entry == NULL) {
@@ -110,6 +112,7 @@ static enum err_code add_entry(struct live *live, struct entry **link, const cha
         return ERR_NO_MEMORY;
     }
     strcpy(entry->live.endpoint, endpoint);
+    shard->by_state[entry->live.state]++;
     *link = entry;
     return ERR_OK;
 }
@@ -121,6 +124,15 @@ static void set_state(struct shard *shard, struct live_entry *live, enum device_
     shard->by_state[state]++;
 }
 
+static void hold(struct shard *shard, struct live_entry *entry, const struct live_holder *holder,
+                 int64_t wall_ms)
+{
+    entry->holder = *holder;
+    entry->since_wall_ms = wall_ms;
+    entry->class_name[0] = '\0';
+    set_state(shard, entry, STATE_SEEN);
+}
+
 enum err_code live_claim(struct live *live, const char *endpoint, const struct live_holder *holder,
                          int64_t wall_ms, struct live_holder *previous, bool *had_previous)
 {
@@ -128,22 +140,33 @@ enum err_code live_claim(struct live *live, const char *endpoint, const struct l
         return ERR_RANGE;
     struct entry **link = NULL;
     struct shard *shard = lock_endpoint(live, endpoint, &link);
-    bool is_new = *link == NULL;
-    enum err_code code = is_new ? add_entry(live, link, endpoint) : ERR_OK;
+    enum err_code code = *link == NULL ? add_entry(live, shard, live->max, link, endpoint) : ERR_OK;
     if (code == ERR_OK) {
-        struct live_entry *entry = &(*link)->live;
-        if (is_new)
-            shard->by_state[entry->state]++;
-        *had_previous = !is_new && !same_holder(&entry->holder, holder);
+        struct entry *entry = *link;
+        *had_previous = entry->claimed && !same_holder(&entry->live.holder, holder);
         if (*had_previous)
-            *previous = entry->holder;
-        entry->holder = *holder;
-        entry->since_wall_ms = wall_ms;
-        entry->class_name[0] = '\0';
-        set_state(shard, entry, STATE_SEEN);
+            *previous = entry->live.holder;
+        entry->claimed = true;
+        hold(shard, &entry->live, holder, wall_ms);
     }
     pthread_mutex_unlock(&shard->lock);
     return code;
+}
+
+bool live_see(struct live *live, const char *endpoint, const struct live_holder *holder,
+              int64_t wall_ms)
+{
+    if (strlen(endpoint) > ENDPOINT_MAX)
+        return false;
+    struct entry **link = NULL;
+    struct shard *shard = lock_endpoint(live, endpoint, &link);
+    size_t most = live->max - live->max / 8;
+    bool seen = (*link != NULL && !(*link)->claimed) ||
+                (*link == NULL && add_entry(live, shard, most, link, endpoint) == ERR_OK);
+    if (seen)
+        hold(shard, &(*link)->live, holder, wall_ms);
+    pthread_mutex_unlock(&shard->lock);
+    return seen;
 }
 
 bool live_set_state(struct live *live, const char *endpoint, const struct live_holder *holder,

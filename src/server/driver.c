@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The imperative shell of session_step: between endpoint, store, claims and log. */
 #include "driver_priv.h"
-#include "usher/clock.h"
+#include "seen_priv.h"
 #include "usher/log.h"
 
 #include <assert.h>
@@ -43,12 +43,23 @@ struct bootstrap {
 
 struct driver {
     struct driver_config config;
+    struct driver_time now;
     struct endpoint *endpoint;
     struct profile_set *profiles;
     struct bootstrap *first;
+    struct seen_table seen;
     size_t running;
     bool draining;
 };
+
+static struct live_holder holder_at(const struct driver *driver, struct association_ref ref)
+{
+    return (struct live_holder){
+        .worker = driver->config.worker,
+        .slot = ref.slot,
+        .generation = ref.generation,
+    };
+}
 
 /* ---- life of a bootstrap ---- */
 
@@ -65,11 +76,7 @@ static void forget_keys(struct bootstrap *bootstrap)
 
 static struct live_holder holder_of(const struct bootstrap *bootstrap)
 {
-    return (struct live_holder){
-        .worker = bootstrap->driver->config.worker,
-        .slot = bootstrap->ref.slot,
-        .generation = bootstrap->ref.generation,
-    };
+    return holder_at(bootstrap->driver, bootstrap->ref);
 }
 
 static void release_claim(struct bootstrap *bootstrap)
@@ -103,11 +110,11 @@ static struct bootstrap *bootstrap_new(struct driver *driver, struct association
     bootstrap->associated = true;
     bootstrap->finished = true; /* nothing runs before the first request */
     endpoint_info(driver->endpoint, ref, &bootstrap->info);
-    uint64_t now = clock_monotonic_ms();
+    uint64_t age_ms = driver->now.monotonic_ms - bootstrap->info.started_ms;
     struct session_start start = {
         .identity = bootstrap->info.identity,
         .started_ms = bootstrap->info.started_ms,
-        .started_wall_ms = clock_wall_ms() - (int64_t)(now - bootstrap->info.started_ms),
+        .started_wall_ms = driver->now.wall_ms - (int64_t)age_ms,
         .handshake_ms = bootstrap->info.handshake_ms,
     };
     bootstrap->session = session_new(&start);
@@ -197,11 +204,12 @@ static enum err_code claim(struct bootstrap *bootstrap, const char *endpoint)
 
     if (strcmp(bootstrap->endpoint, endpoint) != 0)
         release_claim(bootstrap);
-    enum err_code code = live_claim(driver->config.live, endpoint, &holder, clock_wall_ms(),
+    enum err_code code = live_claim(driver->config.live, endpoint, &holder, driver->now.wall_ms,
                                     &previous, &had_previous);
     if (code != ERR_OK)
         return code;
     snprintf(bootstrap->endpoint, sizeof bootstrap->endpoint, "%s", endpoint);
+    seen_forget(&driver->seen, bootstrap->ref, endpoint);
     if (had_previous && !same_holder(&previous, &holder))
         driver->config.supersede(driver->config.context, &previous);
     return ERR_OK;
@@ -398,11 +406,11 @@ static void perform_send(struct bootstrap *bootstrap, const struct session_actio
 /* ---- outcomes ---- */
 
 /* 48 bits of time, then chance: sorts by time. */
-static void make_id(char out[static 33])
+static void make_id(int64_t wall_ms, char out[static 33])
 {
     uint8_t id[16];
     char hex[BYTES_HEX_SIZE(sizeof id)];
-    uint64_t time = (uint64_t)clock_wall_ms();
+    uint64_t time = (uint64_t)wall_ms;
 
     bytes_random(id, sizeof id);
     for (unsigned i = 0; i < 6; i++)
@@ -472,7 +480,7 @@ static void perform_record(struct bootstrap *bootstrap, const struct session_act
     struct recording *recording = NULL;
 
     endpoint_info(driver->endpoint, bootstrap->ref, &bootstrap->info);
-    make_id(outcome.id);
+    make_id(driver->now.wall_ms, outcome.id);
     net_text(&bootstrap->info.path.remote, true, outcome.source);
     outcome.bytes_sent = bootstrap->info.bytes_sent;
     outcome.bytes_received = bootstrap->info.bytes_received;
@@ -482,7 +490,7 @@ static void perform_record(struct bootstrap *bootstrap, const struct session_act
         char source[NET_TEXT_SIZE];
         net_text(&bootstrap->info.path.remote, false, source);
         rejects_add(driver->config.rejects, identity_bytes(&bootstrap->info.identity), source,
-                    outcome.cause, clock_wall_ms());
+                    outcome.cause, driver->now.wall_ms);
     } else {
         recording = calloc(1, sizeof *recording);
     }
@@ -528,6 +536,7 @@ static void perform_close(struct bootstrap *bootstrap, const struct session_acti
     if (!bootstrap->associated)
         return;
     bootstrap->associated = false;
+    seen_forget(&driver->seen, bootstrap->ref, bootstrap->endpoint);
     endpoint_info(driver->endpoint, bootstrap->ref, &bootstrap->info);
     endpoint_set_user(driver->endpoint, bootstrap->ref, NULL);
     endpoint_close(driver->endpoint, bootstrap->ref, action->silent);
@@ -584,9 +593,9 @@ static void step(struct bootstrap *bootstrap, const struct session_event *event)
         bootstrap->waiting[bootstrap->waiting_count++] = *event;
         return;
     }
-    timed.wall_ms = clock_wall_ms();
+    timed.wall_ms = bootstrap->driver->now.wall_ms;
     bootstrap->stepping = true;
-    session_step(bootstrap->session, &timed, clock_monotonic_ms(), &actions);
+    session_step(bootstrap->session, &timed, bootstrap->driver->now.monotonic_ms, &actions);
     for (size_t i = 0; i < actions.count; i++) {
         if (brings_answer(&actions.items[i]))
             last = &actions.items[i];
@@ -611,7 +620,7 @@ static void on_send(void *context, const struct net_path *path, struct bytes dat
 {
     struct driver *driver = context;
 
-    udp_send(driver->config.udp, path, datagram);
+    driver->config.send(driver->config.send_context, path, datagram);
 }
 
 /* A key look-up for a handshake (D6). */
@@ -629,6 +638,7 @@ static void key_found(void *context, enum err_code result, const struct store_de
     struct bytes identity = bytes_of(resolution->identity, resolution->identity_len);
 
     if (result == ERR_OK && !device->enrollment.blocked) {
+        seen_remember(&driver->seen, resolution->ref, device->enrollment.endpoint);
         endpoint_resolved(driver->endpoint, resolution->ref, identity, &device->bootstrap_key,
                           false, CAUSE_NONE);
     } else if (result == ERR_OK || result == ERR_NOT_FOUND) {
@@ -660,6 +670,9 @@ static void on_resolve(void *context, struct association_ref ref, struct bytes i
 
 static void on_established(void *context, struct association_ref ref)
 {
+    struct driver *driver = context;
+
+    seen_show(&driver->seen, ref, driver->now.wall_ms);
     log_event(LOG_DEBUG, "endpoint.established", LOG_NUMBER("slot", ref.slot));
 }
 
@@ -766,6 +779,7 @@ static void on_closed(void *context, struct association_ref ref, enum cause caus
     struct bootstrap *bootstrap = endpoint_user(driver->endpoint, ref);
     struct session_event event = {.kind = SESSION_CLOSED, .cause = cause, .alert = alert};
 
+    seen_forget(&driver->seen, ref, bootstrap == NULL ? "" : bootstrap->endpoint);
     if (bootstrap == NULL)
         return;
     bootstrap->calls++;
@@ -784,7 +798,7 @@ static void on_rejected(void *context, const struct net_path *path, struct bytes
     char source[NET_TEXT_SIZE];
 
     net_text(&path->remote, false, source);
-    if (rejects_add(driver->config.rejects, identity, source, cause, clock_wall_ms()))
+    if (rejects_add(driver->config.rejects, identity, source, cause, driver->now.wall_ms))
         log_event(LOG_WARNING, "endpoint.rejected", LOG_TEXT("source", source),
                   LOG_BYTES("identity", identity), LOG_TEXT("cause", cause_name(cause)),
                   LOG_TEXT("advice", cause_advice(cause)));
@@ -812,7 +826,10 @@ enum err_code driver_new(const struct driver_config *config, struct driver **out
     if (driver == NULL)
         return err_set(err, ERR_NO_MEMORY, "worker: out of memory");
     driver->config = *config;
-    enum err_code code = endpoint_new(&config->endpoint, &ops, &driver->endpoint, err);
+    driver->config.endpoint.now = config->time.monotonic_ms;
+    driver->now = config->time;
+    seen_init(&driver->seen, config->live, config->worker);
+    enum err_code code = endpoint_new(&driver->config.endpoint, &ops, &driver->endpoint, err);
     if (code != ERR_OK) {
         free(driver);
         return code;
@@ -833,6 +850,7 @@ void driver_free(struct driver *driver)
     }
     endpoint_free(driver->endpoint);
     profile_set_unref(driver->profiles);
+    seen_clear(&driver->seen);
     free(driver);
 }
 
@@ -841,11 +859,21 @@ struct endpoint *driver_endpoint(struct driver *driver)
     return driver->endpoint;
 }
 
+void driver_set_time(struct driver *driver, const struct driver_time *time)
+{
+    driver->now = *time;
+}
+
+void driver_expire(struct driver *driver)
+{
+    endpoint_expire(driver->endpoint, driver->now.monotonic_ms);
+}
+
 void driver_datagram(void *context, const struct net_path *path, struct bytes datagram)
 {
     struct driver *driver = context;
 
-    endpoint_receive(driver->endpoint, path, datagram, clock_monotonic_ms());
+    endpoint_receive(driver->endpoint, path, datagram, driver->now.monotonic_ms);
 }
 
 void driver_set_profiles(struct driver *driver, struct profile_set *profiles)
@@ -889,7 +917,13 @@ void driver_supersede(struct driver *driver, const struct live_holder *holder)
 void driver_abort(struct driver *driver, const struct live_holder *holder, enum cause cause)
 {
     struct session_event event = {.kind = SESSION_ABORT, .cause = cause};
+    struct association_ref ref = {.slot = holder->slot, .generation = (uint32_t)holder->generation};
 
+    if (endpoint_user(driver->endpoint, ref) == NULL) { /* it has not asked yet */
+        seen_forget(&driver->seen, ref, "");
+        endpoint_close(driver->endpoint, ref, false);
+        return;
+    }
     tell_holder(driver, holder, &event);
 }
 

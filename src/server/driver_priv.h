@@ -9,15 +9,23 @@
 #include "usher/rejects.h"
 #include "usher/session.h"
 #include "usher/store.h"
-#include "usher/udp.h"
 
 struct driver;
+
+/* The driver reads no clock (D7): its owner tells it the time, once for what happens at once. */
+struct driver_time {
+    uint64_t monotonic_ms; /* never goes back */
+    int64_t wall_ms;       /* since 1970, for records and people */
+};
 
 /* What a driver needs of its surroundings; all outlive it. */
 struct driver_config {
     uint32_t worker; /* index, for claims */
     struct endpoint_config endpoint;
-    struct udp *udp;
+    struct driver_time time;
+    /* Sends a datagram, which is the caller's again afterwards. */
+    void (*send)(void *context, const struct net_path *path, struct bytes datagram);
+    void *send_context;
     struct store_lane *lane;
     struct live *live;
     struct rejects *rejects;
@@ -33,6 +41,11 @@ enum err_code driver_new(const struct driver_config *config, struct driver **out
 void driver_free(struct driver *driver);
 
 struct endpoint *driver_endpoint(struct driver *driver);
+/* What is handed in from now on happens at this time. Runs no timer. */
+void driver_set_time(struct driver *driver, const struct driver_time *time);
+/* Runs every timer that is due at that time. Also before answers of the store and messages are
+ * handed in after a pause, so that what they send is timed from now. */
+void driver_expire(struct driver *driver);
 /* A datagram arrived (for udp_receive: context is the driver). */
 void driver_datagram(void *context, const struct net_path *path, struct bytes datagram);
 void driver_set_profiles(struct driver *driver,

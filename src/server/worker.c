@@ -56,6 +56,26 @@ static enum err_code open_loop(struct worker *worker, struct err *err)
     return watched ? ERR_OK : err_set(err, ERR_IO, "worker: no event loop (%s)", strerror(errno));
 }
 
+static struct driver_time time_now(void)
+{
+    return (struct driver_time){
+        .monotonic_ms = clock_monotonic_ms(),
+        .wall_ms = clock_wall_ms(),
+    };
+}
+
+static void tell_time(struct worker *worker)
+{
+    struct driver_time now = time_now();
+
+    driver_set_time(worker->driver, &now);
+}
+
+static void send_datagram(void *context, const struct net_path *path, struct bytes datagram)
+{
+    udp_send(context, path, datagram);
+}
+
 static enum err_code build(struct worker *worker, const struct worker_config *config,
                            struct err *err)
 {
@@ -69,7 +89,9 @@ static enum err_code build(struct worker *worker, const struct worker_config *co
     struct driver_config driver = {
         .worker = config->index,
         .endpoint = config->endpoint,
-        .udp = worker->udp,
+        .time = time_now(),
+        .send = send_datagram,
+        .send_context = worker->udp,
         .lane = worker->lane,
         .live = config->live,
         .rejects = config->rejects,
@@ -78,7 +100,6 @@ static enum err_code build(struct worker *worker, const struct worker_config *co
         .supersede = config->supersede,
         .context = config->context,
     };
-    driver.endpoint.now = clock_monotonic_ms();
     return driver_new(&driver, &worker->driver, err);
 }
 
@@ -186,32 +207,40 @@ static int wait_time(const struct worker *worker)
     return next - now > 60000 ? 60000 : (int)(next - now);
 }
 
-/* A few batches, then the timers and the others get their turn. */
+/* A few batches, then the timers and the others get their turn. A batch may hold many handshakes:
+ * each has its own time. */
 static void read_socket(struct worker *worker, size_t listener)
 {
-    for (int batch = 0; batch < BATCHES_A_ROUND; batch++)
+    for (int batch = 0; batch < BATCHES_A_ROUND; batch++) {
+        tell_time(worker);
         if (!udp_receive(worker->udp, listener, driver_datagram, worker->driver))
             break;
+    }
 }
 
+/* What has arrived comes before the timers, which would repeat what was answered already; and the
+ * timers before the store's answers, so that these are timed from now. */
 static void one_round(struct worker *worker)
 {
     struct epoll_event events[EVENTS_MAX];
+    bool lane_ready = false, mailbox_ready = false;
     int count = epoll_wait(worker->epoll, events, EVENTS_MAX, wait_time(worker));
 
     for (int i = 0; i < count; i++) {
         uint32_t tag = events[i].data.u32;
-        if (tag == TAG_LANE) {
-            /* What an answer of the store sends is timed from now, not from the last datagram. */
-            endpoint_expire(driver_endpoint(worker->driver), clock_monotonic_ms());
-            store_lane_poll(worker->lane);
-        } else if (tag == TAG_MAILBOX) {
-            read_mailbox(worker);
-        } else {
+        if (tag == TAG_LANE)
+            lane_ready = true;
+        else if (tag == TAG_MAILBOX)
+            mailbox_ready = true;
+        else
             read_socket(worker, tag);
-        }
     }
-    endpoint_expire(driver_endpoint(worker->driver), clock_monotonic_ms());
+    tell_time(worker);
+    driver_expire(worker->driver);
+    if (lane_ready)
+        store_lane_poll(worker->lane);
+    if (mailbox_ready)
+        read_mailbox(worker);
     udp_flush(worker->udp);
     atomic_store_explicit(&worker->running, driver_running(worker->driver), memory_order_relaxed);
 }
@@ -227,6 +256,7 @@ static void *run(void *context)
     while (!driver_settled(worker->driver) && clock_monotonic_ms() < limit)
         one_round(worker);
     udp_flush(worker->udp);
+    tell_time(worker);
     store_lane_close(worker->lane); /* runs the last callbacks on this thread */
     worker->lane = NULL;
     udp_flush(worker->udp);

@@ -4,6 +4,7 @@
 #define USHER_WORKER_PRIV_H
 
 #include "driver_priv.h"
+#include "usher/udp.h"
 
 #include <stdatomic.h>
 

@@ -99,6 +99,53 @@ static void test_full(void **state)
     live_free(live);
 }
 
+static void test_seen_is_no_claim(void **state)
+{
+    (void)state;
+    struct live *live = live_new(10);
+    struct live_holder previous;
+    struct live_entry entry;
+    bool had_previous = true;
+    assert_true(live_see(live, "lamp", &first, 1000));
+    assert_true(live_get(live, "lamp", &entry));
+    assert_int_equal(entry.state, STATE_SEEN);
+    assert_int_equal(entry.since_wall_ms, 1000);
+    assert_true(live_see(live, "lamp", &second, 2000)); /* the newer handshake */
+    assert_false(live_release(live, "lamp", &first));
+    /* Who has only been seen is not superseded. */
+    assert_int_equal(live_claim(live, "lamp", &first, 3000, &previous, &had_previous), ERR_OK);
+    assert_false(had_previous);
+    assert_false(live_see(live, "lamp", &second, 4000));
+    assert_true(live_get(live, "lamp", &entry));
+    assert_int_equal(entry.holder.worker, first.worker);
+    assert_int_equal(entry.since_wall_ms, 3000);
+    assert_true(live_release(live, "lamp", &first));
+    uint64_t counts[STATE_COUNT];
+    live_counts(live, counts);
+    assert_int_equal(counts[STATE_SEEN], 0);
+    live_free(live);
+}
+
+/* However many only shake hands, those that ask get in. */
+static void test_seen_leave_room_for_claims(void **state)
+{
+    (void)state;
+    enum { MAX = 16 };
+    struct live *live = live_new(MAX);
+    bool had_previous;
+    unsigned seen = 0;
+    for (unsigned i = 0; i < MAX; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "idle%u", i);
+        seen += live_see(live, name, &first, 1000);
+    }
+    assert_int_equal(seen, MAX - MAX / 8);
+    assert_int_equal(claim(live, "a", &first, &had_previous), ERR_OK);
+    assert_int_equal(claim(live, "b", &first, &had_previous), ERR_OK);
+    assert_int_equal(claim(live, "c", &first, &had_previous), ERR_BUSY);
+    live_free(live);
+}
+
 static void test_name_too_long(void **state)
 {
     (void)state;
@@ -240,10 +287,11 @@ static void test_threads_keep_the_books(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_newest_wins),     cmocka_unit_test(test_claiming_again_renews),
-        cmocka_unit_test(test_state_and_class), cmocka_unit_test(test_full),
-        cmocka_unit_test(test_name_too_long),   cmocka_unit_test(test_list_is_sorted_and_pages),
-        cmocka_unit_test(test_counts),          cmocka_unit_test(test_threads_keep_the_books),
+        cmocka_unit_test(test_newest_wins),      cmocka_unit_test(test_claiming_again_renews),
+        cmocka_unit_test(test_state_and_class),  cmocka_unit_test(test_full),
+        cmocka_unit_test(test_seen_is_no_claim), cmocka_unit_test(test_seen_leave_room_for_claims),
+        cmocka_unit_test(test_name_too_long),    cmocka_unit_test(test_list_is_sorted_and_pages),
+        cmocka_unit_test(test_counts),           cmocka_unit_test(test_threads_keep_the_books),
     };
     live_free(NULL);
     return cmocka_run_group_tests(tests, NULL, NULL);
