@@ -281,7 +281,8 @@ choose_preset() {
         fi
         ;;
     system) use_system_mbedtls ;;
-    *) die "no preset '$1'; there are: default release asan tsan system" ;;
+    own-crypto) preset_options=(-Dcrypto=mbedtls) ;;
+    *) die "no preset '$1'; there are: default release asan tsan system own-crypto" ;;
     esac
 }
 

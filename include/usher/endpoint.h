@@ -154,6 +154,6 @@ void *endpoint_user(struct endpoint *endpoint, struct association_ref ref);
 bool endpoint_info(const struct endpoint *endpoint, struct association_ref ref,
                    struct association_info *out);
 void endpoint_read_counters(const struct endpoint *endpoint, struct endpoint_counters *out);
-const char *endpoint_tls_version(void); /* "Mbed TLS 3.6.6" */
+const char *endpoint_tls_version(void); /* "Mbed TLS 3.6.6, curves and .." */
 
 #endif

@@ -319,12 +319,13 @@ void dtls_close(struct association *association)
 
 const char *endpoint_tls_version(void)
 {
-    static char text[32];
+    static char text[64];
 
     if (text[0] == '\0') {
-        char full[18];
-        mbedtls_version_get_string_full(full);
-        memcpy(text, full, sizeof full);
+        mbedtls_version_get_string_full(text); /* at most 18 bytes */
+#if defined(MBEDTLS_ECDSA_SIGN_ALT)
+        strcat(text, ", curves and SHA-256 by libcrypto");
+#endif
     }
     return text;
 }

@@ -27,7 +27,9 @@
 #define MBEDTLS_AESNI_C
 #elif defined(__aarch64__)
 #define MBEDTLS_AESCE_C
+#if !defined(USHER_CRYPTO_LIBCRYPTO)
 #define MBEDTLS_SHA256_USE_ARMV8_A_CRYPTO_IF_PRESENT
+#endif
 #endif
 #define MBEDTLS_CIPHER_C
 #define MBEDTLS_CIPHER_MODE_CBC
@@ -42,7 +44,9 @@
 #define MBEDTLS_SHA384_C
 #define MBEDTLS_SHA512_C
 
-/* Elliptic curves: P-256 and P-384 only */
+/* Elliptic curves: P-256 and P-384 only. A hook replaces a function for all curves: one that is
+ * added here needs a row in src/crypto. MBEDTLS_ECDSA_DETERMINISTIC and MBEDTLS_ECP_RESTARTABLE
+ * stay off: they would go round the hooks. */
 #define MBEDTLS_BIGNUM_C
 #define MBEDTLS_ECP_C
 #define MBEDTLS_ECP_DP_SECP256R1_ENABLED
@@ -50,6 +54,13 @@
 #define MBEDTLS_ECP_NIST_OPTIM
 #define MBEDTLS_ECDH_C
 #define MBEDTLS_ECDSA_C
+#if defined(USHER_CRYPTO_LIBCRYPTO)
+#define MBEDTLS_ECDSA_SIGN_ALT
+#define MBEDTLS_ECDSA_VERIFY_ALT
+#define MBEDTLS_ECDH_GEN_PUBLIC_ALT
+#define MBEDTLS_ECDH_COMPUTE_SHARED_ALT
+#define MBEDTLS_SHA256_PROCESS_ALT
+#endif
 
 /* Keys and certificates */
 #define MBEDTLS_ASN1_PARSE_C

@@ -1,0 +1,167 @@
+/* Known answers for ECDSA and ECDH. Numbers and points as in usher/ec.h, in hex. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef EC_VECTORS_H
+#define EC_VECTORS_H
+
+#include "usher/ec.h"
+
+struct ecdsa_vector {
+    const char *source;
+    enum ec_curve curve;
+    const char *private, *nonce; /* NULL: only to be verified */
+    const char *point, *hash, *r, *s;
+};
+
+static const struct ecdsa_vector ecdsa_vectors[] = {
+    {"NIST CAVP 186-4 SigGen, P-256 with SHA-256, 1", EC_P256,
+     "519b423d715f8b581f4fa8ee59f4771a5b44c8130b4e3eacca54a56dda72b464",
+     "94a1bbb14b906a61a280f245f9e93c7f3b4a6247824f5d33b9670787642a68de",
+     "1ccbe91c075fc7f4f033bfa248db8fccd3565de94bbfb12f3c59ff46c271bf83"
+     "ce4014c68811f9a21a1fdb2c0e6113e06db7ca93b7404e78dc7ccd5ca89a4ca9",
+     "44acf6b7e36c1342c2c5897204fe09504e1e2efb1a900377dbc4e7a6a133ec56",
+     "f3ac8061b514795b8843e3d6629527ed2afd6b1f6a555a7acabb5e6f79c8c2ac",
+     "8bf77819ca05a6b2786c76262bf7371cef97b218e96f175a3ccdda2acc058903"},
+    {"NIST CAVP 186-4 SigGen, P-256 with SHA-256, 2", EC_P256,
+     "0f56db78ca460b055c500064824bed999a25aaf48ebb519ac201537b85479813",
+     "6d3e71882c3b83b156bb14e0ab184aa9fb728068d3ae9fac421187ae0b2f34c6",
+     "e266ddfdc12668db30d4ca3e8f7749432c416044f2d2b8c10bf3d4012aeffa8a"
+     "bfa86404a2e9ffe67d47c587ef7a97a7f456b863b4d02cfc6928973ab5b1cb39",
+     "9b2db89cb0e8fa3cc7608b4d6cc1dec0114e0b9ff4080bea12b134f489ab2bbc",
+     "976d3a4e9d23326dc0baa9fa560b7c4e53f42864f508483a6473b6a11079b2db",
+     "1b766e9ceb71ba6c01dcd46e0af462cd4cfa652ae5017d4555b8eeefe36e1932"},
+    {"RFC 6979 A.2.5, P-256 with SHA-256, \"sample\"", EC_P256,
+     "c9afa9d845ba75166b5c215767b1d6934e50c3db36e89b127b8a622b120f6721",
+     "a6e3c57dd01abe90086538398355dd4c3b17aa873382b0f24d6129493d8aad60",
+     "60fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb6"
+     "7903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299",
+     "af2bdbe1aa9b6ec1e2ade1d694f41fc71a831d0268e9891562113d8a62add1bf",
+     "efd48b2aacb6a8fd1140dd9cd45e81d69d2c877b56aaf991c34d0ea84eaf3716",
+     "f7cb1c942d657c41d436c7a1b6e29f65f3e900dbb9aff4064dc4ab2f843acda8"},
+    {"RFC 6979 A.2.5, P-256 with SHA-256, \"test\"", EC_P256,
+     "c9afa9d845ba75166b5c215767b1d6934e50c3db36e89b127b8a622b120f6721",
+     "d16b6ae827f17175e040871a1c7ec3500192c4c92677336ec2537acaee0008e0",
+     "60fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb6"
+     "7903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299",
+     "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+     "f1abb023518351cd71d881567b1ea663ed3efcf6c5132b354f28d3b0b7d38367",
+     "019f4113742a2b14bd25926b49c649155f267e60d3814b4c0cc84250e46f0083"},
+    {"RFC 6979 A.2.6, P-384 with SHA-384, \"sample\"", EC_P384,
+     "6b9d3dad2e1b8c1c05b19875b6659f4de23c3b667bf297ba9aa47740787137d8"
+     "96d5724e4c70a825f872c9ea60d2edf5",
+     "94ed910d1a099dad3254e9242ae85abde4ba15168eaf0ca87a555fd56d10fbca"
+     "2907e3e83ba95368623b8c4686915cf9",
+     "ec3a4e415b4e19a4568618029f427fa5da9a8bc4ae92e02e06aae5286b300c64"
+     "def8f0ea9055866064a254515480bc138015d9b72d7d57244ea8ef9ac0c62189"
+     "6708a59367f9dfb9f54ca84b3f1c9db1288b231c3ae0d4fe7344fd2533264720",
+     "9a9083505bc92276aec4be312696ef7bf3bf603f4bbd381196a029f340585312"
+     "313bca4a9b5b890efee42c77b1ee25fe",
+     "94edbb92a5ecb8aad4736e56c691916b3f88140666ce9fa73d64c4ea95ad133c"
+     "81a648152e44acf96e36dd1e80fabe46",
+     "99ef4aeb15f178cea1fe40db2603138f130e740a19624526203b6351d0a3a94f"
+     "a329c145786e679e7b82c71a38628ac8"},
+    {"RFC 6979 A.2.6, P-384 with SHA-256, \"sample\": a hash shorter than the order", EC_P384,
+     "6b9d3dad2e1b8c1c05b19875b6659f4de23c3b667bf297ba9aa47740787137d8"
+     "96d5724e4c70a825f872c9ea60d2edf5",
+     "180ae9f9aec5438a44bc159a1fcb277c7be54fa20e7cf404b490650a8acc414e"
+     "375572342863c899f9f2edf9747a9b60",
+     "ec3a4e415b4e19a4568618029f427fa5da9a8bc4ae92e02e06aae5286b300c64"
+     "def8f0ea9055866064a254515480bc138015d9b72d7d57244ea8ef9ac0c62189"
+     "6708a59367f9dfb9f54ca84b3f1c9db1288b231c3ae0d4fe7344fd2533264720",
+     "af2bdbe1aa9b6ec1e2ade1d694f41fc71a831d0268e9891562113d8a62add1bf",
+     "21b13d1e013c7fa1392d03c5f99af8b30c570c6f98d4ea8e354b63a21d3daa33"
+     "bde1e888e63355d92fa2b3c36d8fb2cd",
+     "f3aa443fb107745bf4bd77cb3891674632068a10ca67e3d45db2266fa7d1feeb"
+     "efdc63eccd1ac42ec0cb8668a4fa0ab0"},
+    {"RFC 4754 8.1, P-256 with SHA-256", EC_P256,
+     "dc51d3866a15bacde33d96f992fca99da7e6ef0934e7097559c27f1614c88a7f",
+     "9e56f509196784d963d1c0a401510ee7ada3dcc5dee04b154bf61af1d5a6dece",
+     "2442a5cc0ecd015fa3ca31dc8e2bbc70bf42d60cbca20085e0822cb04235e970"
+     "6fc98bd7e50211a4a27102fa3549df79ebcb4bf246b80945cddfe7d509bbfd7d",
+     "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+     "cb28e0999b9c7715fd0a80d8e47a77079716cbbf917dd72e97566ea1c066957c",
+     "86fa3bb4e26cad5bf90b7f81899256ce7594bb1ea0c89212748bff3b3d5b0315"},
+    {"RFC 4754 8.2, P-384 with SHA-384", EC_P384,
+     "0beb646634ba87735d77ae4809a0ebea865535de4c1e1dcb692e84708e81a5af"
+     "62e528c38b2a81b35309668d73524d9f",
+     "b4b74e44d71a13d568003d7489908d564c7761e229c58cbfa18950096eb7463b"
+     "854d7fa992f934d927376285e63414fa",
+     "96281bf8dd5e0525ca049c048d345d3082968d10fedf5c5aca0c64e6465a97ea"
+     "5ce10c9dfec21797415710721f437922447688ba94708eb6e2e4d59f6ab6d7ed"
+     "ff9301d249fe49c33096655f5d502fad3d383b91c5e7edaa2b714cc99d5743ca",
+     "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed"
+     "8086072ba1e7cc2358baeca134c825a7",
+     "fb017b914e29149432d8bac29a514640b46f53ddab2c69948084e2930f1c8f7e"
+     "08e07c9c63f2d21a07dcb56a6af56eb3",
+     "b263a1305e057f984d38726a1b46874109f417bca112674c528262a40a629af1"
+     "cbb9f516ce0fa7d2ff630863a00e8b9f"},
+    {"NIST CAVP 186-3 SigVer, P-256 with SHA-256, P", EC_P256, NULL, NULL,
+     "e424dc61d4bb3cb7ef4344a7f8957a0c5134e16f7a67c074f82e6e12f49abf3c"
+     "970eed7aa2bc48651545949de1dddaf0127e5965ac85d1243d6f60e7dfaee927",
+     "d1b8ef21eb4182ee270638061063a3f3c16c114e33937f69fb232cc833965a94",
+     "bf96b99aa49c705c910be33142017c642ff540c76349b9dab72f981fd9347f4f",
+     "17c55095819089c2e03b9cd415abdf12444e323075d98f31920b9e0f57ec871c"},
+    {"NIST CAVP 186-3 SigVer, P-384 with SHA-384, P", EC_P384, NULL, NULL,
+     "a370cdbef95d1df5bf68ec487122514a107db87df3f8852068fd4694abcadb9b"
+     "14302c72491a76a64442fc07bd99f02cd397c25dc1a5781573d039f2520cf329"
+     "bf65120fdbe964b6b80101160e533d5570e62125b9f3276c49244b8d0f3e44ec",
+     "709d1bf45b5817f5a67b859651eb47133ebed2622fda09ab66d3467b5e95da50"
+     "ecc2c74d8f4d289feebec29729a4bfa3",
+     "c6c7bb516cc3f37a304328d136b2f44bb89d3dac78f1f5bcd36b412a8b4d879f"
+     "6cdb75175292c696b58bfa9c91fe6391",
+     "6b711425e1b14f7224cd4b96717a84d65a60ec9951a30152ea1dd3b6ea66a008"
+     "8d1fd3e9a1ef069804b7d969148c37a0"},
+};
+
+struct ecdh_vector {
+    const char *source;
+    enum ec_curve curve;
+    const char *private, *point;             /* initiator */
+    const char *other_private, *other_point; /* responder */
+    const char *shared;
+};
+
+static const struct ecdh_vector ecdh_vectors[] = {
+    {"RFC 5903 8.1, P-256", EC_P256,
+     "c88f01f510d9ac3f70a292daa2316de544e9aab8afe84049c62a9c57862d1433",
+     "dad0b65394221cf9b051e1feca5787d098dfe637fc90b9ef945d0c3772581180"
+     "5271a0461cdb8252d61f1c456fa3e59ab1f45b33accf5f58389e0577b8990bb3",
+     "c6ef9c5d78ae012a011164acb397ce2088685d8f06bf9be0b283ab46476bee53",
+     "d12dfb5289c8d4f81208b70270398c342296970a0bccb74c736fc7554494bf63"
+     "56fbf3ca366cc23e8157854c13c58d6aac23f046ada30f8353e74f33039872ab",
+     "d6840f6b42f6edafd13116e0e12565202fef8e9ece7dce03812464d04b9442de"},
+    {"RFC 5903 8.2, P-384", EC_P384,
+     "099f3c7034d4a2c699884d73a375a67f7624ef7c6b3c0f160647b67414dce655"
+     "e35b538041e649ee3faef896783ab194",
+     "667842d7d180ac2cde6f74f37551f55755c7645c20ef73e31634fe72b4c55ee6"
+     "de3ac808acb4bdb4c88732aee95f41aa9482ed1fc0eeb9cafc4984625ccfc23f"
+     "65032149e0e144ada024181535a0f38eeb9fcff3c2c947dae69b4c634573a81c",
+     "41cb0779b4bdb85d47846725fbec3c9430fab46cc8dc5060855cc9bda0aa2942"
+     "e0308312916b8ed2960e4bd55a7448fc",
+     "e558dbef53eecde3d3fccfc1aea08a89a987475d12fd950d83cfa41732bc509d"
+     "0d1ac43a0336def96fda41d0774a3571dcfbec7aacf3196472169e838430367f"
+     "66eebe3c6e70c416dd5f0c68759dd1fff83fa40142209dff5eaad96db9e6386c",
+     "11187331c279962d93d604243fd592cb9d0a926f422e47187521287e7156c5c4"
+     "d603135569b9e9d09cf5d4a270f59746"},
+};
+
+/* What the curves are: the field's prime, the order, one solution of the equation (the generator).
+ */
+struct ec_domain {
+    const char *prime, *order, *generator;
+};
+
+static const struct ec_domain ec_domains[EC_CURVE_COUNT] = {
+    [EC_P256] = {"ffffffff00000001000000000000000000000000ffffffffffffffffffffffff",
+                 "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551",
+                 "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
+                 "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5"},
+    [EC_P384] = {"fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe"
+                 "ffffffff0000000000000000ffffffff",
+                 "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf"
+                 "581a0db248b0a77aecec196accc52973",
+                 "aa87ca22be8b05378eb1c71ef320ad746e1d3b628ba79b9859f741e082542a38"
+                 "5502f25dbf55296c3a545e3872760ab73617de4a96262c6f5d9e98bf9292dc29"
+                 "f8f41dbd289a147ce9da3113b5f0b8c00a60b1ce1d7e819d7a431d7c90ea0e5f"},
+};
+
+#endif
