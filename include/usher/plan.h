@@ -55,7 +55,32 @@ const char *plan_warning(const struct plan *plan, size_t index);
 /* For people: one line an operation, its values below, secrets as references such as
  * <psk-key of server 101>. */
 void plan_print_text(const struct plan *plan, struct buf *out);
-void plan_print_json(const struct plan *plan, struct buf *out);
+/* As one JSON object. With a format other than FORMAT_NONE each write has its payload too, as in
+ * plan_payload; only then can it fail. */
+enum err_code plan_print_json(const struct plan *plan, int format, struct buf *out,
+                              struct err *err);
+
+/* The bytes that a device would get for a write, with filler in the place of secrets, and where the
+ * filler is: spans in order, each within `payload`. Text formats carry filler encoded as theirs. */
+enum { PLAN_SPANS_MAX = 16 };
+struct plan_span {
+    size_t offset, len; /* bytes of the payload */
+    struct secret_ref secret;
+};
+struct plan_payload {
+    struct buf bytes; /* owned */
+    struct plan_span spans[PLAN_SPANS_MAX];
+    size_t span_count;
+};
+/* ERR_INVALID or ERR_UNSUPPORTED when the format cannot carry a value. Clear `out` afterwards, also
+ * after an error. */
+enum err_code plan_payload(const struct operation *write, int format, struct plan_payload *out,
+                           struct err *err);
+void plan_payload_clear(struct plan_payload *payload);
+/* For people, below the plan: the payload of each write in hexadecimal. A reference such as
+ * <psk-key of server 101>.... stands where a secret is, as wide as the secret would be. */
+enum err_code plan_print_payloads(const struct plan *plan, int format, struct buf *out,
+                                  struct err *err);
 const char *operation_kind_name(enum operation_kind kind); /* "discover" "write" ... */
 
 #endif

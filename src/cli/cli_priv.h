@@ -112,6 +112,10 @@ struct cli_server {
          .help = "read from usherd over TCP instead, such as http://127.0.0.1:8080 "               \
                  "(default: $USHER_URL)"}
 
+/* True when a server is named by options, environment or ./usher.yaml, or the usual socket is
+ * there.
+ */
+bool cli_server_in_sight(const struct cli_server *server);
 /* False after a message on stderr, with *exit_code set. */
 bool cli_connect(struct cli_server *server, int *exit_code);
 void cli_disconnect(struct cli_server *server);

@@ -40,6 +40,13 @@ static char *find_socket(void)
     return socket;
 }
 
+bool cli_server_in_sight(const struct cli_server *server)
+{
+    return server->socket != NULL || server->url != NULL || environment("USHER_SOCKET") != NULL ||
+           environment("USHER_URL") != NULL || access(local_config, F_OK) == 0 ||
+           access(default_socket, F_OK) == 0;
+}
+
 bool cli_connect(struct cli_server *server, int *exit_code)
 {
     char *found = NULL;

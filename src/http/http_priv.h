@@ -25,6 +25,7 @@ enum {
     HTTP_CONNECTION_MEMORY = 32768, /* request line and headers */
     HTTP_EDIT_LOCKS = 64,
     HTTP_PARAMETERS_MAX = 8,
+    HTTP_PARAMETER_MAX = 4096, /* bytes of one value: the answer to a Discover fits */
     HTTP_LIST_MAX = 1000,
     HTTP_LIST_DEFAULT = 100,
     HTTP_HISTORY_DEFAULT = 20,
@@ -75,7 +76,7 @@ struct route {
 
 struct parameter {
     const char *name; /* of the handler's list */
-    char value[ENDPOINT_MAX * 2 + 1];
+    char value[HTTP_PARAMETER_MAX + 1];
 };
 
 struct request {
@@ -188,6 +189,7 @@ void http_get_profiles(struct request *request);
 void http_get_devices(struct request *request);
 void http_get_device(struct request *request);
 void http_get_history(struct request *request);
+void http_get_plan(struct request *request);
 void http_put_device(struct request *request);
 void http_delete_device(struct request *request);
 void http_block_device(struct request *request);

@@ -21,6 +21,7 @@ const struct route http_routes[] = {
     {"PUT", "/v1/devices/{endpoint}", http_put_device},
     {"DELETE", "/v1/devices/{endpoint}", http_delete_device},
     {"GET", "/v1/devices/{endpoint}/history", http_get_history},
+    {"GET", "/v1/devices/{endpoint}/plan", http_get_plan},
     {"POST", "/v1/devices/{endpoint}/block", http_block_device},
     {"POST", "/v1/devices/{endpoint}/unblock", http_unblock_device},
 };

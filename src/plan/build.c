@@ -173,6 +173,7 @@ static enum err_code fill_key(struct planner *planner, const struct rule_server 
     *out = (struct value){.type = VALUE_SECRET,
                           .secret = {.kind = SECRET_PSK_KEY,
                                      .ssid = server->ssid,
+                                     .len = len,
                                      .generation = credential ? credential->generation : 0}};
     return ERR_OK;
 }

@@ -34,11 +34,16 @@ static void put_path(const struct path *path, struct buf *out)
     buf_printf(out, "\"path\":\"%s\"", text);
 }
 
+static void put_hex_digits(struct bytes bytes, struct buf *out)
+{
+    for (size_t i = 0; i < bytes.len; i++)
+        buf_printf(out, "%02x", bytes.data[i]);
+}
+
 static void put_hex(struct bytes bytes, struct buf *out)
 {
     buf_put_text(out, "\"hex\":\"");
-    for (size_t i = 0; i < bytes.len; i++)
-        buf_printf(out, "%02x", bytes.data[i]);
+    put_hex_digits(bytes, out);
     buf_put_text(out, "\"");
     if (bytes.len > 0 && bytes_is_utf8(bytes)) {
         buf_put_text(out, ",\"text\":");
@@ -99,8 +104,33 @@ static void put_record(const struct record *record, struct buf *out)
     buf_put_text(out, "}");
 }
 
-static void put_operation(const struct operation *operation, struct buf *out)
+/* The bytes of the write, and which of them are filler. */
+static enum err_code put_payload(const struct operation *operation, int format, struct buf *out,
+                                 struct err *err)
 {
+    struct plan_payload payload;
+    enum err_code code = plan_payload(operation, format, &payload, err);
+    if (code != ERR_OK)
+        goto out;
+    buf_put_text(out, ",\"payload\":\"");
+    put_hex_digits(buf_bytes(&payload.bytes), out);
+    buf_put_text(out, "\",\"payload_secrets\":[");
+    for (size_t i = 0; i < payload.span_count; i++) {
+        const struct plan_span *span = &payload.spans[i];
+        buf_printf(out, "%s{\"offset\":%zu,\"length\":%zu,\"secret\":\"%s\",\"server\":%u}",
+                   i > 0 ? "," : "", span->offset, span->len, secret_kind_name(span->secret.kind),
+                   span->secret.ssid);
+    }
+    buf_put_text(out, "]");
+out:
+    plan_payload_clear(&payload);
+    return code;
+}
+
+static enum err_code put_operation(const struct operation *operation, int format, struct buf *out,
+                                   struct err *err)
+{
+    enum err_code code = ERR_OK;
     buf_printf(out, "{\"operation\":\"%s\"", operation_kind_name(operation->kind));
     if (operation->kind != OPERATION_FINISH) {
         buf_put_text(out, ",");
@@ -113,22 +143,30 @@ static void put_operation(const struct operation *operation, struct buf *out)
             put_record(&operation->records[i], out);
         }
         buf_put_text(out, "]");
+        if (format != FORMAT_NONE)
+            code = put_payload(operation, format, out, err);
     }
     buf_put_text(out, "}");
+    return code;
 }
 
-void plan_print_json(const struct plan *plan, struct buf *out)
+enum err_code plan_print_json(const struct plan *plan, int format, struct buf *out, struct err *err)
 {
+    enum err_code code = ERR_OK;
     buf_put_text(out, "{\"class\":");
     put_text(plan->class_name, out);
     buf_printf(out, ",\"version\":\"1.%d\",\"hash\":\"%016" PRIx64 "\",\"formats\":[",
                (int)plan->version - (int)LWM2M_1_0, plan->hash);
     for (size_t i = 0; i < plan->format_count; i++)
         buf_printf(out, "%s\"%s\"", i > 0 ? "," : "", codec_name(plan->formats[i]));
-    buf_put_text(out, "],\"operations\":[");
-    for (size_t i = 0; i < plan->count; i++) {
+    buf_put_text(out, "],");
+    if (format != FORMAT_NONE)
+        buf_printf(out, "\"payload_format\":\"%s\",\"payload_keys\":\"zeros\",",
+                   codec_name(format));
+    buf_put_text(out, "\"operations\":[");
+    for (size_t i = 0; i < plan->count && code == ERR_OK; i++) {
         buf_put_text(out, i > 0 ? "," : "");
-        put_operation(&plan->operations[i], out);
+        code = put_operation(&plan->operations[i], format, out, err);
     }
     buf_put_text(out, "],\"warnings\":[");
     for (size_t i = 0; i < plan->warning_count; i++) {
@@ -136,4 +174,5 @@ void plan_print_json(const struct plan *plan, struct buf *out)
         put_text(plan->warnings[i], out);
     }
     buf_put_text(out, "]}");
+    return code;
 }

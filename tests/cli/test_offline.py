@@ -26,9 +26,10 @@ servers:
     security: { mode: psk, credential: enrolled }
 write: { /3/0/14: "${tags.zone} of ${identity}" }
 """
-# Vector V1 of the TLV tests, with a key of zero bytes.
-V1_ZEROS = ("c8001f636f6170733a2f2f6c776d326d2e636974792e6578616d706c653a35363834c10100c10200c80315757"
-            "26e3a6465763a6f733a303034322d6c616d7037c80510" + "00" * 16 + "c10a65")
+# Vector V1 of the TLV tests, around its key.
+V1_BEFORE = ("c8001f636f6170733a2f2f6c776d326d2e636974792e6578616d706c653a35363834c10100c10200c80315757"
+             "26e3a6465763a6f733a303034322d6c616d7037c80510")
+V1_AFTER = "c10a65"
 
 
 class Offline(unittest.TestCase):
@@ -123,8 +124,9 @@ class Offline(unittest.TestCase):
 
     def test_plan_with_payloads(self):
         done = self.usher("plan", "urn:dev:os:0042-lamp7", "--class", "lamp", "--format", "tlv")
-        self.assertIn("zero bytes stand in the place of keys", done.stdout)
-        self.assertIn("/0/1, 86 bytes\n    " + V1_ZEROS + "\n", done.stdout)
+        self.assertIn("references stand in the place of keys", done.stdout)
+        masked = "<psk-key of server 101>".ljust(2 * 16, ".")
+        self.assertIn(f"/0/1, 86 bytes\n    {V1_BEFORE}{masked}{V1_AFTER}\n", done.stdout)
         for name in "senml-json", "senml-cbor", "lwm2m-cbor":
             self.assertIn(f"payloads in {name}",
                           self.usher("plan", "x", "--class", "lamp", "--format", name).stdout)
@@ -141,7 +143,10 @@ class Offline(unittest.TestCase):
         self.assertEqual(done["payload_keys"], "zeros")
         self.assertEqual([step["operation"] for step in done["operations"]],
                          ["delete", "delete", "write", "write", "finish"])
-        self.assertEqual(done["operations"][2]["payload"], V1_ZEROS)
+        self.assertEqual(done["operations"][2]["payload"], V1_BEFORE + "00" * 16 + V1_AFTER)
+        self.assertEqual(done["operations"][2]["payload_secrets"], [
+            {"offset": len(V1_BEFORE) // 2, "length": 16, "secret": "psk-key", "server": 101}])
+        self.assertEqual(done["operations"][3]["payload_secrets"], [])
         key = [value for value in done["operations"][2]["values"] if value["path"] == "/0/1/5"][0]
         self.assertEqual(key["secret"], "psk-key")
         plain = json.loads(self.usher("plan", "x", "--class", "lamp", "--json").stdout)
@@ -152,10 +157,25 @@ class Offline(unittest.TestCase):
         done = self.usher("plan", "wm-1", "--tag", "zone=north", "--identity", "me")
         self.assertIn('"north of me"', done.stdout)
         self.assertIn("class meter", done.stdout)
-        done = self.usher("plan", "wm-1", exit_code=3)
+        done = self.usher("plan", "wm-1", "--profiles", "profiles", exit_code=3)
         self.assertIn("profiles/meter.yaml:7: ${tags.zone} has no value", done.stderr)
         self.assertEqual(done.stdout, "")
-        self.assertIn("--class", self.usher("plan", "bin", exit_code=3).stderr)
+        self.assertIn("--class", self.usher("plan", "bin", "--profiles", "profiles", exit_code=3).stderr)
+
+    def test_plan_where_no_server_is_in_sight(self):
+        self.write("lamp.yaml", LAMP + 'match: { endpoint: "lamp*" }\n')
+        done = self.usher("plan", "lamp7")
+        self.assertIn("class lamp", done.stdout)
+        self.assertIn("no server is running here: by the profiles in ./profiles", done.stderr)
+        self.assertIn("start usherd", self.usher("plan", "lamp7", "--socket", "none", exit_code=1).stderr)
+        (self.top / "profiles/lamp.yaml").unlink()
+        (self.top / "profiles").rmdir()
+        self.assertIn("start usherd", self.usher("plan", "lamp7", exit_code=1).stderr)
+
+    def test_plan_by_a_server_or_by_files(self):
+        for offline in ["--class", "lamp"], ["--profiles", "."], ["--tag", "a=b"], ["--identity", "i"]:
+            done = self.usher("plan", "x", *offline, "--socket", "s", exit_code=2)
+            self.assertIn(f"{offline[0]} describes one without a server", done.stderr)
 
     def test_plan_with_discover_and_version(self):
         links = self.top / "links"
@@ -172,6 +192,9 @@ class Offline(unittest.TestCase):
         self.usher("plan", "x", "--class", "lamp", "--discover", "nothing", exit_code=3)
         links.write_text("garbage")
         self.usher("plan", "x", "--class", "lamp", "--discover", "links", exit_code=3)
+        links.write_bytes(b"</0/0>\0,</1>")
+        self.assertIn("zero byte", self.usher("plan", "x", "--class", "lamp", "--discover", "links",
+                                              exit_code=3).stderr)
         links.write_text("</0>," * 20000)
         self.assertIn("64 KiB", self.usher("plan", "x", "--class", "lamp", "--discover", "links",
                                            exit_code=3).stderr)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fuzzes the reader of profiles: any text gives a set or an error. What loads is planned for a
  * device that has, and one that lacks, what profiles may ask for. */
+#include "usher/codec.h"
 #include "usher/plan.h"
 #include "usher/profile_rules.h"
 
@@ -47,7 +48,9 @@ static void check_plan(const struct plan *plan)
     struct buf out;
     buf_init(&out, 1 << 24);
     plan_print_text(plan, &out);
-    plan_print_json(plan, &out);
+    struct err err = {0};
+    plan_print_json(plan, FORMAT_TLV, &out, &err);
+    plan_print_payloads(plan, FORMAT_SENML_JSON, &out, &err);
     buf_clear(&out);
 }
 

@@ -522,6 +522,63 @@ static size_t count_of(const struct service *service, const char *query)
     return count;
 }
 
+/* What a device would receive: for people and for programs, and never a key. */
+static void test_plan(void **state)
+{
+    const struct service *service = *state;
+    enrol(service, "lamp1", "lamp");
+    struct answer answer = call(service, "GET", "/v1/devices/lamp1/plan", "");
+    assert_int_equal(answer.status, 200);
+    assert_string_equal(text_at(&answer, "endpoint"), "lamp1");
+    assert_string_equal(text_at(&answer, "class"), "lamp");
+    assert_true(json_is_null(json_object_get(answer.json, "refused")));
+    assert_true(json_is_false(json_object_get(answer.json, "discovered")));
+    assert_null(text_at(&answer, "text"));
+    json_t *operations = json_object_get(answer.json, "operations");
+    assert_int_equal(json_array_size(operations), 5);
+    assert_null(json_object_get(json_array_get(operations, 2), "payload"));
+    answer_free(&answer);
+    answer = call(service, "GET",
+                  "/v1/devices/lamp1/plan?text=true&format=senml-json&lwm2m=1.1&discover="
+                  "%3C%2F0%2F0%3E%2C%3C%2F0%2F1%3E%3Bssid%3D9",
+                  "");
+    assert_int_equal(answer.status, 200);
+    assert_true(json_is_true(json_object_get(answer.json, "discovered")));
+    assert_non_null(strstr(text_at(&answer, "text"), "delete /0/1\n"));
+    assert_non_null(strstr(text_at(&answer, "text"), "payloads in senml-json"));
+    assert_null(strstr(answer.text, KEY_A));
+    answer_free(&answer);
+
+    expect_problem(service, "GET", "/v1/devices/lamp1/plan?lwm2m=2", "", 400, "1.0, 1.1 or 1.2");
+    expect_problem(service, "GET", "/v1/devices/lamp1/plan?format=text", "", 400, "tlv");
+    expect_problem(service, "GET", "/v1/devices/lamp1/plan?discover=x", "", 400, "'discover'");
+    expect_problem(service, "GET", "/v1/devices/nobody/plan", "", 404, "nobody");
+    expect_problem(service, "POST", "/v1/devices/lamp1/plan", "", 405, "POST");
+}
+
+static void test_plan_says_who_gets_none(void **state)
+{
+    const struct service *service = *state;
+    enrol(service, "urn:meter:1", "meter");
+    expect_problem(service, "GET", "/v1/devices/urn:meter:1/plan", "", 422,
+                   "has no enrolled key for server 301");
+    expect_status(
+        service, "PUT", "/v1/devices/urn:meter:1?replace=true",
+        "{\"server_credentials\":[{\"ssid\":301,\"identity\":\"m\",\"key\":\"" KEY_B "\"}]}", 200);
+    struct outcome outcome = make_outcome("urn:meter:1", "0123456789abcdef0123456789abcdef",
+                                          STATE_BOOTSTRAPPED, CAUSE_NONE);
+    record(service, &outcome);
+    struct answer answer = call(service, "GET", "/v1/devices/urn:meter:1/plan?text=true", "");
+    assert_non_null(strstr(text_at(&answer, "refused"), "bootstrapped before"));
+    assert_non_null(strstr(text_at(&answer, "text"), "warning: it receives none of this"));
+    assert_null(strstr(answer.text, KEY_B));
+    answer_free(&answer);
+    expect_status(service, "POST", "/v1/devices/urn:meter:1/block", "", 200);
+    answer = call(service, "GET", "/v1/devices/urn:meter:1/plan", "");
+    assert_string_equal(text_at(&answer, "refused"), "the device is blocked");
+    answer_free(&answer);
+}
+
 static void test_list_filters(void **state)
 {
     struct service *service = *state;
@@ -798,6 +855,8 @@ int main(void)
         TEST(test_bad_enrolments),
         TEST(test_remove_and_block),
         TEST(test_device_and_history),
+        TEST(test_plan),
+        TEST(test_plan_says_who_gets_none),
         TEST(test_list_filters),
         TEST(test_sessions_overlay_the_store),
         TEST(test_pages_while_rows_change),

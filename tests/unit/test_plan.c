@@ -983,7 +983,8 @@ static void test_json(void **state)
     add_credential(fixture, 101, CREDENTIAL_PENDING, 4, "lamp7", 16);
     make_plan(fixture);
     buf_reset(&fixture->text);
-    plan_print_json(fixture->plan, &fixture->text);
+    struct err err = {0};
+    assert_int_equal(plan_print_json(fixture->plan, FORMAT_NONE, &fixture->text, &err), ERR_OK);
     char expected[3000];
     snprintf(
         expected, sizeof(expected),
@@ -1060,6 +1061,93 @@ static void test_accounts_are_never_optional(void **state)
     assert_int_equal(optional, 1);
 }
 
+/* --- payloads --- */
+
+static const struct operation *find_write(const struct fixture *fixture, const char *path)
+{
+    char text[PATH_TEXT_SIZE];
+    for (size_t i = 0; i < plan_count(fixture->plan); i++) {
+        const struct operation *operation = plan_operation(fixture->plan, i);
+        path_text(&operation->path, text);
+        if (operation->kind == OPERATION_WRITE && strcmp(text, path) == 0)
+            return operation;
+    }
+    fail_msg("no write of %s", path);
+    return NULL;
+}
+
+/* The span is filler, as long as the secret is in that format; nothing else is taken for one. */
+static void test_payloads_hide_secrets_in_every_format(void **state)
+{
+    static const struct {
+        int format;
+        size_t len;
+    } formats[] = {{FORMAT_TLV, 24},
+                   {FORMAT_SENML_CBOR, 24},
+                   {FORMAT_LWM2M_CBOR, 24},
+                   {FORMAT_SENML_JSON, 32}};
+    struct fixture *fixture = *state;
+    use_profile(fixture, ONE_SERVER);
+    add_credential(fixture, 101, CREDENTIAL_PENDING, 4, "lamp7", 24);
+    make_plan(fixture);
+    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+        struct plan_payload payload;
+        struct err err;
+        assert_int_equal(
+            plan_payload(find_write(fixture, "/0/1"), formats[i].format, &payload, &err), ERR_OK);
+        assert_int_equal(payload.span_count, 1);
+        const struct plan_span *span = &payload.spans[0];
+        assert_int_equal(span->len, formats[i].len);
+        assert_int_equal(span->secret.ssid, 101);
+        assert_int_equal(span->secret.generation, 4);
+        assert_true(span->offset + span->len <= payload.bytes.len);
+        uint8_t filler = formats[i].format == FORMAT_SENML_JSON ? 'A' : 0;
+        for (size_t at = 0; at < span->len; at++)
+            assert_int_equal(payload.bytes.data[span->offset + at], filler);
+        plan_payload_clear(&payload);
+        assert_int_equal(
+            plan_payload(find_write(fixture, "/1/0"), formats[i].format, &payload, &err), ERR_OK);
+        assert_int_equal(payload.span_count, 0);
+        plan_payload_clear(&payload);
+    }
+}
+
+static void test_payloads_for_people(void **state)
+{
+    struct fixture *fixture = *state;
+    struct err err;
+    use_profile(fixture,
+                "class: a\nservers: [{ id: 101, uri: \"coaps://h\", security: { mode: psk, "
+                "credential: generate, key-length: 16 } }]\n"
+                "write: { /33000/0/1: { type: integer, value: 5 } }\n");
+    make_plan(fixture);
+    buf_reset(&fixture->text);
+    assert_int_equal(plan_print_payloads(fixture->plan, FORMAT_TLV, &fixture->text, &err), ERR_OK);
+    assert_string_equal(buf_text(&fixture->text),
+                        "\npayloads in tlv; references stand in the place of keys\n"
+                        "/0/1, 47 bytes\n"
+                        "    c800"
+                        "09636f6170733a2f2f68c10100c10200c5036c616d7037c80510"
+                        "<psk-key of server 101>.........c10a65\n"
+                        "/1/0, 15 bytes\n    c10065c40100015180c10601c10755\n"
+                        "/33000/0, 3 bytes\n    c10105\n");
+}
+
+/* A value that a format cannot carry. */
+static void test_payloads_that_cannot_be(void **state)
+{
+    struct fixture *fixture = *state;
+    struct plan_payload payload;
+    struct err err;
+    use_profile(fixture, ONE_SERVER);
+    make_plan(fixture);
+    assert_int_not_equal(plan_payload(find_write(fixture, "/0/1"), FORMAT_TEXT, &payload, &err),
+                         ERR_OK);
+    plan_payload_clear(&payload);
+    buf_reset(&fixture->text);
+    assert_int_not_equal(plan_print_json(fixture->plan, FORMAT_LINK, &fixture->text, &err), ERR_OK);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -1067,6 +1155,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_order),
         TEST(test_rights_are_summed),
+        TEST(test_payloads_hide_secrets_in_every_format),
+        TEST(test_payloads_for_people),
+        TEST(test_payloads_that_cannot_be),
         TEST(test_a_part_of_an_instance_that_exists_goes_by_resource),
         TEST(test_a_whole_instance_goes_at_once),
         TEST(test_what_every_account_holds),
