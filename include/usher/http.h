@@ -5,6 +5,7 @@
 #ifndef USHER_HTTP_H
 #define USHER_HTTP_H
 
+#include "usher/events.h"
 #include "usher/live.h"
 #include "usher/profile.h"
 #include "usher/rejects.h"
@@ -31,6 +32,7 @@ struct http_config {
     struct store *store;
     struct live *live;
     struct rejects *rejects;
+    struct events *events; /* http_stop ends its readers */
     /* These three are called from http's own threads. */
     /* A counted reference to the current profiles; the caller drops it. */
     struct profile_set *(*profiles)(void *context);

@@ -2,6 +2,7 @@
 /* Changing devices: enrol, remove, block, unblock. Only by the UNIX socket. */
 #include "http_priv.h"
 
+#include "usher/clock.h"
 #include "usher/log.h"
 
 #include <stdio.h>
@@ -16,6 +17,19 @@ static const char *change_name(enum store_change change)
     return change == STORE_CREATED ? "created" : change == STORE_CHANGED ? "changed" : "unchanged";
 }
 
+/* `event` is the log's: "device.enrolled" is told as "enrolled". */
+static void post_change(const struct request *request, const char *event, const char *class_name)
+{
+    const struct log_field fields[] = {LOG_TEXT("change", strchr(event, '.') + 1)};
+    const struct event change = {.kind = EVENT_ENROLMENT,
+                                 .wall_ms = clock_wall_ms(),
+                                 .endpoint = request->endpoint,
+                                 .class_name = class_name,
+                                 .fields = fields,
+                                 .field_count = 1};
+    events_post(request->http->config.events, EVENTS_SHARED, &change);
+}
+
 /* Who did it, for the log: the login is the socket's file permissions. */
 static void log_change(const struct request *request, const char *event, const char *class_name,
                        enum store_change change)
@@ -26,6 +40,8 @@ static void log_change(const struct request *request, const char *event, const c
         MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     if (info != NULL)
         getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
+    if (change != STORE_UNCHANGED)
+        post_change(request, event, class_name);
     log_event(change == STORE_UNCHANGED ? LOG_DEBUG : LOG_INFO, event,
               LOG_TEXT("endpoint", request->endpoint), LOG_TEXT("class", class_name),
               LOG_TEXT("change", change_name(change)), LOG_NUMBER("uid", peer.uid),

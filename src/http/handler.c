@@ -19,6 +19,8 @@ static void request_free(struct request *request)
 {
     forget_body(request);
     json_decref(request->answer);
+    if (request->response != NULL)
+        MHD_destroy_response(request->response);
     free(request->parameters);
     free(request);
 }

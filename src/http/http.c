@@ -93,7 +93,7 @@ static struct http *new_http(const struct http_config *config)
 static enum err_code open_door(struct http_door *door, unsigned threads, struct err *err)
 {
     door->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL, NULL, http_handle,
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, http_handle,
         door, MHD_OPTION_EXTERNAL_LOGGER, library_says, NULL, MHD_OPTION_LISTEN_SOCKET, door->fd,
         MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
@@ -176,6 +176,8 @@ void http_stop(struct http *http)
         MHD_quiesce_daemon(http->unix_door.daemon);
     if (http->tcp_door.daemon != NULL)
         MHD_quiesce_daemon(http->tcp_door.daemon);
+    if (http->config.events != NULL)
+        events_close(http->config.events);
     await_open_requests(http);
     close_door(&http->unix_door);
     close_door(&http->tcp_door);

@@ -19,8 +19,8 @@ enum {
     HTTP_LANES = 6,        /* one for each thread of both daemons */
     HTTP_UNIX_THREADS = 4, /* writers wait for commits, which then hold several rows */
     HTTP_TCP_THREADS = HTTP_LANES - HTTP_UNIX_THREADS,
-    HTTP_CONNECTIONS_MAX = 64,         /* of each daemon */
-    HTTP_ADDRESS_CONNECTIONS_MAX = 32, /* of one TCP address */
+    HTTP_CONNECTIONS_MAX = 640,         /* of each daemon, readers of events among them */
+    HTTP_ADDRESS_CONNECTIONS_MAX = 320, /* of one TCP address */
     HTTP_IDLE_SECONDS = 15,
     HTTP_CONNECTION_MEMORY = 32768, /* request line and headers */
     HTTP_EDIT_LOCKS = 64,
@@ -96,6 +96,9 @@ struct request {
     unsigned status; /* 0 = not decided yet */
     char allow[48];  /* methods, for 405 */
     json_t *answer;
+    struct MHD_Response *response; /* instead of `answer`: something that is not JSON */
+    const char *content_type;      /* of `response` */
+    unsigned retry_seconds;        /* Retry-After, 0 = none */
     bool is_problem;
     bool out_of_memory;
 };
@@ -125,6 +128,12 @@ void http_answer(struct request *request, unsigned status,
 /* A problem document (RFC 9457). */
 void http_problem(struct request *request, unsigned status, const char *code, const char *format,
                   ...) __attribute__((format(printf, 4, 5)));
+/* The same, with the time after which to try again. */
+void http_retry_later(struct request *request, unsigned status, unsigned seconds, const char *code,
+                      const char *detail);
+/* Something that is not JSON; takes the response. */
+void http_answer_with(struct request *request, unsigned status, const char *content_type,
+                      struct MHD_Response *response);
 /* The same for an error of the store or another module. */
 void http_problem_of(struct request *request, const struct err *err);
 /* Sends what was decided. */
@@ -190,6 +199,7 @@ void http_get_devices(struct request *request);
 void http_get_device(struct request *request);
 void http_get_history(struct request *request);
 void http_get_plan(struct request *request);
+void http_get_events(struct request *request);
 void http_put_device(struct request *request);
 void http_delete_device(struct request *request);
 void http_block_device(struct request *request);

@@ -9,14 +9,40 @@
 #include <stdlib.h>
 #include <string.h>
 
-void http_answer(struct request *request, unsigned status, json_t *answer)
+static void forget_answer(struct request *request)
 {
     json_decref(request->answer);
+    request->answer = NULL;
+    if (request->response != NULL)
+        MHD_destroy_response(request->response);
+    request->response = NULL;
+}
+
+void http_answer(struct request *request, unsigned status, json_t *answer)
+{
+    forget_answer(request);
     request->answer = answer;
     request->status = status;
     request->is_problem = false;
     if (answer == NULL)
         request->out_of_memory = true;
+}
+
+void http_answer_with(struct request *request, unsigned status, const char *content_type,
+                      struct MHD_Response *response)
+{
+    forget_answer(request);
+    request->response = response;
+    request->content_type = content_type;
+    request->status = status;
+    request->is_problem = false;
+}
+
+void http_retry_later(struct request *request, unsigned status, unsigned seconds, const char *code,
+                      const char *detail)
+{
+    http_problem(request, status, code, "%s", detail);
+    request->retry_seconds = seconds;
 }
 
 void http_problem(struct request *request, unsigned status, const char *code, const char *format,
@@ -169,16 +195,19 @@ static void write_document(struct request *request, struct buf *out)
 
 static bool add_headers(struct request *request, struct MHD_Response *response)
 {
-    char id[24];
+    char id[24], retry[12];
     snprintf(id, sizeof id, "%llu", (unsigned long long)request->id);
+    snprintf(retry, sizeof retry, "%u", request->retry_seconds);
+    const char *json = request->is_problem ? "application/problem+json" : "application/json";
     const struct {
         const char *name, *value;
     } headers[] = {
         {MHD_HTTP_HEADER_CONTENT_TYPE,
-         request->is_problem ? "application/problem+json" : "application/json"},
+         request->response != NULL ? request->content_type : json},
         {MHD_HTTP_HEADER_CACHE_CONTROL, "no-store"},
         {"X-Content-Type-Options", "nosniff"},
         {"X-Request-Id", id},
+        {MHD_HTTP_HEADER_RETRY_AFTER, request->retry_seconds > 0 ? retry : NULL},
         {MHD_HTTP_HEADER_ALLOW, request->allow[0] != '\0' ? request->allow : NULL},
     };
     bool good = true;
@@ -191,25 +220,36 @@ static bool add_headers(struct request *request, struct MHD_Response *response)
     return good;
 }
 
-enum MHD_Result http_send(struct request *request)
+/* The answer as a response; NULL when even that cannot be made. */
+static struct MHD_Response *make_response(struct request *request)
 {
     struct buf out;
+    struct MHD_Response *response = request->response;
+    if (response != NULL && !request->out_of_memory)
+        return response;
     buf_init(&out, HTTP_ANSWER_MAX);
     write_document(request, &out);
     if (out.failed) {
         buf_clear(&out);
-        return MHD_NO;
+        return NULL;
     }
     /* The response owns the memory from here on, and wipes it: it may hold a new key. */
-    struct MHD_Response *response =
+    response =
         MHD_create_response_from_buffer_with_free_callback(out.len, out.data, bytes_wipe_free);
-    if (response == NULL) {
+    if (response == NULL)
         buf_clear(&out);
+    return response;
+}
+
+enum MHD_Result http_send(struct request *request)
+{
+    struct MHD_Response *response = make_response(request);
+    if (response == NULL)
         return MHD_NO;
-    }
     enum MHD_Result result = MHD_NO;
     if (add_headers(request, response))
         result = MHD_queue_response(request->connection, request->status, response);
-    MHD_destroy_response(response);
+    if (response != request->response)
+        MHD_destroy_response(response);
     return result;
 }

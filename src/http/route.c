@@ -16,6 +16,7 @@ const struct route http_routes[] = {
     {"GET", "/v1/status", http_get_status},
     {"GET", "/v1/rejects", http_get_rejects},
     {"GET", "/v1/profiles", http_get_profiles},
+    {"GET", "/v1/events", http_get_events},
     {"GET", "/v1/devices", http_get_devices},
     {"GET", "/v1/devices/{endpoint}", http_get_device},
     {"PUT", "/v1/devices/{endpoint}", http_put_device},

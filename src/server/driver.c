@@ -39,12 +39,14 @@ struct bootstrap {
     uint64_t epoch; /* counts requests, so that late store answers are recognised */
     size_t key_count;
     struct session_key *keys;
+    struct tell_operation open; /* sent and not yet answered */
 };
 
 struct driver {
     struct driver_config config;
     struct driver_time now;
     struct endpoint *endpoint;
+    struct teller teller;
     struct profile_set *profiles;
     struct bootstrap *first;
     struct seen_table seen;
@@ -229,6 +231,9 @@ static void device_found(void *context, enum err_code result, const struct store
         result = ERR_NO_MEMORY;
     if (current && result == ERR_OK && !commit && !device->enrollment.blocked)
         result = claim(bootstrap, device->enrollment.endpoint);
+    if (current && result == ERR_OK && !commit)
+        tell_request(&bootstrap->driver->teller, &bootstrap->info, device->enrollment.endpoint,
+                       device->enrollment.class_name);
     if (current) {
         struct session_event event = {
             .kind = commit ? SESSION_COMMITTED : SESSION_RESOLVED,
@@ -345,6 +350,19 @@ static uint8_t method_of(enum operation_kind kind)
     return COAP_METHOD_GET;
 }
 
+/* For the report of its end. */
+static void note_operation(struct bootstrap *bootstrap, const struct operation *operation)
+{
+    endpoint_info(bootstrap->driver->endpoint, bootstrap->ref, &bootstrap->info);
+    bootstrap->open = (struct tell_operation){
+        .kind = operation->kind,
+        .path = operation->path,
+        .sent_ms = bootstrap->driver->now.monotonic_ms,
+        .bytes_sent = bootstrap->info.bytes_sent,
+        .bytes_received = bootstrap->info.bytes_received,
+    };
+}
+
 static enum err_code send_operation(struct bootstrap *bootstrap,
                                     const struct session_action *action, struct buf *payload,
                                     struct err *err)
@@ -374,6 +392,7 @@ static enum err_code send_operation(struct bootstrap *bootstrap,
         request.content_format = action->format;
         request.payload = buf_bytes(payload);
     }
+    note_operation(bootstrap, operation);
     if (!endpoint_request(bootstrap->driver->endpoint, bootstrap->ref, &request))
         return err_set(err, ERR_INTERNAL, "the request could not be sent");
     return ERR_OK;
@@ -489,9 +508,12 @@ static void perform_record(struct bootstrap *bootstrap, const struct session_act
     if (outcome.endpoint[0] == '\0') {
         char source[NET_TEXT_SIZE];
         net_text(&bootstrap->info.path.remote, false, source);
-        rejects_add(driver->config.rejects, identity_bytes(&bootstrap->info.identity), source,
-                    outcome.cause, driver->now.wall_ms);
+        if (rejects_add(driver->config.rejects, identity_bytes(&bootstrap->info.identity), source,
+                        outcome.cause, driver->now.wall_ms))
+            tell_reject(&driver->teller, identity_bytes(&bootstrap->info.identity), source,
+                        outcome.cause);
     } else {
+        tell_outcome(&driver->teller, &outcome);
         recording = calloc(1, sizeof *recording);
     }
     if (recording != NULL) {
@@ -671,8 +693,11 @@ static void on_resolve(void *context, struct association_ref ref, struct bytes i
 static void on_established(void *context, struct association_ref ref)
 {
     struct driver *driver = context;
+    struct association_info info;
 
     seen_show(&driver->seen, ref, driver->now.wall_ms);
+    if (endpoint_info(driver->endpoint, ref, &info))
+        tell_handshake(&driver->teller, &info);
     log_event(LOG_DEBUG, "endpoint.established", LOG_NUMBER("slot", ref.slot));
 }
 
@@ -744,6 +769,18 @@ static void on_responded(void *context, struct association_ref ref)
     deliver(context, ref, &event);
 }
 
+static void report_end(struct driver *driver, struct association_ref ref, uint8_t code,
+                       enum cause cause, uint16_t attempts)
+{
+    struct bootstrap *bootstrap = endpoint_user(driver->endpoint, ref);
+
+    if (bootstrap == NULL || bootstrap->open.kind == 0)
+        return;
+    endpoint_info(driver->endpoint, ref, &bootstrap->info);
+    tell_operation(&driver->teller, &bootstrap->open, &bootstrap->info,
+                     session_enrollment(bootstrap->session), code, cause, attempts);
+}
+
 static void on_answer(void *context, struct association_ref ref,
                       const struct endpoint_answer *answer)
 {
@@ -755,6 +792,7 @@ static void on_answer(void *context, struct association_ref ref,
         .attempts = answer->attempts,
     };
 
+    report_end(context, ref, answer->code, CAUSE_NONE, answer->attempts);
     deliver(context, ref, &event);
 }
 
@@ -763,6 +801,7 @@ static void on_no_answer(void *context, struct association_ref ref, enum cause c
 {
     struct session_event event = {.kind = SESSION_NO_ANSWER, .cause = cause, .attempts = attempts};
 
+    report_end(context, ref, 0, cause, attempts);
     deliver(context, ref, &event);
 }
 
@@ -798,8 +837,10 @@ static void on_rejected(void *context, const struct net_path *path, struct bytes
     char source[NET_TEXT_SIZE];
 
     net_text(&path->remote, false, source);
-    if (rejects_add(driver->config.rejects, identity, source, cause, driver->now.wall_ms))
-        log_event(LOG_WARNING, "endpoint.rejected", LOG_TEXT("source", source),
+    if (!rejects_add(driver->config.rejects, identity, source, cause, driver->now.wall_ms))
+        return;
+    tell_reject(&driver->teller, identity, source, cause);
+    log_event(LOG_WARNING, "endpoint.rejected", LOG_TEXT("source", source),
                   LOG_BYTES("identity", identity), LOG_TEXT("cause", cause_name(cause)),
                   LOG_TEXT("advice", cause_advice(cause)));
 }
@@ -828,6 +869,7 @@ enum err_code driver_new(const struct driver_config *config, struct driver **out
     driver->config = *config;
     driver->config.endpoint.now = config->time.monotonic_ms;
     driver->now = config->time;
+    driver->teller = (struct teller){config->events, (int)config->worker, &driver->now};
     seen_init(&driver->seen, config->live, config->worker);
     enum err_code code = endpoint_new(&driver->config.endpoint, &ops, &driver->endpoint, err);
     if (code != ERR_OK) {

@@ -3,6 +3,7 @@
 #ifndef USHER_DRIVER_PRIV_H
 #define USHER_DRIVER_PRIV_H
 
+#include "tell_priv.h"
 #include "usher/endpoint.h"
 #include "usher/live.h"
 #include "usher/psk.h"
@@ -29,6 +30,7 @@ struct driver_config {
     struct store_lane *lane;
     struct live *live;
     struct rejects *rejects;
+    struct events *events;
     struct profile_set *profiles; /* a reference is taken */
     const uint8_t *decoy_secret;  /* PSK_SERVER_SECRET_SIZE bytes */
     /* Tells another worker that a newer session has taken over (I2). */

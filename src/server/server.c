@@ -33,6 +33,7 @@ struct server {
     struct store *store;
     struct live *live;
     struct rejects *rejects;
+    struct events *events;
     struct http *http;
     pthread_mutex_t lock; /* of `profiles` */
     struct profile_set *profiles;
@@ -186,6 +187,7 @@ static enum err_code start_workers(struct server *server, struct err *err)
         .store = server->store,
         .live = server->live,
         .rejects = server->rejects,
+        .events = server->events,
         .profiles = server->profiles,
         .decoy_secret = server->decoy_secret,
         .supersede = supersede,
@@ -234,6 +236,7 @@ static enum err_code start_http(struct server *server, struct err *err)
         .store = server->store,
         .live = server->live,
         .rejects = server->rejects,
+        .events = server->events,
         .profiles = current_profiles,
         .ready = check_ready,
         .evict = evict,
@@ -268,7 +271,10 @@ static enum err_code start(struct server *server, struct err *err)
     server->rejects = rejects_new(REJECTS_MAX);
     if (server->live == NULL || server->rejects == NULL)
         return err_set(err, ERR_NO_MEMORY, "usherd: out of memory");
-    code = open_store(server->config, &server->store, err);
+    const struct events_config events = {.producers = server->config->workers};
+    code = events_new(&events, &server->events, err);
+    if (code == ERR_OK)
+        code = open_store(server->config, &server->store, err);
     if (code == ERR_OK)
         code = start_workers(server, err);
     if (code == ERR_OK)
@@ -327,6 +333,19 @@ static void swap_profiles(struct server *server, struct profile_set *fresh)
     }
 }
 
+static void report_reload(struct server *server, bool done, size_t classes, size_t errors)
+{
+    const struct log_field fields[] = {LOG_BOOL("ok", done),
+                                       LOG_NUMBER("classes", (int64_t)classes),
+                                       LOG_NUMBER("errors", (int64_t)errors)};
+    const struct event event = {.kind = EVENT_RELOAD,
+                                .wall_ms = clock_wall_ms(),
+                                .fields = fields,
+                                .field_count = sizeof fields / sizeof fields[0]};
+
+    events_post(server->events, EVENTS_SHARED, &event);
+}
+
 /* All or nothing (I7): a running session keeps the snapshot that it began with. */
 static void reload(struct server *server)
 {
@@ -342,6 +361,7 @@ static void reload(struct server *server)
         log_event(LOG_ERROR, "server.reload-failed",
                   LOG_TEXT("cause", "the configuration in force stays"),
                   LOG_NUMBER("errors", (int64_t)findings.errors));
+        report_reload(server, false, 0, findings.errors);
         profile_set_unref(fresh);
         config_free(next);
     } else {
@@ -349,6 +369,7 @@ static void reload(struct server *server)
         swap_profiles(server, fresh);
         config_free(server->config);
         server->config = next;
+        report_reload(server, true, profile_set_count(fresh), 0);
         log_event(LOG_INFO, "server.reloaded",
                   LOG_NUMBER("classes", (int64_t)profile_set_count(fresh)),
                   LOG_NUMBER("warnings", (int64_t)findings.warnings));
@@ -401,6 +422,7 @@ static void stop(struct server *server)
         worker_free(server->workers[i]);
     if (server->store != NULL)
         store_close(server->store);
+    events_free(server->events);
     live_free(server->live);
     rejects_free(server->rejects);
     profile_set_unref(server->profiles);

@@ -95,6 +95,7 @@ static enum err_code build(struct worker *worker, const struct worker_config *co
         .lane = worker->lane,
         .live = config->live,
         .rejects = config->rejects,
+        .events = config->events,
         .profiles = config->profiles,
         .decoy_secret = config->decoy_secret,
         .supersede = config->supersede,

@@ -34,6 +34,7 @@ struct worker_config {
     struct store *store;
     struct live *live;
     struct rejects *rejects;
+    struct events *events;
     struct profile_set *profiles;
     const uint8_t *decoy_secret;
     void (*supersede)(void *context, const struct live_holder *holder);

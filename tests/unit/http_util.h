@@ -29,6 +29,7 @@ struct service {
     struct store_lane *lane;
     struct live *live;
     struct rejects *rejects;
+    struct events *events;
     struct profile_set *profiles;
     struct http *http;
     struct http_check check;
@@ -99,6 +100,8 @@ static inline struct service *service_start(const char *backend)
     service_load_profiles(service);
     service->live = live_new(1000);
     service->rejects = rejects_new(100);
+    const struct events_config events = {.producers = 1};
+    assert_int_equal(events_new(&events, &service->events, &err), ERR_OK);
     service->check = (struct http_check){.name = "store", .ok = true};
     memcpy(&address, &loopback, sizeof loopback);
     service->config = (struct http_config){
@@ -111,6 +114,7 @@ static inline struct service *service_start(const char *backend)
         .store = service->store,
         .live = service->live,
         .rejects = service->rejects,
+        .events = service->events,
         .profiles = service_profiles,
         .ready = service_ready,
         .evict = service_evict,
@@ -129,6 +133,7 @@ static inline void service_stop(struct service *service)
     store_close(service->store);
     live_free(service->live);
     rejects_free(service->rejects);
+    events_free(service->events);
     profile_set_unref(service->profiles);
     snprintf(command, sizeof command, "rm -rf %s", service->directory);
     assert_int_equal(system(command), 0);
