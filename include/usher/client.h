@@ -31,6 +31,13 @@ void client_free(struct client *client); /* NULL accepted */
  * caller. */
 enum err_code client_request(struct client *client, const char *method, const char *path,
                              struct bytes body, struct client_answer *answer, struct err *err);
+/* GET of a stream that goes on: `take` gets what comes, as it comes; false ends it (ERR_OK). An
+ * answer that is no success goes into `answer`, as above. ERR_OK too when the server ends the
+ * stream; ERR_TIMEOUT when nothing came for a minute. `last_event_id` may be NULL. */
+enum err_code client_stream(struct client *client, const char *path, const char *last_event_id,
+                            bool (*take)(void *context, const char *data, size_t len),
+                            void *context, struct client_answer *answer, struct err *err);
+
 void client_answer_init(struct client_answer *answer);
 void client_answer_clear(struct client_answer *answer); /* wipes */
 

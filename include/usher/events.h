@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* module: feed */
-/* The event feed: what happens, as text for Server-Sent Events. Workers post without a lock and never
- * wait; one thread of the feed's own numbers events and keeps the last of them in a bounded ring;
- * readers copy from it. docs/status.md has the drawing. */
+/* The event feed: what happens, as text for Server-Sent Events. Workers post without a lock and
+ * never wait; one thread of the feed's own numbers events and keeps the last of them in a bounded
+ * ring; readers copy from it. docs/status.md has the drawing. */
 #ifndef USHER_EVENTS_H
 #define USHER_EVENTS_H
 
@@ -38,12 +38,12 @@ struct event {
 
 /* 0 = the default that is named. */
 struct events_config {
-    unsigned producers;       /* threads that post with a number of their own */
-    size_t ring_bytes;        /* of the last events' text; 4 MiB, at least 64 KiB */
-    size_t ring_events;       /* 16384 */
-    unsigned readers_max;     /* 256 */
-    unsigned heartbeat_ms;    /* silence after which a reader gets a comment; 15000 */
-    size_t bytes_per_second;  /* to all readers together; 8 MiB */
+    unsigned producers;      /* threads that post with a number of their own */
+    size_t ring_bytes;       /* of the last events' text; 4 MiB, at least 64 KiB */
+    size_t ring_events;      /* 16384 */
+    unsigned readers_max;    /* 256 */
+    unsigned heartbeat_ms;   /* silence after which a reader gets a comment; 15000 */
+    size_t bytes_per_second; /* to all readers together; 8 MiB */
 };
 
 enum { EVENTS_SHARED = -1, EVENTS_ID_SIZE = 40 };
@@ -74,8 +74,8 @@ struct events_waiting {
     void *context;
 };
 
-/* `last_id`: go on behind this event; NULL = from now. ERR_BUSY: too many readers; ERR_INVALID: not an
- * id; ERR_NO_MEMORY. */
+/* `last_id`: go on behind this event; NULL = from now. ERR_BUSY: too many readers; ERR_INVALID: not
+ * an id; ERR_NO_MEMORY. */
 enum err_code events_subscribe(struct events *events, const struct events_filter *filter,
                                const char *last_id, const struct events_waiting *waiting,
                                struct events_reader **out);

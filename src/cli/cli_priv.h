@@ -28,6 +28,7 @@ enum cli_exit {
 int cmd_block(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_enroll(int argc, char **argv);
+int cmd_events(int argc, char **argv);
 int cmd_history(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_plan(int argc, char **argv);

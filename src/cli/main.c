@@ -29,6 +29,7 @@ static const struct command commands[] = {
     {"unblock", cmd_unblock, "let it in again"},
     {"remove", cmd_remove, "forget a device and its keys"},
     {"rejects", cmd_rejects, "list who was turned away, and why"},
+    {"events", cmd_events, "show what happens, as it happens"},
     {"status", cmd_status, "show how the server is"},
     {"check", cmd_check, "say what is wrong with profiles"},
     {"plan", cmd_plan, "show what a device would receive"},

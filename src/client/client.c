@@ -8,7 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ANSWER_MAX = 16 << 20, DEFAULT_TIMEOUT_MS = 30000, CONNECT_TIMEOUT_MS = 5000 };
+enum {
+    ANSWER_MAX = 16 << 20,
+    DEFAULT_TIMEOUT_MS = 30000,
+    CONNECT_TIMEOUT_MS = 5000,
+    SILENCE_SECONDS = 60 /* of a stream, whose server says something every 15 s */
+};
 
 struct client {
     CURL *curl;
@@ -193,6 +198,66 @@ enum err_code client_request(struct client *client, const char *method, const ch
     curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &status);
     answer->status = (int)status;
     return ERR_OK;
+}
+
+/* ---- streams ---- */
+
+struct stream {
+    struct client *client;
+    struct client_answer *answer;
+    bool (*take)(void *context, const char *data, size_t len);
+    void *context;
+    bool ended; /* by `take` */
+};
+
+static size_t take_piece(char *data, size_t size, size_t count, void *context)
+{
+    struct stream *stream = context;
+    long status = 0;
+    curl_easy_getinfo(stream->client->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (status < 200 || status > 299)
+        return take_body(data, size, count, stream->answer);
+    stream->ended = !stream->take(stream->context, data, size * count);
+    return stream->ended ? 0 : size * count;
+}
+
+enum err_code client_stream(struct client *client, const char *path, const char *last_event_id,
+                            bool (*take)(void *context, const char *data, size_t len),
+                            void *context, struct client_answer *answer, struct err *err)
+{
+    struct stream stream = {client, answer, take, context, false};
+    struct curl_slist *headers = NULL;
+    char *url = NULL, *header = NULL;
+    CURLcode result = CURLE_OUT_OF_MEMORY;
+    buf_reset(&answer->body);
+    answer->status = 0;
+    client->detail[0] = '\0';
+    if (asprintf(&url, "%s%s", client->base, path) < 0)
+        url = NULL;
+    if (asprintf(&header, "Last-Event-ID: %s", last_event_id != NULL ? last_event_id : "") < 0)
+        header = NULL;
+    if (url == NULL || header == NULL || (headers = curl_slist_append(NULL, header)) == NULL)
+        goto out;
+    set_options(client, "GET", url, bytes_of(NULL, 0), answer);
+    curl_easy_setopt(client->curl, CURLOPT_TIMEOUT_MS, 0L);
+    curl_easy_setopt(client->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(client->curl, CURLOPT_LOW_SPEED_TIME, (long)SILENCE_SECONDS);
+    curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, take_piece);
+    curl_easy_setopt(client->curl, CURLOPT_WRITEDATA, &stream);
+    if (last_event_id != NULL)
+        curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, headers);
+    result = curl_easy_perform(client->curl);
+    long status = 0;
+    curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &status);
+    answer->status = (int)status;
+out:
+    curl_slist_free_all(headers);
+    free(header);
+    free(url);
+    if (result == CURLE_OUT_OF_MEMORY)
+        return err_set(err, ERR_NO_MEMORY, "out of memory");
+    return result == CURLE_OK || stream.ended ? ERR_OK
+                                              : transfer_error(client, result, answer, err);
 }
 
 void client_put_escaped(struct buf *out, const char *text)

@@ -12,7 +12,8 @@ static const char *const kind_names[] = {
     [EVENT_OUTCOME] = "outcome",     [EVENT_REJECT] = "reject",   [EVENT_RELOAD] = "reload",
     [EVENT_ENROLMENT] = "enrolment", [EVENT_IMPORT] = "import",
 };
-_Static_assert(sizeof kind_names / sizeof kind_names[0] == EVENT_KIND_COUNT, "a name for each kind");
+_Static_assert(sizeof kind_names / sizeof kind_names[0] == EVENT_KIND_COUNT,
+               "a name for each kind");
 
 const char *event_kind_name(enum event_kind kind)
 {

@@ -190,8 +190,8 @@ static size_t copy_events(struct events_reader *reader, char *out, size_t cap)
     size_t used = 0;
     while (used < cap && reader->allowance > 0 && events_reader_seek(reader)) {
         const struct event_slot *slot = event_ring_slot(ring, reader->number);
-        size_t part = copy_part(out + used, cap - used, event_ring_text(ring, slot),
-                                slot->head.len, &reader->sent);
+        size_t part = copy_part(out + used, cap - used, event_ring_text(ring, slot), slot->head.len,
+                                &reader->sent);
         used += part;
         reader->allowance -= part < reader->allowance ? part : reader->allowance;
         if (reader->sent == slot->head.len) {
@@ -267,8 +267,8 @@ bool events_wake_readers(struct events *events, uint64_t now_ms, uint64_t elapse
     size_t share =
         count > 0 ? (size_t)(events->config.bytes_per_second * elapsed_ms / 1000 / count) : 0;
     for (struct events_reader *reader = events->readers; reader != NULL; reader = reader->next) {
-        reader->allowance = reader->allowance + share < ALLOWANCE_MAX ? reader->allowance + share
-                                                                      : ALLOWANCE_MAX;
+        reader->allowance =
+            reader->allowance + share < ALLOWANCE_MAX ? reader->allowance + share : ALLOWANCE_MAX;
         if (!reader->parked)
             continue;
         if (events->closed) {

@@ -10,7 +10,7 @@
 #include <stdatomic.h>
 
 enum {
-    EVENT_TEXT_MAX = 4096,       /* of one event as sent, without its id */
+    EVENT_TEXT_MAX = 4096,        /* of one event as sent, without its id */
     EVENT_LANE_BYTES = 256 << 10, /* ring of one producer; a power of two */
 };
 
@@ -71,7 +71,7 @@ const char *event_ring_text(const struct event_ring *ring, const struct event_sl
 struct events {
     struct events_config config;
     uint8_t hash_key[16];
-    char start[16]; /* of this run, in ids */
+    char start[16];           /* of this run, in ids */
     struct event_lane *lanes; /* the last one is shared */
     pthread_mutex_t shared_lock;
     int wake_fd; /* eventfd: the publisher sleeps there */
@@ -105,8 +105,8 @@ struct events_reader {
 void events_wake_publisher(struct events *events);
 /* Moves past events that do not pass its filter; true when one is there. */
 bool events_reader_seek(struct events_reader *reader);
-/* The feed's round: gives out allowances and wakes who has something to read. Locked. True: somebody
- * has something to read and must wait for his share. */
+/* The feed's round: gives out allowances and wakes who has something to read. Locked. True:
+ * somebody has something to read and must wait for his share. */
 bool events_wake_readers(struct events *events, uint64_t now_ms, uint64_t elapsed_ms);
 
 #endif

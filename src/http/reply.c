@@ -202,8 +202,7 @@ static bool add_headers(struct request *request, struct MHD_Response *response)
     const struct {
         const char *name, *value;
     } headers[] = {
-        {MHD_HTTP_HEADER_CONTENT_TYPE,
-         request->response != NULL ? request->content_type : json},
+        {MHD_HTTP_HEADER_CONTENT_TYPE, request->response != NULL ? request->content_type : json},
         {MHD_HTTP_HEADER_CACHE_CONTROL, "no-store"},
         {"X-Content-Type-Options", "nosniff"},
         {"X-Request-Id", id},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GET /v1/events: the feed as Server-Sent Events. A connection that has nothing to send is suspended;
- * the feed's thread resumes it. */
+/* GET /v1/events: the feed as Server-Sent Events. A connection that has nothing to send is
+ * suspended; the feed's thread resumes it. */
 #include "http_priv.h"
 
 #include <stdlib.h>
@@ -77,15 +77,15 @@ static void refuse(struct request *request, enum err_code code)
 static const char *last_id_of(const struct request *request)
 {
     const char *given = http_parameter(request, "last-event-id");
-    return given != NULL ? given
-                         : MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND,
-                                                       "Last-Event-ID");
+    return given != NULL
+               ? given
+               : MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "Last-Event-ID");
 }
 
 void http_get_events(struct request *request)
 {
-    static const char *const known[] = {"class", "endpoint", "event", "last-event-id", "follow",
-                                        NULL};
+    static const char *const known[] = {"class",         "endpoint", "event",
+                                        "last-event-id", "follow",   NULL};
     struct events_filter filter = {0};
     bool follow = true;
     if (!http_read_query(request, known) || !read_kinds(request, &filter.kinds))

@@ -233,7 +233,7 @@ static void device_found(void *context, enum err_code result, const struct store
         result = claim(bootstrap, device->enrollment.endpoint);
     if (current && result == ERR_OK && !commit)
         tell_request(&bootstrap->driver->teller, &bootstrap->info, device->enrollment.endpoint,
-                       device->enrollment.class_name);
+                     device->enrollment.class_name);
     if (current) {
         struct session_event event = {
             .kind = commit ? SESSION_COMMITTED : SESSION_RESOLVED,
@@ -778,7 +778,7 @@ static void report_end(struct driver *driver, struct association_ref ref, uint8_
         return;
     endpoint_info(driver->endpoint, ref, &bootstrap->info);
     tell_operation(&driver->teller, &bootstrap->open, &bootstrap->info,
-                     session_enrollment(bootstrap->session), code, cause, attempts);
+                   session_enrollment(bootstrap->session), code, cause, attempts);
 }
 
 static void on_answer(void *context, struct association_ref ref,
@@ -841,8 +841,8 @@ static void on_rejected(void *context, const struct net_path *path, struct bytes
         return;
     tell_reject(&driver->teller, identity, source, cause);
     log_event(LOG_WARNING, "endpoint.rejected", LOG_TEXT("source", source),
-                  LOG_BYTES("identity", identity), LOG_TEXT("cause", cause_name(cause)),
-                  LOG_TEXT("advice", cause_advice(cause)));
+              LOG_BYTES("identity", identity), LOG_TEXT("cause", cause_name(cause)),
+              LOG_TEXT("advice", cause_advice(cause)));
 }
 
 /* ---- the driver's face ---- */

@@ -45,7 +45,7 @@ void tell_handshake(const struct teller *teller, const struct association_info *
 }
 
 void tell_request(const struct teller *teller, const struct association_info *info,
-                    const char *endpoint, const char *class_name)
+                  const char *endpoint, const char *class_name)
 {
     char source[NET_TEXT_SIZE];
     net_text(&info->path.remote, true, source);
@@ -58,8 +58,8 @@ void tell_request(const struct teller *teller, const struct association_info *in
 }
 
 void tell_operation(const struct teller *teller, struct tell_operation *operation,
-                      const struct association_info *info, const struct enrollment *enrollment,
-                      uint8_t code, enum cause cause, uint16_t attempts)
+                    const struct association_info *info, const struct enrollment *enrollment,
+                    uint8_t code, enum cause cause, uint16_t attempts)
 {
     char path[PATH_TEXT_SIZE], code_text[CODE_TEXT_SIZE];
     if (operation->kind == 0)
@@ -103,7 +103,7 @@ void tell_outcome(const struct teller *teller, const struct outcome *outcome)
 }
 
 void tell_reject(const struct teller *teller, struct bytes identity, const char *source,
-                   enum cause cause)
+                 enum cause cause)
 {
     const struct log_field fields[] = {
         identity_field(identity),

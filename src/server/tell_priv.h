@@ -26,13 +26,13 @@ struct tell_operation {
 
 void tell_handshake(const struct teller *teller, const struct association_info *info);
 void tell_request(const struct teller *teller, const struct association_info *info,
-                    const char *endpoint, const char *class_name);
+                  const char *endpoint, const char *class_name);
 /* The open operation has ended: `code` 0 and a cause when there was no answer. */
 void tell_operation(const struct teller *teller, struct tell_operation *operation,
-                      const struct association_info *info, const struct enrollment *enrollment,
-                      uint8_t code, enum cause cause, uint16_t attempts);
+                    const struct association_info *info, const struct enrollment *enrollment,
+                    uint8_t code, enum cause cause, uint16_t attempts);
 void tell_outcome(const struct teller *teller, const struct outcome *outcome);
 void tell_reject(const struct teller *teller, struct bytes identity, const char *source,
-                   enum cause cause);
+                 enum cause cause);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The event feed: what readers get, in which order, from where on; gaps; slow readers; the end. */
-#include "usher/events.h"
 #include "usher/clock.h"
+#include "usher/events.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -171,10 +171,12 @@ static void test_text_of_an_event(void **state)
     struct events *events = start((struct events_config){0});
     struct listener *listener = listen_from(events, NULL);
     const uint8_t raw[] = {0xff, 0x00, 0x1a};
-    const struct log_field fields[] = {
-        LOG_TEXT("text", "a \"quote\", a \\ and a \n line"), LOG_TEXT("nothing", NULL),
-        LOG_BYTES("raw", bytes_of(raw, 3)),                  LOG_NUMBER("least", INT64_MIN),
-        LOG_NUMBER("zero", 0),                               LOG_BOOL("yes", true)};
+    const struct log_field fields[] = {LOG_TEXT("text", "a \"quote\", a \\ and a \n line"),
+                                       LOG_TEXT("nothing", NULL),
+                                       LOG_BYTES("raw", bytes_of(raw, 3)),
+                                       LOG_NUMBER("least", INT64_MIN),
+                                       LOG_NUMBER("zero", 0),
+                                       LOG_BOOL("yes", true)};
     const struct event event = {.kind = EVENT_OUTCOME,
                                 .wall_ms = 1700000000007,
                                 .endpoint = "urn:dev:ä",
@@ -295,8 +297,17 @@ static void test_resume_that_comes_too_late(void **state)
 static void test_ids_that_are_none(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {"",     "-",     "x-1",  "1-",   "1-x",  "12",
-                                        "1-1 ", " 1-1",  "1--1", "1-1-1", "1234567890abcdef1-1",
+    static const char *const wrong[] = {"",
+                                        "-",
+                                        "x-1",
+                                        "1-",
+                                        "1-x",
+                                        "12",
+                                        "1-1 ",
+                                        " 1-1",
+                                        "1--1",
+                                        "1-1-1",
+                                        "1234567890abcdef1-1",
                                         "1-1234567890123456789"};
     struct events *events = start((struct events_config){0});
     const struct events_filter all = {0};
