@@ -126,8 +126,8 @@ static struct event_lane *first_lane(struct events *events, struct event_head *h
     return first;
 }
 
-/* What is there now, in order of time; true when there was something. Not more than fills four lanes, so
- * that readers get their turn under a storm. */
+/* What is there now, in order of time; true when there was something. Not more than fills four
+ * lanes, so that readers get their turn under a storm. */
 static bool drain(struct events *events)
 {
     char text[EVENT_TEXT_MAX];
