@@ -3,6 +3,7 @@
  * endpoint uses for sessions is in this file, so that another engine can take its place. */
 #include "endpoint_priv.h"
 
+#include <assert.h>
 #include <mbedtls/error.h>
 #include <string.h>
 
@@ -202,6 +203,23 @@ static void replace_older(struct association *association)
         peers_remove(older);
 }
 
+/* The buffers that a chain of certificates asked for are too large for what follows. Mbed TLS sizes
+ * them anew by the session's maximum fragment length when it lets go of the handshake's memory, at
+ * the first record after it; here no record is larger than a datagram. */
+static void shrink_buffers(struct association *association)
+{
+#if defined(MBEDTLS_SSL_VARIABLE_BUFFER_LENGTH)
+    static_assert(ENDPOINT_DATAGRAM_MAX <= 2048, "a record has to fit");
+    mbedtls_ssl_session *session = association->ssl.MBEDTLS_PRIVATE(session);
+    unsigned char *length = &session->MBEDTLS_PRIVATE(mfl_code);
+
+    if (*length == MBEDTLS_SSL_MAX_FRAG_LEN_NONE || *length > MBEDTLS_SSL_MAX_FRAG_LEN_2048)
+        *length = MBEDTLS_SSL_MAX_FRAG_LEN_2048;
+#else
+    (void)association;
+#endif
+}
+
 static void handshake_done(struct association *association)
 {
     struct endpoint *endpoint = association->endpoint;
@@ -212,6 +230,7 @@ static void handshake_done(struct association *association)
     bytes_wipe(handshake, sizeof *handshake);
     free(handshake);
     association->handshake = NULL;
+    shrink_buffers(association);
     association->state = ASSOCIATION_OPEN;
     association->next_id = (uint16_t)endpoint_random(endpoint);
     association->idle_at = endpoint->now + endpoint->config.idle_ms;

@@ -19,7 +19,6 @@
 /* Random numbers: getrandom() into CTR_DRBG */
 #define MBEDTLS_ENTROPY_C
 #define MBEDTLS_CTR_DRBG_C
-#define MBEDTLS_HMAC_DRBG_C
 
 /* Ciphers and digests */
 #define MBEDTLS_AES_C
@@ -102,11 +101,16 @@
 #define MBEDTLS_SSL_DTLS_HELLO_VERIFY
 #define MBEDTLS_SSL_DTLS_CONNECTION_ID
 #define MBEDTLS_SSL_DTLS_CONNECTION_ID_COMPAT 0
+/* Ours are short; of the peer's, RFC 9146 allows any length. No padding: each byte costs a device
+ * on a slow network, and the lengths of bootstrap messages are no secret. */
+#define MBEDTLS_SSL_CID_IN_LEN_MAX                 16
+#define MBEDTLS_SSL_CID_OUT_LEN_MAX                32
+#define MBEDTLS_SSL_CID_TLS1_3_PADDING_GRANULARITY 1
 /* MBEDTLS_SSL_DTLS_CLIENT_PORT_REUSE stays off: with a cookie gate in front of the contexts it
  * would let a forged ClientHello reset an established session. */
 
-/* Sizes. A session keeps both record buffers; 4096 in and 3072 out hold a chain of three
- * certificates. LwM2M keys have up to 64 bytes, the default is 32. */
+/* Sizes. 4096 in and 3072 out hold a chain of three certificates, ours and the device's; an open
+ * session keeps half of it (endpoint/dtls.c). LwM2M keys have up to 64 bytes, the default is 32. */
 #define MBEDTLS_SSL_IN_CONTENT_LEN     4096
 #define MBEDTLS_SSL_OUT_CONTENT_LEN    3072
 #define MBEDTLS_SSL_DTLS_MAX_BUFFERING 8192
