@@ -35,6 +35,7 @@ struct config {
     size_t profile_count;
     const char *profiles[CONFIG_PATHS_MAX]; /* directories or files */
     const char *store_backend, *store_path;
+    const char *master_key; /* file that seals keys in the store, NULL = not named */
     uint32_t history_days, retire_seconds;
     uint32_t half_open_max, sessions_max; /* per server, shared out to the workers */
     const char *http_socket;              /* UNIX socket path, NULL = none */

@@ -13,6 +13,7 @@
 #include "usher/blob.h"
 #include "usher/outcome.h"
 #include "usher/secret.h"
+#include "usher/vault.h"
 
 struct store;
 struct store_lane;
@@ -27,6 +28,7 @@ struct store_config {
     unsigned history_days;   /* outcomes older than this are dropped; 0 = kept for ever */
     unsigned retire_seconds; /* grace of a retiring credential; 0 = default 86400 */
     const char *vfs;         /* sqlite VFS name, NULL = default (tests) */
+    struct vault *vault; /* master keys; NULL: keys are stored as they are. Outlives the store */
 };
 
 /* ERR_NEWER_VERSION, ERR_READ_ONLY, ERR_BUSY (another usherd has it), ERR_IO, ERR_INVALID: err says
@@ -122,6 +124,18 @@ enum err_code store_set_blocked(struct store_lane *lane, struct bytes endpoint, 
                                 enum store_change *change, struct err *err);
 enum err_code store_remove(struct store_lane *lane, struct bytes endpoint, struct err *err);
 
+/* Sealing anew under the vault's current master key, a slice at a time, while everything goes on.
+ * All zero at first; call store_rekey until `done`. */
+struct store_rekey {
+    bool done;
+    unsigned table; /* where it is */
+    int64_t after;
+    uint64_t sealed; /* rows so far */
+};
+/* Reads the vault's file again. ERR_CONFLICT: there is no vault. */
+enum err_code store_reload_keys(struct store *store, struct err *err);
+enum err_code store_rekey(struct store_lane *lane, struct store_rekey *rekey, struct err *err);
+
 /* What a list shows of a device: no key, no identity bytes beyond the name. */
 struct store_row {
     char endpoint[ENDPOINT_MAX + 1];
@@ -135,13 +149,17 @@ struct store_row {
     uint32_t last_duration_ms;
 };
 
+enum { FILTER_TAGS_MAX = 4 };
+
 struct store_filter {
     const char *class_name; /* NULL = any */
     int state;              /* enum device_state, -1 = any */
     int cause;              /* -1 = any */
     const char *prefix;     /* of the endpoint, NULL = any */
-    const char *after;      /* cursor: endpoints after this one, NULL = from the start */
-    size_t limit;           /* 1..1000 */
+    const struct tag *tags; /* all of them must fit; at most FILTER_TAGS_MAX */
+    size_t tag_count;
+    const char *after; /* cursor: endpoints after this one, NULL = from the start */
+    size_t limit;      /* 1..1000 */
 };
 
 /* Rows in byte order of the endpoint, so that a cursor stays right while rows change. Sees every

@@ -33,6 +33,7 @@ int cmd_history(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
 int cmd_rejects(int argc, char **argv);
+int cmd_rekey(int argc, char **argv);
 int cmd_remove(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 int cmd_status(int argc, char **argv);
@@ -161,6 +162,10 @@ enum cli_colour { CLI_PLAIN, CLI_GOOD, CLI_WARN, CLI_BAD, CLI_DIM };
 const char *cli_colour(enum cli_colour colour);
 /* Colour that goes with a state's name. */
 enum cli_colour cli_state_colour(const char *state);
+
+/* How far a long command is, on stderr and only when that is a terminal. `whole` 0: not known. */
+void cli_progress(const char *what, uint64_t done, uint64_t whole, const char *unit);
+void cli_progress_end(void); /* removes the line */
 
 /* A table with aligned columns. Cells are copied. */
 struct cli_table;

@@ -28,6 +28,7 @@ static const struct command commands[] = {
     {"block", cmd_block, "turn a device away"},
     {"unblock", cmd_unblock, "let it in again"},
     {"remove", cmd_remove, "forget a device and its keys"},
+    {"rekey", cmd_rekey, "seal the stored keys under a new master key"},
     {"rejects", cmd_rejects, "list who was turned away, and why"},
     {"events", cmd_events, "show what happens, as it happens"},
     {"status", cmd_status, "show how the server is"},

@@ -19,6 +19,7 @@ const struct config_key config_keys[] = {
     {"limits", "sessions", &config_number, FIELD(sessions_max), 16, 1000000, 0, "50000", false},
     {"store", "backend", &config_backend, FIELD(store_backend), 0, 0, 0, "sqlite", false},
     {"store", "path", &config_path, FIELD(store_path), 0, 0, 0, "/var/lib/usher/usher.db", false},
+    {"store", "master-key", &config_path, FIELD(master_key), 0, 0, 0, NULL, false},
     {"store", "history", &config_history, FIELD(history_days), DAYS(1), DAYS(36500), DAYS(1), "90d",
      false},
     {"store", "retire", &config_duration, FIELD(retire_seconds), SECONDS(60), DAYS(365), SECONDS(1),

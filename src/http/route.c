@@ -25,6 +25,7 @@ const struct route http_routes[] = {
     {"GET", "/v1/devices/{endpoint}/plan", http_get_plan},
     {"POST", "/v1/devices/{endpoint}/block", http_block_device},
     {"POST", "/v1/devices/{endpoint}/unblock", http_unblock_device},
+    {"POST", "/v1/rekey", http_rekey},
 };
 const size_t http_route_count = sizeof http_routes / sizeof http_routes[0];
 

@@ -30,6 +30,7 @@ enum {
 struct server {
     struct config *config;
     const char *config_path;
+    struct vault *vault; /* NULL: keys are not sealed */
     struct store *store;
     struct live *live;
     struct rejects *rejects;
@@ -75,9 +76,23 @@ static struct profile_set *current_profiles(void *context)
 
 /* ---- store ---- */
 
-static enum err_code open_store(const struct config *config, struct store **out, struct err *err)
+/* *out stays NULL when no master key is named and systemd gives none. */
+static enum err_code open_vault(const struct config *config, struct vault **out, struct err *err)
+{
+    char given[4096];
+
+    if (config->master_key != NULL)
+        return vault_open(config->master_key, out, err);
+    if (vault_default_path(given, sizeof given))
+        return vault_open(given, out, err);
+    return ERR_OK;
+}
+
+static enum err_code open_store(const struct config *config, struct vault *vault,
+                                struct store **out, struct err *err)
 {
     struct store_config store = {
+        .vault = vault,
         .backend = config->store_backend,
         .path = config->store_path,
         .history_days = config->history_days,
@@ -90,11 +105,16 @@ static enum err_code open_store(const struct config *config, struct store **out,
 bool server_check(const struct config *config, struct findings *findings, struct err *err)
 {
     struct store *store = NULL;
+    struct vault *vault = NULL;
     struct profile_set *profiles = load_profiles(config, findings);
     bool good = profiles != NULL;
 
     profile_set_unref(profiles);
-    enum err_code code = open_store(config, &store, err);
+    enum err_code code = open_vault(config, &vault, err);
+    if (code == ERR_OK)
+        code = open_store(config, vault, &store, err);
+    store_close(store);
+    vault_free(vault);
     if (code ==
         ERR_BUSY) { /* the usual check before a reload: the server runs, so its store is fine */
         const struct yaml_node here = {.file = config->file, .line = 1, .column = 1};
@@ -103,10 +123,7 @@ bool server_check(const struct config *config, struct findings *findings, struct
         *err = (struct err){0};
         return good;
     }
-    if (code != ERR_OK)
-        return false;
-    store_close(store);
-    return good;
+    return code == ERR_OK && good;
 }
 
 /* ---- what HTTP asks ---- */
@@ -274,7 +291,9 @@ static enum err_code start(struct server *server, struct err *err)
     const struct events_config events = {.producers = server->config->workers};
     code = events_new(&events, &server->events, err);
     if (code == ERR_OK)
-        code = open_store(server->config, &server->store, err);
+        code = open_vault(server->config, &server->vault, err);
+    if (code == ERR_OK)
+        code = open_store(server->config, server->vault, &server->store, err);
     if (code == ERR_OK)
         code = start_workers(server, err);
     if (code == ERR_OK)
@@ -305,6 +324,10 @@ static void log_ready(const struct server *server)
               LOG_TEXT("http_socket", server->config->http_socket),
               LOG_NUMBER("http_port", server->http == NULL ? 0 : http_port(server->http)),
               LOG_NUMBER("pid", getpid()));
+    if (server->vault == NULL && strcmp(server->config->store_backend, "memory") != 0)
+        log_event(LOG_WARNING, "store.keys-not-sealed",
+                  LOG_TEXT("cause", "keys lie in the store as they are; name a master key with "
+                                    "store: { master-key: FILE }"));
 }
 
 /* ---- reload ---- */
@@ -423,6 +446,7 @@ static void stop(struct server *server)
     if (server->store != NULL)
         store_close(server->store);
     events_free(server->events);
+    vault_free(server->vault);
     live_free(server->live);
     rejects_free(server->rejects);
     profile_set_unref(server->profiles);

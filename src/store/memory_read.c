@@ -3,6 +3,7 @@
 #include "device_priv.h"
 #include "memory_priv.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +34,23 @@ enum err_code memory_find(struct store_reader *reader, const struct identity *id
     return code;
 }
 
+static bool has_tags(const struct store_filter *filter, const struct memory_device *device)
+{
+    char line[TAG_NAME_MAX + TAG_VALUE_MAX + 4];
+    for (size_t i = 0; i < filter->tag_count; i++) {
+        int len =
+            snprintf(line, sizeof line, "%s=%s\n", filter->tags[i].name, filter->tags[i].value);
+        const char *at = device->tags;
+        while (strncmp(at, line, (size_t)len) != 0) {
+            const char *end = strchr(at, '\n');
+            if (end == NULL)
+                return false;
+            at = end + 1;
+        }
+    }
+    return true;
+}
+
 static bool matches(const struct store_filter *filter, const struct memory_device *device)
 {
     enum device_state state = device_shown_state(device->blocked, device->state);
@@ -40,7 +58,7 @@ static bool matches(const struct store_filter *filter, const struct memory_devic
     return (filter->class_name == NULL || strcmp(filter->class_name, device->class_name) == 0) &&
            (filter->state < 0 || filter->state == (int)state) &&
            (filter->cause < 0 || filter->cause == (int)device->cause) &&
-           strncmp(device->endpoint, prefix, strlen(prefix)) == 0 &&
+           strncmp(device->endpoint, prefix, strlen(prefix)) == 0 && has_tags(filter, device) &&
            (filter->after == NULL || strcmp(device->endpoint, filter->after) > 0);
 }
 

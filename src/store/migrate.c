@@ -10,6 +10,7 @@ const struct sql_dialect sql_dialect_sqlite = {
     .id = "INTEGER", /* not BIGINT: only so is the key the row's own place */
     .bytes = "BLOB",
     .text = "TEXT",
+    .clustered = " WITHOUT ROWID",
 };
 
 static const char *const version_1[] = {
@@ -65,9 +66,44 @@ static const char *const version_2[] = {
     NULL,
 };
 
+/* `psk_sealed` and its kin, until now 0 for "not sealed", name the master key from here on. */
+static const char *const version_3[] = {
+    "ALTER TABLE device ADD COLUMN device_group BIGINT NOT NULL DEFAULT 0",
+
+    /* With the endpoint in it: a list by tag reads what it shows, in order. */
+    "CREATE TABLE device_tag (name @text NOT NULL, value @text NOT NULL, endpoint @text NOT NULL, "
+    "PRIMARY KEY (name, value, endpoint))@clustered",
+
+    "CREATE TABLE device_group ("
+    "id @id PRIMARY KEY, name @text NOT NULL, class @text NOT NULL, pattern @text NOT NULL, "
+    "scheme INTEGER NOT NULL, label @text NOT NULL, key_len INTEGER NOT NULL, "
+    "primary_key @bytes, primary_sealed INTEGER NOT NULL, "
+    "secondary_key @bytes, secondary_sealed INTEGER NOT NULL, "
+    "not_before_ms BIGINT NOT NULL, not_after_ms BIGINT NOT NULL, device_max BIGINT NOT NULL, "
+    "blocked INTEGER NOT NULL, revision BIGINT NOT NULL, created_ms BIGINT NOT NULL, "
+    "changed_ms BIGINT NOT NULL, tags @text NOT NULL)",
+    "CREATE UNIQUE INDEX device_group_name ON device_group (name)",
+
+    /* A master key that has been used, and something small sealed under it. */
+    "CREATE TABLE seal_key (id @id PRIMARY KEY, first_used_ms BIGINT NOT NULL, "
+    "proof @bytes NOT NULL)",
+
+    /* Append-only; `hash` covers the row and the hash before it. */
+    "CREATE TABLE audit ("
+    "seq @id PRIMARY KEY, time_ms BIGINT NOT NULL, actor @text NOT NULL, station @text NOT NULL, "
+    "source @text NOT NULL, action @text NOT NULL, subject @text NOT NULL, detail @text NOT NULL, "
+    "hash @bytes NOT NULL)",
+
+    /* Imports; `state` is the importer's own, packed. */
+    "CREATE TABLE bulk (id @text NOT NULL PRIMARY KEY, changed_ms BIGINT NOT NULL, "
+    "state @bytes NOT NULL)",
+    NULL,
+};
+
 static const char *const *const steps[SCHEMA_VERSION + 1] = {
     [1] = version_1,
     [2] = version_2,
+    [3] = version_3,
 };
 
 const char *const *migrate_step(int version)
@@ -80,7 +116,10 @@ static const char *word_at(const char *at, const struct sql_dialect *dialect, si
 {
     const struct {
         const char *name, *word;
-    } words[] = {{"@id", dialect->id}, {"@bytes", dialect->bytes}, {"@text", dialect->text}};
+    } words[] = {{"@id", dialect->id},
+                 {"@bytes", dialect->bytes},
+                 {"@text", dialect->text},
+                 {"@clustered", dialect->clustered}};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         *len = strlen(words[i].name);
         if (strncmp(at, words[i].name, *len) == 0)

@@ -5,7 +5,7 @@
 #define DEVICE_COLUMNS                                                                             \
     "id, endpoint, class, identity, psk, psk_sealed, blocked, state, cause, revision, "            \
     "bootstraps, "                                                                                 \
-    "newest_outcome, created_ms, changed_ms, last_ms, last_duration_ms, tags"
+    "newest_outcome, created_ms, changed_ms, last_ms, last_duration_ms, tags, device_group"
 
 #define CREDENTIAL_COLUMNS                                                                         \
     "id, generation, changed_ms, retire_at_ms, "                                                   \
@@ -39,7 +39,7 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_ENDPOINT_OF_IDENTITY] = "SELECT id, endpoint FROM device WHERE identity = $1",
     [SQL_DEVICE_INSERT] = "INSERT INTO device (" DEVICE_COLUMNS ") VALUES "
                           "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, "
-                          "$17)",
+                          "$17, $18)",
     [SQL_DEVICE_UPDATE] = "UPDATE device SET class = $1, identity = $2, psk = $3, psk_sealed = $4, "
                           "revision = revision + 1, changed_ms = $5, tags = $6 WHERE id = $7",
     [SQL_DEVICE_BLOCK] = "UPDATE device SET blocked = $1, revision = revision + 1, "
@@ -85,6 +85,34 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_MARK_GET] = "SELECT value FROM usher_mark WHERE name = $1",
     [SQL_MARK_SET] = "INSERT INTO usher_mark (name, value) VALUES ($1, $2) "
                      "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    [SQL_TAG_INSERT] = "INSERT INTO device_tag (name, value, endpoint) VALUES ($1, $2, $3) "
+                       "ON CONFLICT (name, value, endpoint) DO NOTHING",
+    [SQL_TAG_DELETE] = "DELETE FROM device_tag WHERE name = $1 AND value = $2 AND endpoint = $3",
+    [SQL_SEAL_KEYS] = "SELECT id, proof FROM seal_key",
+    [SQL_SEAL_KEY_INSERT] = "INSERT INTO seal_key (id, first_used_ms, proof) VALUES ($1, $2, $3)",
+    [SQL_SEAL_KEYS_FORGET] = "DELETE FROM seal_key WHERE id <> $1",
+    [SQL_REKEY_DEVICES] = "SELECT id, psk, psk_sealed FROM device WHERE id > $1 AND "
+                          "psk_sealed <> $2 AND psk IS NOT NULL ORDER BY id LIMIT 512",
+    [SQL_REKEY_DEVICE] = "UPDATE device SET psk = $1, psk_sealed = $2 WHERE id = $3",
+    [SQL_REKEY_CREDENTIALS] =
+        "SELECT id, pending_psk, pending_sealed, active_psk, active_sealed, retiring_psk, "
+        "retiring_sealed FROM credential WHERE id > $1 AND ("
+        "(pending_psk IS NOT NULL AND pending_sealed <> $2) OR "
+        "(active_psk IS NOT NULL AND active_sealed <> $2) OR "
+        "(retiring_psk IS NOT NULL AND retiring_sealed <> $2)) ORDER BY id LIMIT 512",
+    [SQL_REKEY_CREDENTIAL] = "UPDATE credential SET pending_psk = $1, pending_sealed = $2, "
+                             "active_psk = $3, active_sealed = $4, retiring_psk = $5, "
+                             "retiring_sealed = $6 WHERE id = $7",
+    [SQL_REKEY_GROUPS] =
+        "SELECT id, primary_key, primary_sealed, secondary_key, secondary_sealed "
+        "FROM device_group WHERE id > $1 AND ("
+        "(primary_key IS NOT NULL AND primary_sealed <> $2) OR "
+        "(secondary_key IS NOT NULL AND secondary_sealed <> $2)) ORDER BY id LIMIT 512",
+    [SQL_REKEY_GROUP] = "UPDATE device_group SET primary_key = $1, primary_sealed = $2, "
+                        "secondary_key = $3, secondary_sealed = $4 WHERE id = $5",
+    [SQL_TAGS_OF] = "SELECT tags FROM device WHERE endpoint = $1",
+    [SQL_TAGS_AFTER] = "SELECT id, endpoint, tags FROM device WHERE id > $1 AND tags <> '' "
+                       "ORDER BY id LIMIT 512",
 };
 
 const char *sql_text(enum sql_id id)

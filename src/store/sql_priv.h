@@ -38,6 +38,19 @@ enum sql_id {
     SQL_OUTCOME_AFTER,
     SQL_MARK_GET,
     SQL_MARK_SET,
+    SQL_TAG_INSERT,
+    SQL_TAG_DELETE,
+    SQL_SEAL_KEYS,
+    SQL_SEAL_KEY_INSERT,
+    SQL_SEAL_KEYS_FORGET,
+    SQL_REKEY_DEVICES,
+    SQL_REKEY_DEVICE,
+    SQL_REKEY_CREDENTIALS,
+    SQL_REKEY_CREDENTIAL,
+    SQL_REKEY_GROUPS,
+    SQL_REKEY_GROUP,
+    SQL_TAGS_AFTER,
+    SQL_TAGS_OF,
     SQL_COUNT
 };
 
@@ -60,6 +73,7 @@ enum device_column {
     DEVICE_LAST,
     DEVICE_LAST_DURATION,
     DEVICE_TAGS,
+    DEVICE_GROUP,
 };
 
 /* Columns of SQL_CREDENTIALS_OF_DEVICE; those of a slot come thrice, in order of the status. */
@@ -105,7 +119,8 @@ const char *sql_text(enum sql_id id);
 
 /* Columns of the list, of which the WHERE part depends on the filter. */
 #define SQL_LIST_COLUMNS                                                                           \
-    "SELECT endpoint, class, identity, blocked, state, cause, revision, bootstraps, created_ms, "  \
-    "changed_ms, last_ms, last_duration_ms FROM device "
+    "SELECT d.endpoint, class, identity, blocked, state, cause, revision, bootstraps, "            \
+    "created_ms, "                                                                                 \
+    "changed_ms, last_ms, last_duration_ms FROM "
 
 #endif

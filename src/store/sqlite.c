@@ -54,6 +54,8 @@ static enum err_code sqlite_open(struct store_setup *setup, struct store_backend
     backend->setup = setup;
     backend->lock_fd = -1;
     enum err_code code = open_database(backend, &local);
+    if (code == ERR_OK)
+        code = sqlite_check_keys(backend, &local);
     if (code == ERR_OK && !unfolded_init(&backend->unfolded))
         code = err_set(&local, ERR_NO_MEMORY, "store: out of memory");
     if (code == ERR_OK)

@@ -10,6 +10,8 @@ struct stored_device {
     struct store_device device;
     struct device_keys keys;
     struct slot_set slots;
+    struct buf tags_memory;
+    const char *tags; /* as text, in it */
 };
 
 static void stored_device_free(struct stored_device *stored)
@@ -18,7 +20,17 @@ static void stored_device_free(struct stored_device *stored)
         return;
     store_device_clear(&stored->device);
     slot_set_clear(&stored->slots);
+    buf_clear(&stored->tags_memory);
     free(stored);
+}
+
+static enum err_code tags_text(const struct enrollment *enrollment, struct buf *out,
+                               const char **text, struct err *err)
+{
+    buf_init(out, TAGS_TEXT_MAX + 1);
+    tags_to_text(enrollment, out);
+    *text = buf_text(out);
+    return *text != NULL ? ERR_OK : err_set(err, ERR_NO_MEMORY, "store: out of memory");
 }
 
 static enum err_code load(struct store_backend *backend, const char *endpoint,
@@ -26,9 +38,11 @@ static enum err_code load(struct store_backend *backend, const char *endpoint,
 {
     enum err_code code = sqlite_read_device(&backend->session, NULL, bytes_of_text(endpoint),
                                             &stored->device, &stored->keys, err);
+    if (code == ERR_OK)
+        code = sqlite_read_slots(&backend->session, stored->keys.id, &stored->slots, err);
     return code != ERR_OK
                ? code
-               : sqlite_read_slots(&backend->session, stored->keys.id, &stored->slots, err);
+               : tags_text(&stored->device.enrollment, &stored->tags_memory, &stored->tags, err);
 }
 
 /* The state as of the open transaction, whether folded or not. */
@@ -65,15 +79,6 @@ static enum err_code check_identity_free(struct store_backend *backend, int64_t 
     return code;
 }
 
-static enum err_code tags_text(const struct enrollment *enrollment, struct buf *out,
-                               const char **text, struct err *err)
-{
-    buf_init(out, TAGS_TEXT_MAX + 1);
-    tags_to_text(enrollment, out);
-    *text = buf_text(out);
-    return *text != NULL ? ERR_OK : err_set(err, ERR_NO_MEMORY, "store: out of memory");
-}
-
 static enum err_code insert_device(struct store_backend *backend, int64_t id,
                                    const struct store_device *given, const char *tags,
                                    struct err *err)
@@ -87,8 +92,13 @@ static enum err_code insert_device(struct store_backend *backend, int64_t id,
     bind_text(statement, 1 + DEVICE_ENDPOINT, enrollment->endpoint);
     bind_text(statement, 1 + DEVICE_CLASS, enrollment->class_name);
     bind_bytes(statement, 1 + DEVICE_IDENTITY, identity_bytes(&enrollment->identity));
-    bind_bytes(statement, 1 + DEVICE_PSK, secret_bytes(&given->bootstrap_key));
-    bind_number(statement, 1 + DEVICE_PSK_SEALED, 0);
+    struct sealed_key memory;
+    struct vault_place place = place_of_device(id);
+    if (!bind_key(&backend->session, statement, 1 + DEVICE_PSK, &place, &given->bootstrap_key,
+                  &memory)) {
+        sqlite_done(statement);
+        return sqlite_seal_failed(&backend->session, err);
+    }
     bind_number(statement, 1 + DEVICE_BLOCKED, enrollment->blocked);
     bind_number(statement, 1 + DEVICE_STATE, STATE_NEW);
     bind_number(statement, 1 + DEVICE_CAUSE, CAUSE_NONE);
@@ -100,6 +110,7 @@ static enum err_code insert_device(struct store_backend *backend, int64_t id,
     bind_number(statement, 1 + DEVICE_LAST, 0);
     bind_number(statement, 1 + DEVICE_LAST_DURATION, 0);
     bind_text(statement, 1 + DEVICE_TAGS, tags);
+    bind_number(statement, 1 + DEVICE_GROUP, 0);
     return sqlite_finish(&backend->session, statement, "enrolling a device", err);
 }
 
@@ -113,8 +124,12 @@ static enum err_code update_device(struct store_backend *backend, int64_t id,
         return err->code;
     bind_text(statement, 1, enrollment->class_name);
     bind_bytes(statement, 2, identity_bytes(&enrollment->identity));
-    bind_bytes(statement, 3, secret_bytes(&given->bootstrap_key));
-    bind_number(statement, 4, 0);
+    struct sealed_key memory;
+    struct vault_place place = place_of_device(id);
+    if (!bind_key(&backend->session, statement, 3, &place, &given->bootstrap_key, &memory)) {
+        sqlite_done(statement);
+        return sqlite_seal_failed(&backend->session, err);
+    }
     bind_number(statement, 5, sqlite_slot_time(backend).now_ms);
     bind_text(statement, 6, tags);
     bind_number(statement, 7, id);
@@ -141,6 +156,8 @@ static enum err_code create(struct store_backend *backend, struct request *reque
     int64_t id = ++backend->last_device;
     code = insert_device(backend, id, given, tags, err);
     if (code == ERR_OK)
+        code = sqlite_change_tags(&backend->session, given->enrollment.endpoint, "", tags, err);
+    if (code == ERR_OK)
         code = store_credentials(backend, id, given, &stored->slots, err);
     if (code == ERR_OK)
         code = sqlite_stage_count(backend, given->enrollment.class_name,
@@ -149,19 +166,12 @@ static enum err_code create(struct store_backend *backend, struct request *reque
     return code;
 }
 
-static enum err_code is_same(struct store_backend *backend, const struct store_device *given,
-                             struct stored_device *stored, const char *tags, bool *same,
-                             struct err *err)
+static bool is_same(struct store_backend *backend, const struct store_device *given,
+                    struct stored_device *stored, const char *tags)
 {
     struct slot_time time = sqlite_slot_time(backend);
-    struct buf memory;
-    const char *stored_tags;
-    enum err_code code = tags_text(&stored->device.enrollment, &memory, &stored_tags, err);
-    if (code == ERR_OK)
-        *same = device_same_data(&stored->device, given) && strcmp(tags, stored_tags) == 0 &&
-                !slot_set_enroll(&stored->slots, given, &time, false);
-    buf_clear(&memory);
-    return code;
+    return device_same_data(&stored->device, given) && strcmp(tags, stored->tags) == 0 &&
+           !slot_set_enroll(&stored->slots, given, &time, false);
 }
 
 static enum err_code replace(struct store_backend *backend, struct request *request,
@@ -175,6 +185,9 @@ static enum err_code replace(struct store_backend *backend, struct request *requ
     if (code == ERR_OK)
         code = update_device(backend, stored->keys.id, given, tags, err);
     if (code == ERR_OK)
+        code = sqlite_change_tags(&backend->session, given->enrollment.endpoint, stored->tags, tags,
+                                  err);
+    if (code == ERR_OK)
         code = store_credentials(backend, stored->keys.id, given, &stored->slots, err);
     if (code == ERR_OK)
         code = sqlite_stage_count(backend, class_before, state, -1, err);
@@ -187,12 +200,8 @@ static enum err_code replace(struct store_backend *backend, struct request *requ
 static enum err_code change(struct store_backend *backend, struct request *request,
                             struct stored_device *stored, const char *tags, struct err *err)
 {
-    bool same = false;
-    enum err_code code = is_same(backend, request->given, stored, tags, &same, err);
-    if (code != ERR_OK)
-        return code;
     request->change = STORE_UNCHANGED;
-    if (same)
+    if (is_same(backend, request->given, stored, tags))
         return ERR_OK;
     if (!request->flag)
         return err_set(err, ERR_EXISTS,
@@ -291,6 +300,8 @@ enum err_code sqlite_remove(struct store_backend *backend, struct request *reque
     if (code == ERR_OK)
         code = delete_by(backend, SQL_CREDENTIALS_DELETE, brief.id * 65536, (brief.id + 1) * 65536,
                          err);
+    if (code == ERR_OK)
+        code = sqlite_drop_tags(&backend->session, request->endpoint, err);
     if (code == ERR_OK)
         code = delete_by(backend, SQL_DEVICE_DELETE, brief.id, 0, err);
     if (code == ERR_OK)

@@ -5,7 +5,7 @@
 
 #include "usher/buf.h"
 
-enum { CONDITIONS_MAX = 8 };
+enum { CONDITIONS_MAX = 8 + 2 * FILTER_TAGS_MAX };
 
 /* The WHERE part as it grows, and the values that go with it. */
 struct conditions {
@@ -62,10 +62,33 @@ static size_t after_prefix(const char *prefix, char out[static ENDPOINT_MAX + 1]
     return len;
 }
 
+/* The first tag leads: its rows lie in the list's order. Each further one is asked for by device.
+ */
+static void add_tags(struct conditions *all, const struct store_filter *filter)
+{
+    for (size_t i = 0; i < filter->tag_count && i < FILTER_TAGS_MAX; i++) {
+        const struct tag *tag = &filter->tags[i];
+        add_condition(all,
+                      i == 0 ? "t.name ="
+                             : "EXISTS (SELECT 1 FROM device_tag AS more WHERE more.endpoint = "
+                               "t.endpoint AND more.name =",
+                      "", text_value(tag->name));
+        add_condition(all, i == 0 ? "t.value =" : "more.value =", i == 0 ? "" : ")",
+                      text_value(tag->value));
+    }
+}
+
 static void build_query(const struct store_filter *filter, struct conditions *all,
                         char prefix_end[static ENDPOINT_MAX + 1])
 {
+    bool by_tag = filter->tag_count > 0;
+    const char *endpoint_after = by_tag ? "t.endpoint >" : "d.endpoint >";
+    const char *endpoint_from = by_tag ? "t.endpoint >=" : "d.endpoint >=";
+    const char *endpoint_below = by_tag ? "t.endpoint <" : "d.endpoint <";
     buf_put_text(&all->sql, SQL_LIST_COLUMNS);
+    buf_put_text(&all->sql, by_tag ? "device_tag AS t JOIN device AS d ON d.endpoint = t.endpoint "
+                                   : "device AS d ");
+    add_tags(all, filter);
     if (filter->class_name != NULL)
         add_condition(all, "class =", "", text_value(filter->class_name));
     if (filter->state >= 0)
@@ -74,15 +97,15 @@ static void build_query(const struct store_filter *filter, struct conditions *al
         add_condition(all, "cause =", filter->cause > 0 ? " AND cause > 0" : "",
                       number_value(filter->cause));
     if (filter->after != NULL)
-        add_condition(all, "endpoint >", "", text_value(filter->after));
+        add_condition(all, endpoint_after, "", text_value(filter->after));
     if (filter->prefix != NULL && filter->prefix[0] != '\0') {
         size_t len = after_prefix(filter->prefix, prefix_end);
-        add_condition(all, "endpoint >=", "", text_value(filter->prefix));
+        add_condition(all, endpoint_from, "", text_value(filter->prefix));
         if (len > 0)
-            add_condition(all, "endpoint <", "",
+            add_condition(all, endpoint_below, "",
                           (struct condition_value){.text = prefix_end, .len = len});
     }
-    buf_printf(&all->sql, " ORDER BY endpoint LIMIT %zu", filter->limit);
+    buf_printf(&all->sql, " ORDER BY %s.endpoint LIMIT %zu", by_tag ? "t" : "d", filter->limit);
 }
 
 static void bind_conditions(sqlite3_stmt *statement, const struct conditions *all)
@@ -137,7 +160,7 @@ enum err_code sqlite_list(struct store_reader *reader, const struct store_filter
 {
     struct sqlite_session *session = &reader->session;
     struct conditions all = {.count = 0};
-    char prefix_end[ENDPOINT_MAX + 1], memory[1024];
+    char prefix_end[ENDPOINT_MAX + 1], memory[2048];
     sqlite3_stmt *statement = NULL;
     enum err_code code;
     buf_init_fixed(&all.sql, memory, sizeof memory);

@@ -7,6 +7,7 @@
 #include "sql_priv.h"
 #include "store_priv.h"
 #include "unfolded_priv.h"
+#include "usher/vault.h"
 
 #include <sqlite3.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 struct sqlite_session {
     sqlite3 *db;
     const char *path; /* for messages */
+    struct sealer *sealer;
     sqlite3_stmt *statements[SQL_COUNT];
 };
 
@@ -81,6 +83,36 @@ void bind_bytes(sqlite3_stmt *statement, int index, struct bytes data); /* empty
 struct bytes column_bytes(sqlite3_stmt *statement, int column);
 /* False: does not fit. */
 bool column_text(sqlite3_stmt *statement, int column, char *out, size_t size);
+
+/* ---- sqlite_seal.c: keys in their columns ---- */
+/* Numbers of tables in what sealed keys are bound to: never change. */
+enum { SEALED_DEVICE = 1, SEALED_CREDENTIAL = 2, SEALED_GROUP = 3, SEALED_PROOF = 4 };
+struct sealed_key {
+    uint8_t data[VAULT_SEALED_MAX];
+};
+struct vault_place place_of_device(int64_t id);
+struct vault_place place_of_slot(int64_t credential, int status);
+/* A key and, in the column after it, its master key's id. False: it does not open. */
+bool column_key(struct sqlite_session *session, sqlite3_stmt *statement, int column,
+                const struct vault_place *place, struct secret *out);
+/* The same two, bound; `memory` must live until sqlite_done. False: see sqlite_seal_failed. */
+bool bind_key(struct sqlite_session *session, sqlite3_stmt *statement, int index,
+              const struct vault_place *place, const struct secret *key, struct sealed_key *memory);
+enum err_code sqlite_seal_failed(struct sqlite_session *session, struct err *err);
+/* Are the right master keys here? Notes the current one. */
+enum err_code sqlite_check_keys(struct store_backend *backend, struct err *err);
+
+/* ---- sqlite_rekey.c ---- */
+enum err_code sqlite_rekey(struct store_backend *backend, struct request *request, struct err *err);
+
+/* ---- sqlite_tags.c ---- */
+/* Brings the rows that find devices by tag up to date. `before` and `after` are texts of tags. */
+enum err_code sqlite_change_tags(struct sqlite_session *session, const char *endpoint,
+                                 const char *before, const char *after, struct err *err);
+enum err_code sqlite_drop_tags(struct sqlite_session *session, const char *endpoint,
+                               struct err *err);
+/* Fills them for devices from before there were any. */
+enum err_code sqlite_fill_tags(struct sqlite_session *session, struct err *err);
 
 /* ---- sqlite_rows.c: rows to and from structs ---- */
 struct device_brief {

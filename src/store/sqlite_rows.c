@@ -26,21 +26,15 @@ static bool column_identity(sqlite3_stmt *statement, int column, struct identity
     return data.len == 0 || identity_set(out, data);
 }
 
-/* The column after `column` says how the key is sealed; this build knows plain keys only. */
-static bool column_key(sqlite3_stmt *statement, int column, struct secret *out)
-{
-    return sqlite3_column_int(statement, column + 1) == 0 &&
-           secret_set(out, column_bytes(statement, column));
-}
-
-static bool take_device(sqlite3_stmt *row, struct store_device *out)
+static bool take_device(struct sqlite_session *session, sqlite3_stmt *row, struct store_device *out)
 {
     struct enrollment *enrollment = &out->enrollment;
+    struct vault_place place = place_of_device(sqlite3_column_int64(row, DEVICE_ID));
     struct bytes tags = column_bytes(row, DEVICE_TAGS);
     if (!column_text(row, DEVICE_ENDPOINT, enrollment->endpoint, sizeof enrollment->endpoint) ||
         !column_text(row, DEVICE_CLASS, enrollment->class_name, sizeof enrollment->class_name) ||
         !column_identity(row, DEVICE_IDENTITY, &enrollment->identity) ||
-        !column_key(row, DEVICE_PSK, &out->bootstrap_key) ||
+        !column_key(session, row, DEVICE_PSK, &place, &out->bootstrap_key) ||
         !column_state(row, DEVICE_STATE, &out->state) ||
         !tags_from_text((const char *)tags.data, tags.len, enrollment))
         return false;
@@ -75,7 +69,7 @@ enum err_code sqlite_read_device(struct sqlite_session *session, const struct id
         code = err_set(err, ERR_NOT_FOUND, "no such device");
     } else if (got != SQLITE_ROW) {
         code = sqlite_session_error(session, "reading a device", err);
-    } else if (!take_device(statement, out)) {
+    } else if (!take_device(session, statement, out)) {
         code = sqlite_damaged(session, "a device's row", err);
     } else {
         keys->id = sqlite3_column_int64(statement, DEVICE_ID);
@@ -110,13 +104,14 @@ enum err_code sqlite_read_brief(struct sqlite_session *session, struct bytes end
     return code;
 }
 
-static bool take_slot(sqlite3_stmt *row, int base, struct slot *slot)
+static bool take_slot(struct sqlite_session *session, sqlite3_stmt *row, int base,
+                      const struct vault_place *place, struct slot *slot)
 {
     slot->generation = (uint64_t)sqlite3_column_int64(row, base + SLOT_GENERATION);
     int kind = sqlite3_column_int(row, base + SLOT_KIND);
     struct bytes public_part = column_bytes(row, base + SLOT_PUBLIC);
     if (!column_identity(row, base + SLOT_IDENTITY, &slot->identity) ||
-        !column_key(row, base + SLOT_PSK, &slot->key) || kind < 0 ||
+        !column_key(session, row, base + SLOT_PSK, place, &slot->key) || kind < 0 ||
         kind >= CREDENTIAL_KIND_COUNT || public_part.len > PUBLIC_PART_MAX)
         return false;
     slot->kind = (enum credential_kind)kind;
@@ -125,7 +120,7 @@ static bool take_slot(sqlite3_stmt *row, int base, struct slot *slot)
     return public_part.len == 0 || slot->public_part != NULL;
 }
 
-static bool take_slots(sqlite3_stmt *row, struct slots *out)
+static bool take_slots(struct sqlite_session *session, sqlite3_stmt *row, struct slots *out)
 {
     int64_t id = sqlite3_column_int64(row, CREDENTIAL_ID);
     out->ssid = out->stored_ssid = (uint16_t)(id & 0xffff);
@@ -133,7 +128,9 @@ static bool take_slots(sqlite3_stmt *row, struct slots *out)
     out->changed_ms = sqlite3_column_int64(row, CREDENTIAL_CHANGED);
     out->retire_at_ms = sqlite3_column_int64(row, CREDENTIAL_RETIRE_AT);
     for (int status = 0; status < SLOT_COUNT; status++) {
-        if (!take_slot(row, CREDENTIAL_SLOTS + status * SLOT_COLUMNS, &out->slot[status]))
+        struct vault_place place = place_of_slot(id, status);
+        if (!take_slot(session, row, CREDENTIAL_SLOTS + status * SLOT_COLUMNS, &place,
+                       &out->slot[status]))
             return false;
     }
     return true;
@@ -156,7 +153,7 @@ enum err_code sqlite_read_slots(struct sqlite_session *session, int64_t device,
         memset(slots, 0, sizeof *slots);
         /* Counted first, so that a damaged one is wiped with the others. */
         set->count++;
-        if (!take_slots(statement, slots))
+        if (!take_slots(session, statement, slots))
             break;
     }
     if (got == SQLITE_ROW)

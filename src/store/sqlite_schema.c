@@ -69,6 +69,8 @@ static enum err_code run_step(struct sqlite_session *session, int version, int64
         code = sqlite_session_run(session, statement, err);
         free(statement);
     }
+    if (code == ERR_OK && version == MIGRATE_TAGS)
+        code = sqlite_fill_tags(session, err);
     snprintf(note, sizeof note,
              "INSERT INTO usher_schema (version, applied_ms) VALUES (%d, %" PRId64 ")", version,
              now_ms);

@@ -133,6 +133,11 @@ enum err_code sqlite_session_open(struct sqlite_session *session, const struct s
         return code;
     }
     sqlite3_busy_timeout(session->db, BUSY_MS);
+    session->sealer = sealer_new(config->vault);
+    if (session->sealer == NULL) {
+        sqlite_session_close(session);
+        return err_set(err, ERR_NO_MEMORY, "store: out of memory");
+    }
     return ERR_OK;
 }
 
@@ -144,6 +149,8 @@ void sqlite_session_close(struct sqlite_session *session)
     }
     sqlite3_close(session->db);
     session->db = NULL;
+    sealer_free(session->sealer);
+    session->sealer = NULL;
 }
 
 sqlite3_stmt *sqlite_use(struct sqlite_session *session, enum sql_id id, struct err *err)

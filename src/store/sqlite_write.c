@@ -50,16 +50,17 @@ void sqlite_rollback(struct store_backend *backend)
 
 /* ---- credentials ---- */
 
-static void bind_slot(sqlite3_stmt *statement, int index, const struct slot *slot)
+static bool bind_slot(struct sqlite_session *session, sqlite3_stmt *statement, int index,
+                      const struct vault_place *place, const struct slot *slot,
+                      struct sealed_key *memory)
 {
     if (slot->generation == 0)
-        return; /* unbound columns are NULL */
+        return true; /* unbound columns are NULL */
     bind_number(statement, index + SLOT_GENERATION, (int64_t)slot->generation);
     bind_bytes(statement, index + SLOT_IDENTITY, identity_bytes(&slot->identity));
-    bind_bytes(statement, index + SLOT_PSK, secret_bytes(&slot->key));
-    bind_number(statement, index + SLOT_SEALED, 0);
     bind_number(statement, index + SLOT_KIND, slot->kind);
     bind_bytes(statement, index + SLOT_PUBLIC, blob_bytes(slot->public_part));
+    return bind_key(session, statement, index + SLOT_PSK, place, &slot->key, memory);
 }
 
 static enum err_code save_server(struct sqlite_session *session, int64_t device,
@@ -72,8 +73,15 @@ static enum err_code save_server(struct sqlite_session *session, int64_t device,
     bind_number(statement, 1 + CREDENTIAL_GENERATION, (int64_t)server->generation);
     bind_number(statement, 1 + CREDENTIAL_CHANGED, server->changed_ms);
     bind_number(statement, 1 + CREDENTIAL_RETIRE_AT, server->retire_at_ms);
-    for (int status = 0; status < SLOT_COUNT; status++)
-        bind_slot(statement, 1 + CREDENTIAL_SLOTS + status * SLOT_COLUMNS, &server->slot[status]);
+    struct sealed_key memory[SLOT_COUNT];
+    for (int status = 0; status < SLOT_COUNT; status++) {
+        struct vault_place place = place_of_slot(device * 65536 + server->ssid, status);
+        if (!bind_slot(session, statement, 1 + CREDENTIAL_SLOTS + status * SLOT_COLUMNS, &place,
+                       &server->slot[status], &memory[status])) {
+            sqlite_done(statement);
+            return sqlite_seal_failed(session, err);
+        }
+    }
     return sqlite_finish(session, statement, "storing a credential", err);
 }
 
@@ -264,6 +272,8 @@ enum err_code sqlite_apply(struct store_backend *backend, struct request *reques
         code = sqlite_set_blocked(backend, request, err);
     else if (request->kind == REQUEST_REMOVE)
         code = sqlite_remove(backend, request, err);
+    else if (request->kind == REQUEST_REKEY)
+        code = sqlite_rekey(backend, request, err);
     /* These are answers, not failures; nothing was changed. */
     bool answer =
         code == ERR_OK || code == ERR_NOT_FOUND || code == ERR_EXISTS || code == ERR_CONFLICT;

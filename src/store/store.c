@@ -355,6 +355,31 @@ enum err_code store_get(struct store_lane *lane, struct bytes endpoint, struct s
     return code == ERR_NOT_FOUND ? no_such_endpoint(endpoint, err) : code;
 }
 
+enum err_code store_reload_keys(struct store *store, struct err *err)
+{
+    struct vault *vault = store->setup.config.vault;
+    if (vault == NULL)
+        return err_set(err, ERR_CONFLICT,
+                       "no master key is configured: name its file with store: { master-key: FILE "
+                       "} and restart");
+    return vault_reload(vault, err);
+}
+
+enum err_code store_rekey(struct store_lane *lane, struct store_rekey *rekey, struct err *err)
+{
+    struct request *request = request_new(REQUEST_REKEY);
+    struct store_rekey slice = *rekey;
+    if (request == NULL)
+        return err_set(err, ERR_NO_MEMORY, "store: out of memory");
+    request->rekey = &slice;
+    request->err = err;
+    enum err_code code = lane_submit_and_wait(lane, request);
+    request_free(request);
+    if (code == ERR_OK)
+        *rekey = slice;
+    return code;
+}
+
 /* Lists show device rows: bring them up to date when outcomes are waiting for that. */
 static enum err_code settle(struct store_lane *lane, struct err *err)
 {

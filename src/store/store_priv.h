@@ -17,6 +17,7 @@ enum request_kind {
     REQUEST_ENROLL,
     REQUEST_SET_BLOCKED,
     REQUEST_REMOVE,
+    REQUEST_REKEY,
     REQUEST_SETTLE, /* bring the rows that lists show up to date */
 };
 
@@ -42,6 +43,7 @@ struct request {
     struct store_promotion promotions[SERVERS_MAX];
     struct outcome *outcome;          /* RECORD: owned */
     const struct store_device *given; /* ENROLL: the waiting caller's */
+    struct store_rekey *rekey;        /* REKEY: the waiting caller's */
     bool flag;                        /* ENROLL: replace; SET_BLOCKED: blocked */
 
     enum err_code result;

@@ -349,9 +349,57 @@ static void test_counts_agree_with_a_recount(void **state)
     free(rows);
 }
 
+static void put_tagged(struct bed *bed, const char *endpoint, const char *district,
+                       const char *batch)
+{
+    struct store_device device;
+    struct err err = {0};
+    enum store_change change;
+    device_make(&device, endpoint);
+    device_add_tag(&device, "district", district);
+    if (batch != NULL)
+        device_add_tag(&device, "batch", batch);
+    assert_int_equal(store_enroll(bed->lane, &device, true, &change, &err), ERR_OK);
+    store_device_clear(&device);
+}
+
+static void test_list_by_tag(void **state)
+{
+    struct bed *bed = *state;
+    struct err err = {0};
+    put_tagged(bed, "c", "north", "B7");
+    put_tagged(bed, "a", "north", "B8");
+    put_tagged(bed, "b", "north", "B7");
+    put_tagged(bed, "d", "north-west", NULL);
+    enroll(bed->lane, "e");
+    struct tag tags[2] = {{"district", "north"}, {"batch", "B7"}};
+    struct store_filter filter = all();
+    filter.tags = tags;
+    filter.tag_count = 1;
+    assert_listed(bed, &filter, "a b c ");
+    filter.after = "a";
+    assert_listed(bed, &filter, "b c ");
+    filter.limit = 1;
+    assert_listed(bed, &filter, "b ");
+    filter = all();
+    filter.tags = tags;
+    filter.tag_count = 2;
+    assert_listed(bed, &filter, "b c ");
+    filter.prefix = "c";
+    assert_listed(bed, &filter, "c ");
+    put_tagged(bed, "c", "south", "B7"); /* the old tag no longer finds it */
+    filter.prefix = NULL;
+    assert_listed(bed, &filter, "b ");
+    assert_int_equal(store_remove(bed->lane, bytes_of_text("b"), &err), ERR_OK);
+    assert_listed(bed, &filter, "");
+    put_tagged(bed, "b", "east", NULL); /* nor do those of a removed device */
+    assert_listed(bed, &filter, "");
+}
+
 int suite_list(void)
 {
     const struct CMUnitTest tests[] = {
+        SUITE_TEST(test_list_by_tag),
         SUITE_TEST(test_filters),
         SUITE_TEST(test_prefix_and_cursor),
         SUITE_TEST(test_rows_show_the_device),
