@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "usher/bytes.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
@@ -75,12 +76,12 @@ struct sip_state {
     uint64_t v0, v1, v2, v3;
 };
 
-static uint64_t rotate_left(uint64_t value, int bits)
+static inline uint64_t rotate_left(uint64_t value, int bits)
 {
     return value << bits | value >> (64 - bits);
 }
 
-static void sip_round(struct sip_state *s)
+static inline void sip_round(struct sip_state *s)
 {
     s->v0 += s->v1;
     s->v1 = rotate_left(s->v1, 13) ^ s->v0;
@@ -94,7 +95,7 @@ static void sip_round(struct sip_state *s)
     s->v2 = rotate_left(s->v2, 32);
 }
 
-static void sip_word(struct sip_state *s, uint64_t word)
+static inline void sip_word(struct sip_state *s, uint64_t word)
 {
     s->v3 ^= word;
     sip_round(s);
@@ -103,12 +104,13 @@ static void sip_word(struct sip_state *s, uint64_t word)
 }
 
 /* At most 8 bytes, least significant first, as SipHash reads them. */
-static uint64_t read_little_endian(const uint8_t *data, size_t len)
+static inline uint64_t read_little_endian(const uint8_t *data, size_t len)
 {
     uint64_t word = 0;
-    for (size_t i = 0; i < len; i++)
-        word |= (uint64_t)data[i] << (8 * i);
-    return word;
+
+    if (len > 0)
+        memcpy(&word, data, len);
+    return le64toh(word);
 }
 
 uint64_t bytes_hash(const uint8_t key[static 16], struct bytes data)

@@ -190,7 +190,7 @@ static void handshake_failed(struct association *association, int result)
 static void replace_older(struct association *association)
 {
     struct endpoint *endpoint = association->endpoint;
-    struct association *older = peers_find(endpoint, &association->path, false);
+    struct association *older = peers_find(endpoint, &association->path).current;
 
     association->candidate = false;
     if (older == NULL || older == association)
@@ -281,10 +281,12 @@ static void association_ended(struct association *association, int result)
 static void run_open(struct association *association)
 {
     uint8_t message[ENDPOINT_DATAGRAM_MAX];
+    size_t used = 0;
 
     while (association->state == ASSOCIATION_OPEN) {
         int result = mbedtls_ssl_read(&association->ssl, message, sizeof message);
         if (result > 0) {
+            used = (size_t)result > used ? (size_t)result : used;
             association->idle_at =
                 association->endpoint->now + association->endpoint->config.idle_ms;
             exchange_receive(association, bytes_of(message, (size_t)result));
@@ -295,7 +297,7 @@ static void run_open(struct association *association)
             association_ended(association, result);
         }
     }
-    bytes_wipe(message, sizeof message);
+    bytes_wipe(message, used);
 }
 
 void dtls_feed(struct association *association, struct bytes datagram)

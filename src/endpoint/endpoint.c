@@ -250,9 +250,11 @@ void endpoint_resolve_failed(struct endpoint *endpoint, struct association_ref r
 /* ---- the path of a datagram ---- */
 
 static void start_association(struct endpoint *endpoint, const struct net_path *path,
-                              struct bytes hello_record, const uint8_t *random, bool candidate)
+                              struct bytes hello_record, const uint8_t *random,
+                              const struct path_peers *peers)
 {
-    struct association *association = peers_add(endpoint, path, candidate);
+    struct association *association =
+        peers_add(endpoint, path, peers->hash, peers->current != NULL);
 
     if (association == NULL)
         return;
@@ -277,13 +279,12 @@ static bool same_random(const struct association *association, const uint8_t *ra
 static void receive_hello(struct endpoint *endpoint, const struct net_path *path,
                           struct bytes datagram, const struct gate_hello *hello)
 {
-    struct association *current = peers_find(endpoint, path, false);
-    struct association *candidate = peers_find(endpoint, path, true);
+    struct path_peers peers = peers_find(endpoint, path);
     struct bytes record = bytes_of(datagram.data, hello->record_len);
 
-    struct association *same = same_random(candidate, hello->random) ? candidate
-                               : same_random(current, hello->random) ? current
-                                                                     : NULL;
+    struct association *same = same_random(peers.candidate, hello->random) ? peers.candidate
+                               : same_random(peers.current, hello->random) ? peers.current
+                                                                           : NULL;
     if (same != NULL) {
         if (same->state == ASSOCIATION_HANDSHAKE && !waits_for_key(same))
             dtls_feed(same, record);
@@ -291,9 +292,9 @@ static void receive_hello(struct endpoint *endpoint, const struct net_path *path
     }
     if (endpoint->draining)
         return;
-    if (candidate != NULL) /* the device has started over once more */
-        peers_remove(candidate);
-    start_association(endpoint, path, record, hello->random, current != NULL);
+    if (peers.candidate != NULL) /* the device has started over once more */
+        peers_remove(peers.candidate);
+    start_association(endpoint, path, record, hello->random, &peers);
 }
 
 static void pass_gate(struct endpoint *endpoint, const struct net_path *path, struct bytes datagram)
@@ -324,15 +325,14 @@ static void pass_gate(struct endpoint *endpoint, const struct net_path *path, st
 static struct association *addressee(struct endpoint *endpoint, const struct net_path *path,
                                      struct bytes datagram)
 {
-    struct association *current = peers_find(endpoint, path, false);
-    struct association *candidate = peers_find(endpoint, path, true);
+    struct path_peers peers = peers_find(endpoint, path);
     bool epoch_zero = datagram.data[3] == 0 && datagram.data[4] == 0;
 
-    if (candidate == NULL || current == NULL)
-        return candidate != NULL ? candidate : current;
-    if (epoch_zero || dtls_accepts(candidate, datagram))
-        return candidate;
-    return current;
+    if (peers.candidate == NULL || peers.current == NULL)
+        return peers.candidate != NULL ? peers.candidate : peers.current;
+    if (epoch_zero || dtls_accepts(peers.candidate, datagram))
+        return peers.candidate;
+    return peers.current;
 }
 
 static void receive_record(struct endpoint *endpoint, const struct net_path *path,

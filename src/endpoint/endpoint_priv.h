@@ -76,6 +76,7 @@ enum association_state { ASSOCIATION_HANDSHAKE, ASSOCIATION_OPEN, ASSOCIATION_DE
 
 struct association {
     struct association *bucket_next;
+    uint64_t path_hash;
     struct association *older, *newer; /* in its queue */
     struct association_queue *queue;
     struct endpoint *endpoint;
@@ -160,12 +161,16 @@ uint32_t endpoint_random(struct endpoint *endpoint);
 /* peers.c */
 bool peers_init(struct endpoint *endpoint);
 void peers_clear(struct endpoint *endpoint);
-struct association *peers_find(const struct endpoint *endpoint, const struct net_path *path,
-                               bool candidate);
+/* The associations of a path: at most one, and beside it a candidate (trap 3). */
+struct path_peers {
+    struct association *current, *candidate;
+    uint64_t hash; /* of the path, for peers_add */
+};
+struct path_peers peers_find(const struct endpoint *endpoint, const struct net_path *path);
 struct association *peers_by_ref(const struct endpoint *endpoint, struct association_ref ref);
 /* A new half-open association, entered in all tables; NULL at the caps or without memory. */
 struct association *peers_add(struct endpoint *endpoint, const struct net_path *path,
-                              bool candidate);
+                              uint64_t path_hash, bool candidate);
 void peers_move(struct association *association, struct association_queue *queue);
 /* Takes it out of all tables; freed when the outermost public call returns. */
 void peers_remove(struct association *association);

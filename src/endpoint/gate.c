@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The stateless cookie gate. A cookie is HMAC-SHA256 over both addresses and the parameters of the
- * ClientHello, under a secret that changes every minute; the one before stays valid as long. */
+/* The stateless cookie gate. A cookie is a keyed hash (SipHash-2-4, as DNS cookies use it: RFC
+ * 9018) of both addresses and the parameters of the ClientHello, under a secret that changes every
+ * minute; the one before stays valid as long. */
 #include "gate_priv.h"
-#include "tls_compat_priv.h"
 
-#include <mbedtls/md.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,41 +14,31 @@ enum {
     CONTENT_HANDSHAKE = 22,
     MESSAGE_CLIENT_HELLO = 1,
     MESSAGE_HELLO_VERIFY = 3,
-    COOKIE_MAC = 16,
-    COOKIE_SIZE = 1 + COOKIE_MAC, /* which secret, then the MAC */
+    SESSION_ID_MAX = 32,
+    COOKIE_SIZE = 1 + 2 * sizeof(uint64_t), /* which secret, then the tag in two halves */
+    KEY_SIZE = 16,
 };
 
 struct gate {
-    mbedtls_md_context_t mac[2]; /* keyed once, reset for each cookie */
-    uint64_t changed;            /* when the newest secret was made */
-    uint8_t newest;              /* index of it; also the cookie's first byte */
+    uint8_t secrets[2][2][KEY_SIZE]; /* a key for each half of the tag */
+    uint64_t changed;                /* when the newest secret was made */
+    uint8_t newest;                  /* index of it; also the cookie's first byte */
 };
 
-static bool new_secret(struct gate *gate, unsigned index)
+static void new_secret(struct gate *gate, unsigned index)
 {
-    uint8_t secret[32];
-
-    bytes_random(secret, sizeof secret);
-    int result = mbedtls_md_hmac_starts(&gate->mac[index], secret, sizeof secret);
-    bytes_wipe(secret, sizeof secret);
-    return result == 0;
+    bytes_random(gate->secrets[index], sizeof gate->secrets[index]);
 }
 
 struct gate *gate_new(uint64_t now)
 {
     struct gate *gate = calloc(1, sizeof *gate);
-    const mbedtls_md_info_t *sha256 = mbedtls_md_info_from_type(MBEDTLS_MD_SHA256);
 
     if (gate == NULL)
         return NULL;
     gate->changed = now;
-    for (unsigned index = 0; index < 2; index++) {
-        mbedtls_md_init(&gate->mac[index]);
-        if (mbedtls_md_setup(&gate->mac[index], sha256, 1) != 0 || !new_secret(gate, index)) {
-            gate_free(gate);
-            return NULL;
-        }
-    }
+    new_secret(gate, 0);
+    new_secret(gate, 1);
     return gate;
 }
 
@@ -56,8 +46,7 @@ void gate_free(struct gate *gate)
 {
     if (gate == NULL)
         return;
-    for (unsigned index = 0; index < 2; index++)
-        mbedtls_md_free(&gate->mac[index]);
+    bytes_wipe(gate, sizeof *gate);
     free(gate);
 }
 
@@ -138,50 +127,55 @@ static bool read_body(struct reader *reader, struct hello_parts *parts)
     uint8_t compression_len = reader_u8(reader);
     reader_skip(reader, compression_len);
     parts->suites_to_compression = bytes_of(start, (size_t)(reader->next - start));
-    return !reader->failed && session_len <= 32 && suites_len >= 2 && suites_len % 2 == 0 &&
-           compression_len >= 1;
+    return !reader->failed && session_len <= SESSION_ID_MAX && suites_len >= 2 &&
+           suites_len % 2 == 0 && compression_len >= 1;
 }
 
-static bool make_cookie(struct gate *gate, unsigned index, const struct net_path *path,
+/* What the cookie covers, in a fixed shape without padding. */
+struct cookie_input {
+    struct net_path path;
+    uint8_t version_to_session[2 + GATE_RANDOM_SIZE + 1 + SESSION_ID_MAX + 5];
+    uint64_t suites_to_compression; /* hash of it: it has any length */
+};
+static_assert(sizeof(struct cookie_input) == sizeof(struct net_path) + 72 + sizeof(uint64_t),
+              "hashed as bytes");
+
+static void make_cookie(const struct gate *gate, unsigned index, const struct net_path *path,
                         const struct hello_parts *parts, uint8_t cookie[static COOKIE_SIZE])
 {
-    mbedtls_md_context_t *mac = &gate->mac[index];
-    uint8_t full[32];
+    const uint8_t(*keys)[KEY_SIZE] = gate->secrets[index];
+    struct cookie_input input = {
+        .path = *path,
+        .suites_to_compression = bytes_hash(keys[0], parts->suites_to_compression),
+    };
 
-    if (mbedtls_md_hmac_reset(mac) != 0 ||
-        mbedtls_md_hmac_update(mac, (const uint8_t *)path, sizeof *path) != 0 ||
-        mbedtls_md_hmac_update(mac, parts->version_to_session.data,
-                               parts->version_to_session.len) != 0 ||
-        mbedtls_md_hmac_update(mac, parts->suites_to_compression.data,
-                               parts->suites_to_compression.len) != 0 ||
-        mbedtls_md_hmac_finish(mac, full) != 0)
-        return false;
+    memcpy(input.version_to_session, parts->version_to_session.data, parts->version_to_session.len);
+    struct bytes covered = bytes_of(&input, sizeof input);
+    uint64_t tag[2] = {bytes_hash(keys[0], covered), bytes_hash(keys[1], covered)};
     cookie[0] = (uint8_t)index;
-    memcpy(cookie + 1, full, COOKIE_MAC);
-    return true;
+    memcpy(cookie + 1, tag, sizeof tag);
 }
 
-static bool cookie_is_ours(struct gate *gate, const struct net_path *path,
+static bool cookie_is_ours(const struct gate *gate, const struct net_path *path,
                            const struct hello_parts *parts)
 {
     uint8_t expected[COOKIE_SIZE];
 
     if (parts->cookie.len != COOKIE_SIZE || parts->cookie.data[0] > 1)
         return false;
-    return make_cookie(gate, parts->cookie.data[0], path, parts, expected) &&
-           bytes_equal_constant_time(parts->cookie, bytes_of(expected, sizeof expected));
+    make_cookie(gate, parts->cookie.data[0], path, parts, expected);
+    return bytes_equal_constant_time(parts->cookie, bytes_of(expected, sizeof expected));
 }
 
 /* HelloVerifyRequest, version DTLS 1.0 as RFC 6347 section 4.2.1 wants for compatibility. Record
  * and message sequence are the client's own, so that nothing has to be remembered. */
-static bool write_challenge(struct gate *gate, const struct net_path *path,
+static void write_challenge(const struct gate *gate, const struct net_path *path,
                             const struct hello_parts *parts, struct buf *reply)
 {
     uint8_t cookie[COOKIE_SIZE];
     enum { BODY = 2 + 1 + COOKIE_SIZE };
 
-    if (!make_cookie(gate, gate->newest, path, parts, cookie))
-        return false;
+    make_cookie(gate, gate->newest, path, parts, cookie);
     buf_put_u8(reply, CONTENT_HANDSHAKE);
     buf_put_u16(reply, 0xfeff);
     buf_put_u16(reply, 0);
@@ -195,7 +189,6 @@ static bool write_challenge(struct gate *gate, const struct net_path *path,
     buf_put_u16(reply, 0xfeff);
     buf_put_u8(reply, COOKIE_SIZE);
     buf_put(reply, cookie, sizeof cookie);
-    return !reply->failed;
 }
 
 enum gate_verdict gate_check(struct gate *gate, const struct net_path *path, struct bytes datagram,
@@ -216,5 +209,6 @@ enum gate_verdict gate_check(struct gate *gate, const struct net_path *path, str
     };
     if (cookie_is_ours(gate, path, &parts))
         return GATE_PASS;
-    return write_challenge(gate, path, &parts, reply) ? GATE_CHALLENGE : GATE_MALFORMED;
+    write_challenge(gate, path, &parts, reply);
+    return reply->failed ? GATE_MALFORMED : GATE_CHALLENGE;
 }

@@ -21,21 +21,47 @@ bool peers_init(struct endpoint *endpoint)
     return endpoint->buckets != NULL;
 }
 
-static struct association **bucket_of(const struct endpoint *endpoint, const struct net_path *path)
+static uint64_t hash_of(const struct endpoint *endpoint, const struct net_path *path)
 {
-    uint64_t hash = bytes_hash(endpoint->hash_key, bytes_of(path, sizeof *path));
+    return bytes_hash(endpoint->hash_key, bytes_of(path, sizeof *path));
+}
 
+static struct association **bucket_of(const struct endpoint *endpoint, uint64_t hash)
+{
     return &endpoint->buckets[hash & (endpoint->bucket_count - 1)];
 }
 
-struct association *peers_find(const struct endpoint *endpoint, const struct net_path *path,
-                               bool candidate)
+struct path_peers peers_find(const struct endpoint *endpoint, const struct net_path *path)
 {
-    for (struct association *found = *bucket_of(endpoint, path); found != NULL;
-         found = found->bucket_next)
-        if (found->candidate == candidate && net_path_equal(&found->path, path))
-            return found;
-    return NULL;
+    struct path_peers peers = {.hash = hash_of(endpoint, path)};
+
+    for (struct association *found = *bucket_of(endpoint, peers.hash); found != NULL;
+         found = found->bucket_next) {
+        if (found->path_hash != peers.hash || !net_path_equal(&found->path, path))
+            continue;
+        if (found->candidate)
+            peers.candidate = found;
+        else
+            peers.current = found;
+    }
+    return peers;
+}
+
+static void enter_bucket(struct association *association)
+{
+    struct association **bucket = bucket_of(association->endpoint, association->path_hash);
+
+    association->bucket_next = *bucket;
+    *bucket = association;
+}
+
+static void leave_bucket(struct association *association)
+{
+    struct association **link = bucket_of(association->endpoint, association->path_hash);
+
+    while (*link != association)
+        link = &(*link)->bucket_next;
+    *link = association->bucket_next;
 }
 
 struct association *peers_by_ref(const struct endpoint *endpoint, struct association_ref ref)
@@ -154,7 +180,7 @@ static bool make_room(struct endpoint *endpoint)
 }
 
 struct association *peers_add(struct endpoint *endpoint, const struct net_path *path,
-                              bool candidate)
+                              uint64_t path_hash, bool candidate)
 {
     if (!make_room(endpoint))
         return NULL;
@@ -163,6 +189,7 @@ struct association *peers_add(struct endpoint *endpoint, const struct net_path *
         return NULL;
     association->endpoint = endpoint;
     association->path = *path;
+    association->path_hash = path_hash;
     association->candidate = candidate;
     association->ack_at = UINT64_MAX;
     association->idle_at = UINT64_MAX;
@@ -173,9 +200,7 @@ struct association *peers_add(struct endpoint *endpoint, const struct net_path *
         association_free(association);
         return NULL;
     }
-    struct association **bucket = bucket_of(endpoint, path);
-    association->bucket_next = *bucket;
-    *bucket = association;
+    enter_bucket(association);
     peers_move(association, &endpoint->half_open);
     return association;
 }
@@ -183,13 +208,10 @@ struct association *peers_add(struct endpoint *endpoint, const struct net_path *
 void peers_remove(struct association *association)
 {
     struct endpoint *endpoint = association->endpoint;
-    struct association **link = bucket_of(endpoint, &association->path);
 
     if (association->state == ASSOCIATION_DEAD)
         return;
-    while (*link != association)
-        link = &(*link)->bucket_next;
-    *link = association->bucket_next;
+    leave_bucket(association);
     unqueue(association);
     timers_cancel(&endpoint->timers, &association->timer);
     give_slot(endpoint, association);

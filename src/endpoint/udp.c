@@ -2,6 +2,8 @@
 /* The sockets of one worker. */
 #include "usher/udp.h"
 
+#include "steering_priv.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -18,10 +20,19 @@ struct outgoing {
     uint8_t data[DATAGRAM_MAX];
 };
 
+struct udp_socket {
+    int fd; /* -1 = not open */
+    uint32_t listener;
+    bool for_hellos;
+    bool wildcard;            /* only then does each datagram tell where it was sent to */
+    struct net_address local; /* bound to; of a wildcard only the port counts */
+};
+
 struct udp {
     size_t count;
-    int *fds;
-    uint16_t *ports;
+    struct udp_socket *sockets;
+    uint32_t *by_listener; /* index of the socket that a listener sends from */
+    size_t listener_count;
     struct mmsghdr in_headers[BATCH];
     struct iovec in_vectors[BATCH];
     struct sockaddr_storage in_from[BATCH];
@@ -40,6 +51,13 @@ static bool set_option(int fd, int level, int option, int value)
     return setsockopt(fd, level, option, &value, sizeof value) == 0;
 }
 
+static bool is_wildcard(const struct net_address *address)
+{
+    static const uint8_t any[sizeof address->ip];
+
+    return memcmp(address->ip, any, sizeof any) == 0;
+}
+
 static bool configure(int fd, int family)
 {
     /* The forced form passes the system's limit and needs a privilege: best effort, in this order.
@@ -48,9 +66,13 @@ static bool configure(int fd, int family)
         set_option(fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER);
     if (!set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1))
         return false;
+    return family != AF_INET6 || set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+}
+
+static bool ask_for_local_address(int fd, int family)
+{
     if (family == AF_INET6)
-        return set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) &&
-               set_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+        return set_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
     return set_option(fd, IPPROTO_IP, IP_PKTINFO, 1);
 }
 
@@ -100,19 +122,44 @@ bool udp_probe(const struct udp_listener *listener, struct err *err)
     return false;
 }
 
-static enum err_code open_one(struct udp_listener *listener, int *out, struct err *err)
+static enum err_code open_one(struct udp_listener *listener, struct udp_socket *out,
+                              struct err *err)
 {
     int family = listener->address.ss_family;
     int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     if (fd < 0)
         return open_error(listener, err);
-    *out = fd;
+    out->fd = fd;
     if (!configure(fd, family) ||
         bind(fd, (const struct sockaddr *)&listener->address, listener->address_len) != 0 ||
-        getsockname(fd, (struct sockaddr *)&listener->address, &listener->address_len) != 0)
+        getsockname(fd, (struct sockaddr *)&listener->address, &listener->address_len) != 0 ||
+        !net_from_sockaddr((const struct sockaddr *)&listener->address, &out->local))
+        return open_error(listener, err);
+    out->wildcard = is_wildcard(&out->local);
+    if (out->wildcard && !ask_for_local_address(fd, family))
         return open_error(listener, err);
     return ERR_OK;
+}
+
+/* The order in which sockets of one port are bound is what the steering program counts by. */
+static enum err_code open_listener(struct udp *udp, uint32_t index, struct udp_listener *listener,
+                                   struct err *err)
+{
+    struct udp_socket *records = &udp->sockets[udp->count];
+
+    *records = (struct udp_socket){.fd = -1, .listener = index};
+    udp->by_listener[index] = (uint32_t)udp->count++;
+    enum err_code code = open_one(listener, records, err);
+    if (code != ERR_OK || listener->workers == 0)
+        return code;
+    if (listener->worker == 0)
+        listener->steered = steering_attach(records->fd, listener->workers);
+    if (!listener->steered)
+        return ERR_OK;
+    struct udp_socket *hellos = &udp->sockets[udp->count++];
+    *hellos = (struct udp_socket){.fd = -1, .listener = index, .for_hellos = true};
+    return open_one(listener, hellos, err);
 }
 
 static void prepare_batches(struct udp *udp)
@@ -136,21 +183,15 @@ enum err_code udp_open(struct udp_listener *listeners, size_t count, struct udp 
 
     if (udp == NULL)
         return err_set(err, ERR_NO_MEMORY, "sockets: out of memory");
-    udp->fds = calloc(count, sizeof *udp->fds);
-    udp->ports = calloc(count, sizeof *udp->ports);
-    if (udp->fds == NULL || udp->ports == NULL) {
+    udp->sockets = calloc(count * STEERING_KINDS, sizeof *udp->sockets);
+    udp->by_listener = calloc(count, sizeof *udp->by_listener);
+    if (udp->sockets == NULL || udp->by_listener == NULL) {
         udp_close(udp);
         return err_set(err, ERR_NO_MEMORY, "sockets: out of memory");
     }
-    for (size_t i = 0; i < count && code == ERR_OK; i++) {
-        struct net_address local;
-        udp->fds[i] = -1;
-        udp->count = i + 1;
-        code = open_one(&listeners[i], &udp->fds[i], err);
-        if (code == ERR_OK &&
-            net_from_sockaddr((const struct sockaddr *)&listeners[i].address, &local))
-            udp->ports[i] = local.port;
-    }
+    udp->listener_count = count;
+    for (size_t i = 0; i < count && code == ERR_OK; i++)
+        code = open_listener(udp, (uint32_t)i, &listeners[i], err);
     if (code != ERR_OK) {
         udp_close(udp);
         return code;
@@ -164,12 +205,11 @@ void udp_close(struct udp *udp)
 {
     if (udp == NULL)
         return;
-    if (udp->fds != NULL)
-        for (size_t i = 0; i < udp->count; i++)
-            if (udp->fds[i] >= 0)
-                close(udp->fds[i]);
-    free(udp->fds);
-    free(udp->ports);
+    for (size_t i = 0; i < udp->count; i++)
+        if (udp->sockets[i].fd >= 0)
+            close(udp->sockets[i].fd);
+    free(udp->sockets);
+    free(udp->by_listener);
     free(udp);
 }
 
@@ -178,9 +218,14 @@ size_t udp_count(const struct udp *udp)
     return udp->count;
 }
 
-int udp_fd(const struct udp *udp, size_t listener)
+int udp_fd(const struct udp *udp, size_t index)
 {
-    return udp->fds[listener];
+    return udp->sockets[index].fd;
+}
+
+bool udp_for_hellos(const struct udp *udp, size_t index)
+{
+    return udp->sockets[index].for_hellos;
 }
 
 uint64_t udp_dropped(const struct udp *udp)
@@ -190,8 +235,8 @@ uint64_t udp_dropped(const struct udp *udp)
 
 /* ---- receiving ---- */
 
-/* The address that the datagram was sent to, also on a wildcard socket. */
-static bool local_address(struct msghdr *header, uint16_t port, struct net_address *out)
+/* The address that the datagram was sent to (trap 7). */
+static bool told_address(struct msghdr *header, uint16_t port, struct net_address *out)
 {
     for (struct cmsghdr *control = CMSG_FIRSTHDR(header); control != NULL;
          control = CMSG_NXTHDR(header, control)) {
@@ -215,24 +260,35 @@ static bool local_address(struct msghdr *header, uint16_t port, struct net_addre
     return false;
 }
 
-bool udp_receive(struct udp *udp, size_t listener,
+static bool local_address(const struct udp_socket *socket, struct msghdr *header,
+                          struct net_address *out)
+{
+    if (socket->wildcard)
+        return told_address(header, socket->local.port, out);
+    *out = socket->local;
+    return true;
+}
+
+bool udp_receive(struct udp *udp, size_t index,
                  void (*each)(void *context, const struct net_path *path, struct bytes datagram),
                  void *context)
 {
+    const struct udp_socket *socket = &udp->sockets[index];
+
     for (size_t i = 0; i < BATCH; i++) {
         udp->in_headers[i].msg_hdr.msg_namelen = sizeof udp->in_from[i];
-        udp->in_headers[i].msg_hdr.msg_controllen = CONTROL_SIZE;
+        udp->in_headers[i].msg_hdr.msg_controllen = socket->wildcard ? CONTROL_SIZE : 0;
     }
-    int count = recvmmsg(udp->fds[listener], udp->in_headers, BATCH, MSG_DONTWAIT, NULL);
+    int count = recvmmsg(socket->fd, udp->in_headers, BATCH, MSG_DONTWAIT, NULL);
     for (int i = 0; i < count; i++) {
-        struct net_path path = {.listener = (uint32_t)listener};
+        struct net_path path = {.listener = socket->listener};
         struct mmsghdr *header = &udp->in_headers[i];
         if (header->msg_len <= DATAGRAM_MAX &&
             net_from_sockaddr((const struct sockaddr *)&udp->in_from[i], &path.remote) &&
-            local_address(&header->msg_hdr, udp->ports[listener], &path.local))
+            local_address(socket, &header->msg_hdr, &path.local))
             each(context, &path, bytes_of(udp->in_data[i], header->msg_len));
     }
-    return count > 0;
+    return count == BATCH;
 }
 
 /* ---- sending ---- */
@@ -266,7 +322,7 @@ static void set_source(struct msghdr *header, const struct net_address *local, u
 
 void udp_send(struct udp *udp, const struct net_path *path, struct bytes datagram)
 {
-    if (datagram.len > DATAGRAM_MAX || path->listener >= udp->count) {
+    if (datagram.len > DATAGRAM_MAX || path->listener >= udp->listener_count) {
         udp->dropped++;
         return;
     }
@@ -275,7 +331,8 @@ void udp_send(struct udp *udp, const struct net_path *path, struct bytes datagra
     size_t index = udp->out_count++;
     struct outgoing *out = &udp->out[index];
     struct msghdr *header = &udp->out_headers[index].msg_hdr;
-    out->fd = udp->fds[path->listener];
+    const struct udp_socket *socket = &udp->sockets[udp->by_listener[path->listener]];
+    out->fd = socket->fd;
     memcpy(out->data, datagram.data, datagram.len);
     out->vector = (struct iovec){out->data, datagram.len};
     *header = (struct msghdr){
@@ -284,7 +341,8 @@ void udp_send(struct udp *udp, const struct net_path *path, struct bytes datagra
         .msg_iov = &out->vector,
         .msg_iovlen = 1,
     };
-    set_source(header, &path->local, out->control);
+    if (socket->wildcard)
+        set_source(header, &path->local, out->control);
 }
 
 void udp_flush(struct udp *udp)

@@ -213,7 +213,11 @@ static enum err_code start_workers(struct server *server, struct err *err)
 
     for (size_t i = 0; i < config->listener_count; i++) {
         const struct config_listener *from = &config->listeners[i];
-        server->listeners[i] = (struct udp_listener){from->address, from->address_len};
+        server->listeners[i] = (struct udp_listener){
+            .address = from->address,
+            .address_len = from->address_len,
+            .workers = config->workers,
+        };
         server->endpoint_listeners[i] = (struct endpoint_listener){
             .gcm = from->gcm,
             .cbc = from->cbc,

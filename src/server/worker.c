@@ -13,10 +13,11 @@
 #include <unistd.h>
 
 enum {
-    EVENTS_MAX = 32,
+    EVENTS_MAX = 64,
     TAG_LANE = 1000,
     TAG_MAILBOX = 1001,
     BATCHES_A_ROUND = 8,
+    HELLO_BATCHES_A_ROUND = 2,
     SETTLE_MS = 5000,
     SETTLE_STEP_MS = 20
 };
@@ -79,6 +80,8 @@ static void send_datagram(void *context, const struct net_path *path, struct byt
 static enum err_code build(struct worker *worker, const struct worker_config *config,
                            struct err *err)
 {
+    for (size_t i = 0; i < config->listener_count; i++)
+        config->listeners[i].worker = config->index;
     enum err_code code = udp_open(config->listeners, config->listener_count, &worker->udp, err);
     if (code == ERR_OK)
         code = store_lane_open(config->store, &worker->lane, err);
@@ -210,12 +213,22 @@ static int wait_time(const struct worker *worker)
 
 /* A few batches, then the timers and the others get their turn. A batch may hold many handshakes:
  * each has its own time. */
-static void read_socket(struct worker *worker, size_t listener)
+static void read_socket(struct worker *worker, size_t index, int batches)
 {
-    for (int batch = 0; batch < BATCHES_A_ROUND; batch++) {
+    do {
         tell_time(worker);
-        if (!udp_receive(worker->udp, listener, driver_datagram, worker->driver))
-            break;
+    } while (udp_receive(worker->udp, index, driver_datagram, worker->driver) && --batches > 0);
+}
+
+/* ClientHellos come after all other datagrams, and few at a time: a flood of them must not hold up
+ * who is in. */
+static void read_sockets(struct worker *worker, const struct epoll_event *events, int count,
+                         bool hellos)
+{
+    for (int i = 0; i < count; i++) {
+        uint32_t tag = events[i].data.u32;
+        if (tag < udp_count(worker->udp) && udp_for_hellos(worker->udp, tag) == hellos)
+            read_socket(worker, tag, hellos ? HELLO_BATCHES_A_ROUND : BATCHES_A_ROUND);
     }
 }
 
@@ -228,14 +241,11 @@ static void one_round(struct worker *worker)
     int count = epoll_wait(worker->epoll, events, EVENTS_MAX, wait_time(worker));
 
     for (int i = 0; i < count; i++) {
-        uint32_t tag = events[i].data.u32;
-        if (tag == TAG_LANE)
-            lane_ready = true;
-        else if (tag == TAG_MAILBOX)
-            mailbox_ready = true;
-        else
-            read_socket(worker, tag);
+        lane_ready = lane_ready || events[i].data.u32 == TAG_LANE;
+        mailbox_ready = mailbox_ready || events[i].data.u32 == TAG_MAILBOX;
     }
+    read_sockets(worker, events, count, false);
+    read_sockets(worker, events, count, true);
     tell_time(worker);
     driver_expire(worker->driver);
     if (lane_ready)
