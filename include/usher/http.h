@@ -7,6 +7,7 @@
 
 #include "usher/events.h"
 #include "usher/live.h"
+#include "usher/metrics.h"
 #include "usher/profile.h"
 #include "usher/rejects.h"
 #include "usher/store.h"
@@ -32,6 +33,7 @@ struct http_config {
     struct store *store;
     struct live *live;
     struct rejects *rejects;
+    struct metrics *metrics;
     struct events *events; /* http_stop ends its readers */
     /* These three are called from http's own threads. */
     /* A counted reference to the current profiles; the caller drops it. */

@@ -182,7 +182,13 @@ struct store_count {
 /* Copies at most `cap` classes; returns how many there are. */
 size_t store_counts(struct store *store, struct store_count *counts, size_t cap);
 
+/* Upper bounds of the buckets in microseconds; the last one has none. */
+enum { STORE_LATENCY_BUCKETS = 12 };
+extern const uint32_t store_latency_bounds_us[STORE_LATENCY_BUCKETS - 1];
+
 struct store_metrics {
+    uint64_t commit_us;                             /* time that commits took, in all */
+    uint64_t commit_buckets[STORE_LATENCY_BUCKETS]; /* commits by that time, each for itself */
     uint64_t commits, rows, failures;
     uint64_t queue_depth;
     uint64_t unfolded;

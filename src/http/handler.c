@@ -129,7 +129,9 @@ static enum MHD_Result answer(struct request *request, const char *method)
     if (request->status == 0)
         request->route->handle(request);
     log_request(request, method);
-    return http_send(request);
+    enum MHD_Result result = http_send(request);
+    http_count_answer(request);
+    return result;
 }
 
 enum MHD_Result http_handle(void *door, struct MHD_Connection *connection, const char *path,

@@ -29,6 +29,8 @@ enum {
     HTTP_LIST_MAX = 1000,
     HTTP_LIST_DEFAULT = 100,
     HTTP_HISTORY_DEFAULT = 20,
+    HTTP_ROUTES_MAX = 48,
+    HTTP_STATUS_KINDS = 24,
 };
 
 /* One of the two daemons. */
@@ -64,6 +66,8 @@ struct http {
     pthread_mutex_t open_lock; /* requests that were begun and not yet completed */
     pthread_cond_t all_done;
     size_t open_requests;
+    /* Answers by route and status; the row behind the last route is of requests that found none. */
+    atomic_uint_fast64_t answered[HTTP_ROUTES_MAX + 1][HTTP_STATUS_KINDS];
 };
 
 struct request;
@@ -113,6 +117,10 @@ bool http_percent_decode(const char *text, size_t len, char *out, size_t cap);
 /* True when Host and Origin are such that no foreign web page can be behind the request. */
 bool http_check_origin(struct request *request);
 
+/* The statuses that are counted apart; 0 = all others. */
+extern const unsigned http_status_kinds[HTTP_STATUS_KINDS];
+void http_count_answer(struct request *request);
+
 /* ---- parameters of the query ---- */
 /* Reads them; false after a refusal that names the wrong one. `known` is NULL-terminated. */
 bool http_read_query(struct request *request, const char *const *known);
@@ -134,6 +142,9 @@ void http_retry_later(struct request *request, unsigned status, unsigned seconds
 /* Something that is not JSON; takes the response. */
 void http_answer_with(struct request *request, unsigned status, const char *content_type,
                       struct MHD_Response *response);
+/* Text; takes the content of `text`. */
+void http_answer_text(struct request *request, unsigned status, const char *content_type,
+                      struct buf *text);
 /* The same for an error of the store or another module. */
 void http_problem_of(struct request *request, const struct err *err);
 /* Sends what was decided. */
@@ -161,6 +172,10 @@ json_t *http_outcome_json(struct request *request, const struct outcome *outcome
 /* The session that is running, if the state it has is to be shown. */
 const struct live_entry *http_live_of(struct request *request, const char *endpoint, bool blocked,
                                       struct live_entry *entry);
+
+/* All classes with their counts, for the caller to free. NULL when out of memory. */
+struct store_count *http_read_counts(struct store *store, size_t *count);
+void http_put_process_metrics(struct buf *out);
 
 /* ---- the body of an enrolment ---- */
 struct enrolment {
@@ -199,6 +214,8 @@ void http_get_devices(struct request *request);
 void http_get_device(struct request *request);
 void http_get_history(struct request *request);
 void http_get_plan(struct request *request);
+void http_get_metrics(struct request *request);
+void http_get_series(struct request *request);
 void http_get_events(struct request *request);
 void http_put_device(struct request *request);
 void http_delete_device(struct request *request);

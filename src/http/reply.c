@@ -38,6 +38,19 @@ void http_answer_with(struct request *request, unsigned status, const char *cont
     request->is_problem = false;
 }
 
+void http_answer_text(struct request *request, unsigned status, const char *content_type,
+                      struct buf *text)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer_with_free_callback(text->len, text->data, bytes_wipe_free);
+    if (response == NULL) {
+        request->out_of_memory = true;
+        return;
+    }
+    buf_init(text, text->max); /* the memory is the response's */
+    http_answer_with(request, status, content_type, response);
+}
+
 void http_retry_later(struct request *request, unsigned status, unsigned seconds, const char *code,
                       const char *detail)
 {

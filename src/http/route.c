@@ -13,10 +13,12 @@ static const char endpoint_segment[] = "{endpoint}";
 const struct route http_routes[] = {
     {"GET", "/livez", http_get_livez},
     {"GET", "/readyz", http_get_readyz},
+    {"GET", "/metrics", http_get_metrics},
     {"GET", "/v1/status", http_get_status},
     {"GET", "/v1/rejects", http_get_rejects},
     {"GET", "/v1/profiles", http_get_profiles},
     {"GET", "/v1/events", http_get_events},
+    {"GET", "/v1/series", http_get_series},
     {"GET", "/v1/devices", http_get_devices},
     {"GET", "/v1/devices/{endpoint}", http_get_device},
     {"PUT", "/v1/devices/{endpoint}", http_put_device},
@@ -28,6 +30,21 @@ const struct route http_routes[] = {
     {"POST", "/v1/rekey", http_rekey},
 };
 const size_t http_route_count = sizeof http_routes / sizeof http_routes[0];
+_Static_assert(sizeof http_routes / sizeof http_routes[0] <= HTTP_ROUTES_MAX, "each is counted");
+
+const unsigned http_status_kinds[HTTP_STATUS_KINDS] = {200, 201, 202, 204, 304, 400, 401, 403,
+                                                       404, 405, 406, 409, 412, 413, 415, 421,
+                                                       422, 428, 429, 500, 501, 503, 504, 0};
+
+void http_count_answer(struct request *request)
+{
+    size_t kind = 0;
+    size_t route =
+        request->route != NULL ? (size_t)(request->route - http_routes) : http_route_count;
+    while (http_status_kinds[kind] != 0 && http_status_kinds[kind] != request->status)
+        kind++;
+    atomic_fetch_add_explicit(&request->http->answered[route][kind], 1, memory_order_relaxed);
+}
 
 /* ---- paths ---- */
 

@@ -90,8 +90,8 @@ static json_t *class_json(struct request *request, const struct store_count *cou
     return object;
 }
 
-/* All classes, whose number may grow between two calls. NULL when out of memory. */
-static struct store_count *read_counts(struct store *store, size_t *count)
+/* Their number may grow between two calls. */
+struct store_count *http_read_counts(struct store *store, size_t *count)
 {
     size_t cap = 0, there = 16;
     struct store_count *counts = NULL;
@@ -110,7 +110,7 @@ static struct store_count *read_counts(struct store *store, size_t *count)
 static json_t *devices_json(struct request *request)
 {
     size_t count = 0;
-    struct store_count *counts = read_counts(request->http->config.store, &count);
+    struct store_count *counts = http_read_counts(request->http->config.store, &count);
     if (counts == NULL)
         return NULL;
     uint64_t all[STATE_COUNT] = {0};

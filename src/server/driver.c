@@ -508,10 +508,10 @@ static void perform_record(struct bootstrap *bootstrap, const struct session_act
     if (outcome.endpoint[0] == '\0') {
         char source[NET_TEXT_SIZE];
         net_text(&bootstrap->info.path.remote, false, source);
-        if (rejects_add(driver->config.rejects, identity_bytes(&bootstrap->info.identity), source,
-                        outcome.cause, driver->now.wall_ms))
-            tell_reject(&driver->teller, identity_bytes(&bootstrap->info.identity), source,
-                        outcome.cause);
+        struct bytes identity = identity_bytes(&bootstrap->info.identity);
+        bool told = rejects_add(driver->config.rejects, identity, source, outcome.cause,
+                                driver->now.wall_ms);
+        tell_reject(&driver->teller, identity, source, outcome.cause, told);
     } else {
         tell_outcome(&driver->teller, &outcome);
         recording = calloc(1, sizeof *recording);
@@ -837,12 +837,12 @@ static void on_rejected(void *context, const struct net_path *path, struct bytes
     char source[NET_TEXT_SIZE];
 
     net_text(&path->remote, false, source);
-    if (!rejects_add(driver->config.rejects, identity, source, cause, driver->now.wall_ms))
-        return;
-    tell_reject(&driver->teller, identity, source, cause);
-    log_event(LOG_WARNING, "endpoint.rejected", LOG_TEXT("source", source),
-              LOG_BYTES("identity", identity), LOG_TEXT("cause", cause_name(cause)),
-              LOG_TEXT("advice", cause_advice(cause)));
+    bool told = rejects_add(driver->config.rejects, identity, source, cause, driver->now.wall_ms);
+    tell_reject(&driver->teller, identity, source, cause, told);
+    if (told)
+        log_event(LOG_WARNING, "endpoint.rejected", LOG_TEXT("source", source),
+                  LOG_BYTES("identity", identity), LOG_TEXT("cause", cause_name(cause)),
+                  LOG_TEXT("advice", cause_advice(cause)));
 }
 
 /* ---- the driver's face ---- */
@@ -869,7 +869,8 @@ enum err_code driver_new(const struct driver_config *config, struct driver **out
     driver->config = *config;
     driver->config.endpoint.now = config->time.monotonic_ms;
     driver->now = config->time;
-    driver->teller = (struct teller){config->events, (int)config->worker, &driver->now};
+    driver->teller =
+        (struct teller){config->events, config->metrics, (int)config->worker, &driver->now};
     seen_init(&driver->seen, config->live, config->worker);
     enum err_code code = endpoint_new(&driver->config.endpoint, &ops, &driver->endpoint, err);
     if (code != ERR_OK) {
@@ -985,6 +986,11 @@ void driver_abort_all(struct driver *driver, enum cause cause)
         if (bootstrap->associated)
             driver_abort(driver, &holder, cause);
     }
+}
+
+void driver_tell_counters(const struct driver *driver)
+{
+    tell_counters(&driver->teller, driver->endpoint);
 }
 
 size_t driver_running(const struct driver *driver)

@@ -31,6 +31,7 @@ struct driver_config {
     struct live *live;
     struct rejects *rejects;
     struct events *events;
+    struct metrics *metrics;
     struct profile_set *profiles; /* a reference is taken */
     const uint8_t *decoy_secret;  /* PSK_SERVER_SECRET_SIZE bytes */
     /* Tells another worker that a newer session has taken over (I2). */
@@ -59,6 +60,8 @@ void driver_abort(struct driver *driver, const struct live_holder *holder, enum 
 void driver_drain(struct driver *driver);
 /* Ends what still runs. */
 void driver_abort_all(struct driver *driver, enum cause cause);
+/* Hands the endpoint's counters to the metrics. */
+void driver_tell_counters(const struct driver *driver);
 /* Sessions that have asked for a bootstrap and are not done. */
 size_t driver_running(const struct driver *driver);
 /* No answer of the store is awaited. */

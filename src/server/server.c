@@ -35,6 +35,7 @@ struct server {
     struct live *live;
     struct rejects *rejects;
     struct events *events;
+    struct metrics *metrics;
     struct http *http;
     pthread_mutex_t lock; /* of `profiles` */
     struct profile_set *profiles;
@@ -205,6 +206,7 @@ static enum err_code start_workers(struct server *server, struct err *err)
         .live = server->live,
         .rejects = server->rejects,
         .events = server->events,
+        .metrics = server->metrics,
         .profiles = server->profiles,
         .decoy_secret = server->decoy_secret,
         .supersede = supersede,
@@ -258,6 +260,7 @@ static enum err_code start_http(struct server *server, struct err *err)
         .live = server->live,
         .rejects = server->rejects,
         .events = server->events,
+        .metrics = server->metrics,
         .profiles = current_profiles,
         .ready = check_ready,
         .evict = evict,
@@ -291,6 +294,9 @@ static enum err_code start(struct server *server, struct err *err)
     server->live = live_new(server->config->sessions_max);
     server->rejects = rejects_new(REJECTS_MAX);
     if (server->live == NULL || server->rejects == NULL)
+        return err_set(err, ERR_NO_MEMORY, "usherd: out of memory");
+    server->metrics = metrics_new(server->config->workers);
+    if (server->metrics == NULL)
         return err_set(err, ERR_NO_MEMORY, "usherd: out of memory");
     const struct events_config events = {.producers = server->config->workers};
     code = events_new(&events, &server->events, err);
@@ -371,6 +377,7 @@ static void report_reload(struct server *server, bool done, size_t classes, size
                                 .field_count = sizeof fields / sizeof fields[0]};
 
     events_post(server->events, EVENTS_SHARED, &event);
+    metrics_add(server->metrics, done ? METRIC_RELOAD_DONE : METRIC_RELOAD_REFUSED, 1);
 }
 
 /* All or nothing (I7): a running session keeps the snapshot that it began with. */
@@ -451,6 +458,7 @@ static void stop(struct server *server)
         store_close(server->store);
     events_free(server->events);
     vault_free(server->vault);
+    metrics_free(server->metrics);
     live_free(server->live);
     rejects_free(server->rejects);
     profile_set_unref(server->profiles);

@@ -41,6 +41,7 @@ void tell_handshake(const struct teller *teller, const struct association_info *
         LOG_NUMBER("bytes_received", info->bytes_received),
         LOG_NUMBER("bytes_sent", info->bytes_sent),
     };
+    metrics_handshake(teller->metrics, (unsigned)teller->worker, info->handshake_ms);
     post(teller, EVENT_HANDSHAKE, NULL, NULL, fields, FIELD_COUNT(fields));
 }
 
@@ -98,12 +99,13 @@ void tell_outcome(const struct teller *teller, const struct outcome *outcome)
         LOG_NUMBER("bytes_received", outcome->bytes_received),
         LOG_TEXT("id", outcome->id),
     };
+    metrics_outcome(teller->metrics, (unsigned)teller->worker, outcome, teller->now->wall_ms);
     post(teller, EVENT_OUTCOME, outcome->endpoint, outcome->class_name, fields,
          FIELD_COUNT(fields));
 }
 
 void tell_reject(const struct teller *teller, struct bytes identity, const char *source,
-                 enum cause cause)
+                 enum cause cause, bool told)
 {
     const struct log_field fields[] = {
         identity_field(identity),
@@ -111,5 +113,36 @@ void tell_reject(const struct teller *teller, struct bytes identity, const char 
         LOG_TEXT("cause", cause_name(cause)),
         LOG_TEXT("cause_text", cause_advice(cause)),
     };
-    post(teller, EVENT_REJECT, NULL, NULL, fields, FIELD_COUNT(fields));
+    metrics_reject(teller->metrics, (unsigned)teller->worker, teller->now->wall_ms);
+    if (told)
+        post(teller, EVENT_REJECT, NULL, NULL, fields, FIELD_COUNT(fields));
+}
+
+void tell_counters(const struct teller *teller, const struct endpoint *endpoint)
+{
+    struct endpoint_counters counters;
+    endpoint_read_counters(endpoint, &counters);
+    const uint64_t values[METRIC_COUNT] = {
+        [METRIC_DATAGRAMS] = counters.datagrams,
+        [METRIC_BYTES_RECEIVED] = counters.bytes_received,
+        [METRIC_BYTES_SENT] = counters.bytes_sent,
+        [METRIC_HELLO_VERIFY_SENT] = counters.hello_verify_sent,
+        [METRIC_HELLO_ACCEPTED] = counters.hello_accepted,
+        [METRIC_HELLO_MALFORMED] = counters.hello_malformed,
+        [METRIC_HELLO_BAD_COOKIE] = counters.hello_bad_cookie,
+        [METRIC_HANDSHAKES_DONE] = counters.handshakes_done,
+        [METRIC_HANDSHAKES_FAILED] = counters.handshakes_failed,
+        [METRIC_DROPPED_UNKNOWN] = counters.dropped_unknown,
+        [METRIC_DROPPED_LIMIT] = counters.dropped_limit,
+        [METRIC_EVICTED_HALF_OPEN] = counters.evicted_half_open,
+        [METRIC_EVICTED_IDLE] = counters.evicted_idle,
+        [METRIC_REPLACED] = counters.replaced_by_candidate,
+        [METRIC_COAP_MALFORMED] = counters.coap_malformed,
+        [METRIC_COAP_DUPLICATES] = counters.coap_duplicates,
+        [METRIC_COAP_RETRANSMISSIONS] = counters.coap_retransmissions,
+        [METRIC_HALF_OPEN] = counters.half_open,
+        [METRIC_OPEN] = counters.open,
+    };
+    for (unsigned i = 0; i < METRIC_COUNT; i++)
+        metrics_set(teller->metrics, (unsigned)teller->worker, (enum metric)i, values[i]);
 }

@@ -5,6 +5,7 @@
 
 #include "usher/endpoint.h"
 #include "usher/events.h"
+#include "usher/metrics.h"
 #include "usher/plan.h"
 
 struct driver_time;
@@ -12,6 +13,7 @@ struct driver_time;
 /* Where a worker's reports go. */
 struct teller {
     struct events *events;
+    struct metrics *metrics;
     int worker; /* its number as a producer */
     const struct driver_time *now;
 };
@@ -32,7 +34,10 @@ void tell_operation(const struct teller *teller, struct tell_operation *operatio
                     const struct association_info *info, const struct enrollment *enrollment,
                     uint8_t code, enum cause cause, uint16_t attempts);
 void tell_outcome(const struct teller *teller, const struct outcome *outcome);
+/* `told`: also as an event; else it is only counted. */
 void tell_reject(const struct teller *teller, struct bytes identity, const char *source,
-                 enum cause cause);
+                 enum cause cause, bool told);
+/* The endpoint's counters, as they are now. */
+void tell_counters(const struct teller *teller, const struct endpoint *endpoint);
 
 #endif

@@ -99,6 +99,7 @@ static enum err_code build(struct worker *worker, const struct worker_config *co
         .live = config->live,
         .rejects = config->rejects,
         .events = config->events,
+        .metrics = config->metrics,
         .profiles = config->profiles,
         .decoy_secret = config->decoy_secret,
         .supersede = config->supersede,
@@ -253,6 +254,7 @@ static void one_round(struct worker *worker)
     if (mailbox_ready)
         read_mailbox(worker);
     udp_flush(worker->udp);
+    driver_tell_counters(worker->driver);
     atomic_store_explicit(&worker->running, driver_running(worker->driver), memory_order_relaxed);
 }
 

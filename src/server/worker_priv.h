@@ -35,6 +35,7 @@ struct worker_config {
     struct live *live;
     struct rejects *rejects;
     struct events *events;
+    struct metrics *metrics;
     struct profile_set *profiles;
     const uint8_t *decoy_secret;
     void (*supersede)(void *context, const struct live_holder *holder);

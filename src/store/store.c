@@ -451,10 +451,13 @@ void store_metrics(struct store *store, struct store_metrics *out)
         .commits = atomic_load(&store->commits),
         .rows = atomic_load(&store->rows),
         .failures = atomic_load(&store->failures),
+        .commit_us = atomic_load(&store->commit_us),
         .unfolded = store->ops->unfolded(store->backend),
         .schema_version = store->ops->schema_version(store->backend),
         .backend = store->ops->name,
     };
+    for (size_t i = 0; i < STORE_LATENCY_BUCKETS; i++)
+        out->commit_buckets[i] = atomic_load(&store->commit_buckets[i]);
     pthread_mutex_lock(&store->lock);
     out->queue_depth = store->depth;
     pthread_mutex_unlock(&store->lock);

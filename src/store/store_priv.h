@@ -139,6 +139,7 @@ struct store {
     bool stopping;
 
     atomic_uint_fast64_t commits, rows, failures;
+    atomic_uint_fast64_t commit_us, commit_buckets[STORE_LATENCY_BUCKETS];
 };
 
 /* writer.c */

@@ -157,12 +157,25 @@ static enum err_code write_rows(struct store *store, struct request *first, stru
     return ERR_OK;
 }
 
+const uint32_t store_latency_bounds_us[STORE_LATENCY_BUCKETS - 1] = {
+    100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 1000000};
+
+static void note_latency(struct store *store, uint64_t duration_us)
+{
+    size_t bucket = 0;
+    while (bucket < STORE_LATENCY_BUCKETS - 1 && duration_us > store_latency_bounds_us[bucket])
+        bucket++;
+    atomic_fetch_add(&store->commit_buckets[bucket], 1);
+    atomic_fetch_add(&store->commit_us, duration_us);
+}
+
 /* One transaction for the list. A request that cannot be stored must not take its group along: then
  * each is tried alone. */
 static void write_group(struct writer *writer, struct request *first, size_t count)
 {
     struct store *store = writer->store;
     struct err err = {0};
+    uint64_t began_us = clock_monotonic_us();
     enum err_code code = write_rows(store, first, &err);
     if (code == ERR_INTERNAL && count > 1) {
         while (first != NULL) {
@@ -179,6 +192,7 @@ static void write_group(struct writer *writer, struct request *first, size_t cou
         fail_all(first, &err);
         return;
     }
+    note_latency(store, clock_monotonic_us() - began_us);
     atomic_fetch_add(&store->commits, 1);
     atomic_fetch_add(&store->rows, count);
     health_recovered(&store->health);

@@ -30,6 +30,7 @@ struct service {
     struct live *live;
     struct rejects *rejects;
     struct events *events;
+    struct metrics *metrics;
     struct profile_set *profiles;
     struct http *http;
     struct http_check check;
@@ -102,6 +103,7 @@ static inline struct service *service_start(const char *backend)
     service->rejects = rejects_new(100);
     const struct events_config events = {.producers = 1};
     assert_int_equal(events_new(&events, &service->events, &err), ERR_OK);
+    service->metrics = metrics_new(1);
     service->check = (struct http_check){.name = "store", .ok = true};
     memcpy(&address, &loopback, sizeof loopback);
     service->config = (struct http_config){
@@ -115,6 +117,7 @@ static inline struct service *service_start(const char *backend)
         .live = service->live,
         .rejects = service->rejects,
         .events = service->events,
+        .metrics = service->metrics,
         .profiles = service_profiles,
         .ready = service_ready,
         .evict = service_evict,
@@ -134,6 +137,7 @@ static inline void service_stop(struct service *service)
     live_free(service->live);
     rejects_free(service->rejects);
     events_free(service->events);
+    metrics_free(service->metrics);
     profile_set_unref(service->profiles);
     snprintf(command, sizeof command, "rm -rf %s", service->directory);
     assert_int_equal(system(command), 0);
