@@ -22,15 +22,18 @@ enum client_delete {
     DELETE_NONE
 };
 
+enum key_encoding { KEY_ENCODING_PKCS8, KEY_ENCODING_SEC1 };
+
 struct client_behaviour {
     enum client_discover discover;
     enum client_delete delete_style;
     int format;                 /* content format, or -1: pct, else TLV */
     enum lwm2m_version version; /* LWM2M_VERSION_UNKNOWN: as discovered or hinted, else 1.0 */
     int bootstrap_instance; /* /0 instance of the bootstrap account when not discovered; -1: 0 */
-    int first_security_instance; /* -1: the lowest free one */
-    int first_server_instance;   /* -1: 0 */
-    bool empty_resources;        /* write /0/x/3, 4, 5 empty rather than leave them out */
+    int first_security_instance;    /* -1: the lowest free one */
+    int first_server_instance;      /* -1: 0 */
+    enum key_encoding key_encoding; /* of private keys */
+    bool empty_resources;           /* write /0/x/3, 4, 5 empty rather than leave them out */
     uint32_t ack_timeout_ms;     /* first CoAP timeout, RFC 7252 ACK_TIMEOUT; 0 = the listener's */
     uint32_t deadline_ms;        /* of the whole bootstrap; default 180 s */
     uint32_t request_timeout_ms; /* of one operation with all its repeats; default 93 s */

@@ -8,8 +8,10 @@
 
 #include "usher/profile.h"
 
-/* A piece of a text with variables: a literal, or ${endpoint} ${identity} ${now} ${tags.NAME}. */
-enum rule_part_kind { PART_TEXT, PART_ENDPOINT, PART_IDENTITY, PART_NOW, PART_TAG };
+/* A piece of a text with variables: a literal, or ${endpoint} ${identity} ${short} ${now}
+ * ${tags.NAME}. */
+enum rule_part_kind { PART_TEXT, PART_ENDPOINT, PART_IDENTITY, PART_NOW, PART_TAG, PART_SHORT };
+enum { SHORT_NAME_LEN = 7 }; /* bytes of ${short}: fits an OSCORE Sender ID */
 
 struct rule_part {
     enum rule_part_kind kind;
@@ -28,11 +30,13 @@ struct rule_value {
 
 /* Where the value of a record comes from. */
 enum rule_source {
-    RULE_VALUE,    /* `value` */
-    RULE_IDENTITY, /* PSK identity of the server's credential */
-    RULE_KEY,      /* reference to its key */
-    RULE_DELAY,    /* `delay` */
-    RULE_BINDING,  /* the server's binding, as the device's version spells it */
+    RULE_VALUE,       /* `value` */
+    RULE_IDENTITY,    /* PSK identity or Sender ID of the server's credential */
+    RULE_KEY,         /* reference to its key */
+    RULE_PUBLIC_PART, /* reference to its certificates or raw public key */
+    RULE_LINK,        /* the server's instance of /21 */
+    RULE_DELAY,       /* `delay` */
+    RULE_BINDING,     /* the server's binding, as the device's version spells it */
 };
 
 /* A wait in seconds: `after`, plus a share of `spread` that is the same for a device every time. */
@@ -63,12 +67,16 @@ enum { RULE_VERSIONS = 3 }; /* LwM2M 1.0, 1.1, 1.2 */
 struct rule_server {
     uint16_t ssid;
     enum credential_source credential;
+    enum credential_kind kind;
     uint16_t key_len;
-    struct rule_value identity;          /* of a generated PSK */
+    struct rule_value identity;          /* of a generated PSK; Sender ID of a generated context */
+    struct rule_value recipient;         /* OSCORE: Recipient ID */
+    uint8_t id_most;                     /* OSCORE: most bytes of an id */
     struct bytes binding[RULE_VERSIONS]; /* empty: nothing of it exists in that version */
     bool binding_cut[RULE_VERSIONS];     /* letters were left out */
     struct rule_write security;          /* /0, by resource */
     struct rule_write server;            /* /1 */
+    struct rule_write oscore;            /* /21; count 0 = none */
     const char *file;
     unsigned line;
 };

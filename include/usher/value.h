@@ -42,6 +42,7 @@ struct secret_ref {
     enum secret_kind kind;
     uint16_t ssid;       /* 0 = the bootstrap account */
     bool as_text;        /* write as String (object /21 1.x) rather than Opaque */
+    bool first_only;     /* the first certificate without those that follow */
     bool as_sec1;        /* a private key as ECPrivateKey (SEC1) rather than PKCS#8 */
     uint16_t len;        /* bytes of the secret, for previews; 0 = not known */
     uint64_t generation; /* 0 = not made yet (preview) */

@@ -57,6 +57,11 @@ struct yaml_node *yaml_load_file(struct arena *arena, const char *path, struct f
 const char *const *yaml_list_files(struct arena *arena, const char *path,
                                    struct findings *findings);
 
+/* The content of a file that a scalar names, seen from where the YAML file lies; at most `most`
+ * bytes. False after an error finding at `at`. */
+bool yaml_read_beside(struct arena *arena, const struct yaml_node *at, const char *path,
+                      size_t most, struct bytes *out, struct findings *findings);
+
 struct yaml_node *yaml_get(const struct yaml_node *mapping, const char *key); /* or NULL */
 /* Adds an error for every key not in `known` (NULL-terminated), with "did you mean 'x'?" when one
  * is near (edit distance <= 2). */

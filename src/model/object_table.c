@@ -136,7 +136,8 @@ enum err_code object_table_check(const struct resource_definition *definition,
         if (code != ERR_OK)
             return code;
     }
-    if (value->type == VALUE_STRING && !bytes_is_utf8(value->bytes))
+    /* What object 21 called text before 2.0 are keys and names of any bytes. */
+    if (value->type == VALUE_STRING && !was_text(definition) && !bytes_is_utf8(value->bytes))
         return err_set(err, ERR_INVALID, "%s must be UTF-8 text", definition->name);
     bool has_length = value->type == VALUE_STRING || value->type == VALUE_OPAQUE;
     if (definition->least <= definition->most && !in_range(definition, value))

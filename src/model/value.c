@@ -47,7 +47,8 @@ const char *secret_kind_name(enum secret_kind kind)
 static bool secret_ref_equal(const struct secret_ref *a, const struct secret_ref *b)
 {
     return a->kind == b->kind && a->ssid == b->ssid && a->as_text == b->as_text &&
-           a->as_sec1 == b->as_sec1 && a->generation == b->generation;
+           a->as_sec1 == b->as_sec1 && a->first_only == b->first_only &&
+           a->generation == b->generation;
 }
 
 bool value_equal(const struct value *a, const struct value *b)

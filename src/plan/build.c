@@ -3,6 +3,8 @@
  * bootstrap, on the threads that also do the handshakes. */
 #include "plan_priv.h"
 
+#include "usher/codec.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,18 +33,13 @@ void plan_warn(struct planner *planner, const char *format, ...)
         plan->warnings[plan->warning_count++] = copy;
 }
 
-static enum err_code no_memory(struct err *err)
-{
-    return err_set(err, ERR_NO_MEMORY, "out of memory");
-}
-
 static struct plan *new_plan(const struct profile *profile, struct err *err)
 {
     struct arena *arena = arena_new(PLAN_MEMORY_MAX);
     struct plan *plan = arena ? arena_alloc(arena, sizeof(*plan)) : NULL;
     if (!plan) {
         arena_free(arena);
-        no_memory(err);
+        plan_no_memory(err);
         return NULL;
     }
     plan->arena = arena;
@@ -65,181 +62,38 @@ static enum err_code make_room(struct planner *planner)
 {
     const struct profile_rules *rules = planner->rules;
     struct plan *plan = planner->plan;
-    plan->cap = plan_clear_most(planner) + 2 * rules->server_count + rules->access_count +
+    plan->cap = plan_clear_most(planner) + 3 * rules->server_count + rules->access_count +
                 most_writes(rules) + 1;
     plan->record_cap = rules->record_count;
     plan->operations = arena_alloc(plan->arena, plan->cap * sizeof(*plan->operations));
     plan->records = arena_alloc(plan->arena, plan->record_cap * sizeof(*plan->records));
-    return plan->operations && plan->records ? ERR_OK : no_memory(planner->err);
+    return plan->operations && plan->records ? ERR_OK : plan_no_memory(planner->err);
 }
 
 /* --- version --- */
+
+/* What the device has shown that it knows: pct came with 1.1, its value 11544 with 1.2, /21
+ * with 1.1. Some clients say lwm2m=1.0 all the same (Leshan). */
+static enum lwm2m_version shown_version(const struct capability *capability)
+{
+    if (capability->preferred_format == FORMAT_LWM2M_CBOR)
+        return LWM2M_1_2;
+    if (capability->preferred_format >= 0 ||
+        (capability->discovered && capability_has_object(capability, OBJECT_OSCORE)))
+        return LWM2M_1_1;
+    return LWM2M_1_0;
+}
 
 /* Discover tells it; a class that knows better than a hint says so; a hint is better than nothing.
  */
 static enum lwm2m_version choose_version(const struct client_behaviour *client,
                                          const struct capability *capability)
 {
-    if (capability->discovered && capability->version != LWM2M_VERSION_UNKNOWN)
-        return capability->version;
-    if (client->version != LWM2M_VERSION_UNKNOWN)
+    bool told = capability->discovered && capability->version != LWM2M_VERSION_UNKNOWN;
+    if (!told && client->version != LWM2M_VERSION_UNKNOWN)
         return client->version;
-    return capability->version != LWM2M_VERSION_UNKNOWN ? capability->version : LWM2M_1_0;
-}
-
-static size_t version_index(enum lwm2m_version version)
-{
-    size_t index = (size_t)(version - LWM2M_1_0);
-    return index < RULE_VERSIONS ? index : RULE_VERSIONS - 1;
-}
-
-/* --- values that only a plan knows --- */
-
-/* The credential that the device is to hold after this bootstrap, or NULL. */
-static const struct enrolled_credential *find_credential(const struct planner *planner,
-                                                         const struct rule_server *server)
-{
-    const struct enrolled_credential *pending =
-        enrollment_credential(planner->enrollment, server->ssid, CREDENTIAL_PENDING);
-    if (server->credential == CREDENTIAL_GENERATE)
-        return pending;
-    const struct enrolled_credential *active =
-        enrollment_credential(planner->enrollment, server->ssid, CREDENTIAL_ACTIVE);
-    return active ? active : pending;
-}
-
-static enum err_code require_credential(const struct planner *planner,
-                                        const struct rule_server *server,
-                                        const struct enrolled_credential **out)
-{
-    *out = find_credential(planner, server);
-    if (*out || server->credential == CREDENTIAL_GENERATE)
-        return ERR_OK;
-    const char *endpoint = planner->enrollment->endpoint;
-    return err_set(
-        planner->err, ERR_INVALID,
-        "%s:%u: device '%s' has no enrolled key for server %u; give it one: usher enroll "
-        "'%s' --server-key, or let the profile say credential: generate",
-        server->file, server->line, endpoint, server->ssid, endpoint);
-}
-
-static enum err_code fill_identity(struct planner *planner, const struct rule_server *server,
-                                   struct value *out)
-{
-    const struct enrolled_credential *credential;
-    enum err_code code = require_credential(planner, server, &credential);
-    if (code != ERR_OK)
-        return code;
-    struct value value;
-    if (credential && credential->identity.len > 0) {
-        value.bytes = arena_bytes(planner->plan->arena, identity_bytes(&credential->identity));
-        if (!value.bytes.data)
-            return no_memory(planner->err);
-    } else {
-        code = rule_value_resolve(&server->identity, &planner->scope, &value, planner->err);
-    }
-    if (code != ERR_OK)
-        return code;
-    if (value.bytes.len == 0 || value.bytes.len > IDENTITY_MAX)
-        return err_set(planner->err, ERR_RANGE,
-                       "%s:%u: the identity of server %u has %zu bytes for device '%s'; 1 to %d "
-                       "are allowed",
-                       server->file, server->line, server->ssid, value.bytes.len,
-                       planner->enrollment->endpoint, IDENTITY_MAX);
-    uint16_t most = planner->client->identity_max;
-    if (most > 0 && value.bytes.len > most)
-        plan_warn(planner,
-                  "the identity for server %u has %zu bytes; devices of this class take %u "
-                  "(client.identity-max)",
-                  server->ssid, value.bytes.len, most);
-    *out = (struct value){.type = VALUE_OPAQUE, .bytes = value.bytes};
-    return ERR_OK;
-}
-
-static enum err_code fill_key(struct planner *planner, const struct rule_server *server,
-                              struct value *out)
-{
-    const struct enrolled_credential *credential;
-    enum err_code code = require_credential(planner, server, &credential);
-    if (code != ERR_OK)
-        return code;
-    uint16_t len = credential ? credential->key_len : server->key_len;
-    uint16_t most = planner->client->key_max;
-    if (most > 0 && len > most)
-        plan_warn(planner,
-                  "the key for server %u has %u bytes; devices of this class take %u "
-                  "(client.key-max)",
-                  server->ssid, len, most);
-    *out = (struct value){.type = VALUE_SECRET,
-                          .secret = {.kind = SECRET_PSK_KEY,
-                                     .ssid = server->ssid,
-                                     .len = len,
-                                     .generation = credential ? credential->generation : 0}};
-    return ERR_OK;
-}
-
-/* The share of a device never changes, so that each bootstrap spreads a street in the same way.
- * The key only has to be the same everywhere; endpoints gain nothing by choosing their share. */
-static uint32_t share_of(const struct planner *planner, uint32_t spread)
-{
-    static const uint8_t key[16] = "usher hold-off 1";
-    uint8_t text[ENDPOINT_MAX + CLASS_MAX + 2];
-    size_t endpoint_len = strlen(planner->enrollment->endpoint);
-    size_t class_len = strlen(planner->plan->class_name);
-    memcpy(text, planner->enrollment->endpoint, endpoint_len + 1);
-    memcpy(text + endpoint_len + 1, planner->plan->class_name, class_len + 1);
-    return (uint32_t)(bytes_hash(key, bytes_of(text, endpoint_len + class_len + 2)) %
-                      ((uint64_t)spread + 1));
-}
-
-static void fill_delay(const struct planner *planner, const struct rule_record *rule,
-                       struct value *out)
-{
-    uint32_t seconds = rule->delay.after;
-    if (rule->delay.spread > 0)
-        seconds += share_of(planner, rule->delay.spread);
-    *out = (struct value){.type = rule->value.fixed.type};
-    if (out->type == VALUE_UNSIGNED)
-        out->natural = seconds;
-    else
-        out->integer = seconds;
-}
-
-static enum err_code fill_binding(struct planner *planner, const struct rule_server *server,
-                                  struct value *out)
-{
-    size_t index = version_index(planner->plan->version);
-    if (server->binding[index].len == 0)
-        return err_set(
-            planner->err, ERR_INVALID,
-            "%s:%u: the binding of server %u does not exist in LwM2M 1.%zu, which device "
-            "'%s' speaks",
-            server->file, server->line, server->ssid, index, planner->enrollment->endpoint);
-    if (server->binding_cut[index])
-        plan_warn(planner, "server %u: binding %.*s; the other letters do not exist in LwM2M 1.%zu",
-                  server->ssid, (int)server->binding[index].len,
-                  (const char *)server->binding[index].data, index);
-    *out = (struct value){.type = VALUE_STRING, .bytes = server->binding[index]};
-    return ERR_OK;
-}
-
-static enum err_code fill(struct planner *planner, const struct rule_record *rule,
-                          const struct rule_server *server, struct value *out)
-{
-    switch (rule->source) {
-    case RULE_VALUE:
-        return rule_value_resolve(&rule->value, &planner->scope, out, planner->err);
-    case RULE_IDENTITY:
-        return fill_identity(planner, server, out);
-    case RULE_KEY:
-        return fill_key(planner, server, out);
-    case RULE_DELAY:
-        fill_delay(planner, rule, out);
-        return ERR_OK;
-    case RULE_BINDING:
-        return fill_binding(planner, server, out);
-    }
-    return err_set(planner->err, ERR_INTERNAL, "a record without a source");
+    enum lwm2m_version shown = shown_version(capability);
+    return capability->version > shown ? capability->version : shown;
 }
 
 /* --- writes --- */
@@ -276,11 +130,11 @@ static void warn_left_out(struct planner *planner, const struct path *path,
     struct path instance = path_instance(path->ids[0], path->ids[1]);
     path_text(&instance, text);
     plan_warn(planner, "%s: resource%s %s left out, LwM2M 1.%zu does not have %s", text,
-              left_out->count > 1 ? "s" : "", left_out->ids, version_index(planner->plan->version),
-              left_out->count > 1 ? "them" : "it");
+              left_out->count > 1 ? "s" : "", left_out->ids,
+              plan_version_index(planner->plan->version), left_out->count > 1 ? "them" : "it");
 }
 
-/* `server` is NULL outside /0 and /1. */
+/* `server` is NULL outside accounts. */
 static enum err_code add_write(struct planner *planner, const struct rule_write *write,
                                uint16_t instance, const struct rule_server *server)
 {
@@ -301,7 +155,7 @@ static enum err_code add_write(struct planner *planner, const struct rule_write 
         struct record *record = &plan->records[plan->record_count];
         record->path = rule->path;
         record->path.ids[1] = instance;
-        enum err_code code = fill(planner, rule, server, &record->value);
+        enum err_code code = plan_fill(planner, rule, server, &record->value);
         if (code != ERR_OK)
             return code;
         plan->record_count++;
@@ -357,11 +211,27 @@ static enum err_code add_resources(struct planner *planner, const struct rule_wr
     return code;
 }
 
+/* Without its /21 the account would be an open one. */
+static enum err_code add_oscore(struct planner *planner, const struct rule_server *server,
+                                uint16_t instance)
+{
+    if (server->oscore.count == 0)
+        return ERR_OK;
+    if (planner->plan->version < LWM2M_1_1)
+        return err_set(planner->err, ERR_INVALID,
+                       "%s:%u: server %u is protected by OSCORE, which LwM2M 1.0 does not have and "
+                       "device '%s' speaks; if it knows better, say client: { version: \"1.1\" }",
+                       server->file, server->line, server->ssid, planner->enrollment->endpoint);
+    return add_write(planner, &server->oscore, instance, server);
+}
+
 /* Order: reference section 9, rule 1. */
 static enum err_code add_writes(struct planner *planner)
 {
     const struct profile_rules *rules = planner->rules;
     enum err_code code = ERR_OK;
+    for (size_t i = 0; i < rules->server_count && code == ERR_OK; i++)
+        code = add_oscore(planner, &rules->servers[i], planner->oscore_ids[i]);
     for (size_t i = 0; i < rules->server_count && code == ERR_OK; i++)
         code = add_write(planner, &rules->servers[i].security, planner->security_ids[i],
                          &rules->servers[i]);

@@ -27,8 +27,10 @@ static void delete_listed(struct planner *planner, uint16_t object)
     const struct capability *capability = planner->capability;
     for (size_t i = 0; capability->discovered && i < capability->instance_count; i++) {
         const struct capability_instance *listed = &capability->instances[i];
+        /* A context of no server may be the bootstrap account's. */
         if (listed->object != object ||
-            (object == OBJECT_SECURITY && listed->instance == planner->bootstrap))
+            (object == OBJECT_SECURITY && listed->instance == planner->bootstrap) ||
+            (object == OBJECT_OSCORE && !(listed->has_ssid && listed->ssid != 0)))
             continue;
         delete_path(planner, path_instance(object, listed->instance));
     }
@@ -50,7 +52,8 @@ static void delete_object(struct planner *planner, uint16_t object)
     bool listed = plan_is_listed(planner, object);
     if (object == OBJECT_SECURITY && listed && !planner->bootstrap_known && style != DELETE_OBJECT)
         return;
-    if (style == DELETE_LISTED || (style == DELETE_AUTO && listed && object == OBJECT_SECURITY))
+    bool account = object == OBJECT_SECURITY || object == OBJECT_OSCORE;
+    if (style == DELETE_LISTED || (style == DELETE_AUTO && listed && account))
         delete_listed(planner, object);
     else if (style == DELETE_OBJECT || !listed || planner->capability->truncated ||
              has_instances(planner->capability, object))
@@ -80,6 +83,15 @@ static bool wipes_all(const struct profile_rules *rules)
     return false;
 }
 
+/* Then the OSCORE contexts of old accounts are of no use, whether new ones come or not. */
+static bool clears_accounts(const struct profile_rules *rules)
+{
+    for (size_t i = 0; i < rules->delete_count; i++)
+        if (rules->deletes[i].path.depth == 1 && rules->deletes[i].path.ids[0] == OBJECT_SECURITY)
+            return true;
+    return false;
+}
+
 void plan_clear(struct planner *planner)
 {
     const struct profile_rules *rules = planner->rules;
@@ -95,4 +107,6 @@ void plan_clear(struct planner *planner)
         else
             delete_instance(planner, &rules->deletes[i]);
     }
+    if (clears_accounts(rules))
+        delete_listed(planner, OBJECT_OSCORE);
 }

@@ -57,7 +57,10 @@ static void add_value(uint64_t *state, const struct value *value)
         add_number(state, (uint64_t)value->link.object << 16 | value->link.instance);
         break;
     case VALUE_SECRET: /* the generation does not count */
-        add_number(state, (uint64_t)value->secret.kind << 16 | value->secret.ssid);
+        add_number(state, (uint64_t)value->secret.kind << 16 | value->secret.ssid |
+                              (uint64_t)value->secret.as_text << 32 |
+                              (uint64_t)value->secret.as_sec1 << 33 |
+                              (uint64_t)value->secret.first_only << 34);
         break;
     case VALUE_NONE:
     case VALUE_TYPE_COUNT:

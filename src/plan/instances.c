@@ -102,6 +102,9 @@ static void choose(const struct planner *planner, uint16_t object, int first, ui
     size_t count = planner->rules->server_count;
     uint16_t next = first >= 0 ? (uint16_t)first : 0;
     for (size_t i = 0; i < count; i++) {
+        ids[i] = UINT16_MAX;
+        if (object == OBJECT_OSCORE && planner->rules->servers[i].oscore.count == 0)
+            continue;
         if (find_same_server(planner, object, planner->rules->servers[i].ssid, &ids[i]))
             continue;
         next = plan_free_instance(planner, object, next);
@@ -115,5 +118,6 @@ void plan_choose_instances(struct planner *planner)
 {
     choose(planner, OBJECT_SECURITY, planner->client->first_security_instance,
            planner->security_ids);
+    choose(planner, OBJECT_OSCORE, -1, planner->oscore_ids);
     choose(planner, OBJECT_SERVER, planner->client->first_server_instance, planner->server_ids);
 }

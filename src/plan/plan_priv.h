@@ -36,7 +36,8 @@ struct planner {
     struct err *err;
     bool bootstrap_known; /* told by Discover or by the class; else `bootstrap` is a guess */
     uint16_t bootstrap;   /* /0 instance of the bootstrap account */
-    uint16_t security_ids[SERVERS_MAX], server_ids[SERVERS_MAX]; /* instance of each server */
+    /* instance of each server */
+    uint16_t security_ids[SERVERS_MAX], server_ids[SERVERS_MAX], oscore_ids[SERVERS_MAX];
 };
 
 /* The next operation; there is room for all, see build.c. */
@@ -44,6 +45,13 @@ struct operation *plan_add(struct planner *planner, enum operation_kind kind, st
 /* A remark; those beyond the cap are dropped. */
 void plan_warn(struct planner *planner, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* fill.c */
+enum err_code plan_no_memory(struct err *err);
+size_t plan_version_index(enum lwm2m_version version); /* among RULE_VERSIONS */
+/* The value of a record. `server` is NULL outside accounts. */
+enum err_code plan_fill(struct planner *planner, const struct rule_record *rule,
+                        const struct rule_server *server, struct value *out);
 
 /* instances.c */
 void plan_find_bootstrap(struct planner *planner);

@@ -34,6 +34,11 @@ const char *compile_file(struct compiler *compiler, const struct yaml_node *node
     return compiler->last_file;
 }
 
+void compile_note_file(struct compiler *compiler, struct bytes content)
+{
+    compiler->files_hash = hash_bytes(compiler->files_hash, content);
+}
+
 /* --- nodes --- */
 
 bool compile_expect(struct compiler *compiler, const struct yaml_node *node, enum yaml_kind kind,
@@ -170,7 +175,8 @@ static void compile_description(struct compiler *compiler, const struct yaml_nod
 static void count_records(struct profile_rules *rules)
 {
     for (size_t i = 0; i < rules->server_count; i++)
-        rules->record_count += rules->servers[i].security.count + rules->servers[i].server.count;
+        rules->record_count += rules->servers[i].security.count + rules->servers[i].server.count +
+                               rules->servers[i].oscore.count;
     for (size_t i = 0; i < rules->access_count; i++)
         rules->record_count += rules->access[i].count;
     for (size_t i = 0; i < rules->write_count; i++)
@@ -190,7 +196,9 @@ bool compile_class(struct compiler *compiler, const struct yaml_node *root)
     compile_writes(compiler, root);
     compile_deletes(compiler, root);
     count_records(&compiler->profile->rules);
-    return hash_tree(compiler->scratch, compiler->profile->class_name, root,
-                     &compiler->profile->hash) &&
-           !compiler->out_of_memory;
+    if (!hash_tree(compiler->scratch, compiler->profile->class_name, root,
+                   &compiler->profile->hash))
+        return false;
+    compiler->profile->hash ^= compiler->files_hash;
+    return !compiler->out_of_memory;
 }

@@ -38,7 +38,8 @@ enum err_code profile_credentials(const struct profile *profile,
         if (server->credential == CREDENTIAL_NONE)
             continue;
         struct credential_need *need = &found[found_count++];
-        *need = (struct credential_need){.ssid = server->ssid, .source = server->credential};
+        *need = (struct credential_need){
+            .ssid = server->ssid, .source = server->credential, .kind = server->kind};
         if (server->credential != CREDENTIAL_GENERATE)
             continue;
         need->key_len = server->key_len;

@@ -69,6 +69,14 @@ static const struct yaml_node *only_list(struct compiler *compiler, const struct
     return only;
 }
 
+static bool uses_oscore(const struct profile_rules *rules)
+{
+    for (size_t i = 0; i < rules->server_count; i++)
+        if (rules->servers[i].oscore.count > 0)
+            return true;
+    return false;
+}
+
 void compile_deletes(struct compiler *compiler, const struct yaml_node *root)
 {
     struct profile *profile = compiler->profile;
@@ -83,6 +91,8 @@ void compile_deletes(struct compiler *compiler, const struct yaml_node *root)
         add(&clearing, root, path_object(OBJECT_SERVER));
         if (profile->rules.access_count > 0)
             add(&clearing, root, path_object(OBJECT_ACCESS_CONTROL));
+        if (uses_oscore(&profile->rules))
+            add(&clearing, root, path_object(OBJECT_OSCORE));
     }
     if (only || (block && block->kind != YAML_MAPPING))
         compile_list(&clearing, only ? only : block);

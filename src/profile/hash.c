@@ -18,6 +18,12 @@ static void add(uint64_t *state, const void *data, size_t len)
         *state = (*state ^ bytes[i]) * 0x100000001b3u;
 }
 
+uint64_t hash_bytes(uint64_t state, struct bytes data)
+{
+    add(&state, data.data, data.len);
+    return state;
+}
+
 /* With the final NUL, so that "ab" "c" and "a" "bc" differ. */
 static void add_text(uint64_t *state, const char *text)
 {

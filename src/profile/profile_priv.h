@@ -46,6 +46,7 @@ struct compiler {
     bool abstract; /* may lack what its children say */
     bool out_of_memory;
     const char *last_file; /* the latest copy of a file's name */
+    uint64_t files_hash;   /* of the files that the class names */
 };
 
 #define COMPILE_ERROR(compiler, node, ...)                                                         \
@@ -60,6 +61,8 @@ void *compile_alloc(struct compiler *compiler, size_t len);
 void *compile_scratch(struct compiler *compiler, size_t len);
 const char *compile_text(struct compiler *compiler, const char *text, size_t len);
 const char *compile_file(struct compiler *compiler, const struct yaml_node *node);
+/* What a file holds counts for the profile's hash as if it stood there. */
+void compile_note_file(struct compiler *compiler, struct bytes content);
 /* The kind a node must have; else an error that says what belongs there. */
 bool compile_expect(struct compiler *compiler, const struct yaml_node *node, enum yaml_kind kind,
                     const char *what);
@@ -131,6 +134,7 @@ void compile_client(struct compiler *compiler, const struct yaml_node *root);
 struct yaml_node *merge_trees(struct arena *arena, const struct yaml_node *parent,
                               const struct yaml_node *child);
 /* hash.c; false when memory ran out */
+uint64_t hash_bytes(uint64_t state, struct bytes data);
 bool hash_tree(struct arena *scratch, const char *class_name, const struct yaml_node *root,
                uint64_t *out);
 /* match.c: `*` and `?`. */

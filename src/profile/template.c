@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const plain_names[] = {"endpoint", "identity", "now", NULL};
-static const enum rule_part_kind plain_kinds[] = {PART_ENDPOINT, PART_IDENTITY, PART_NOW};
+static const char *const plain_names[] = {"endpoint", "identity", "now", "short", NULL};
+static const enum rule_part_kind plain_kinds[] = {PART_ENDPOINT, PART_IDENTITY, PART_NOW,
+                                                  PART_SHORT};
 
 struct splitter {
     struct compiler *compiler;
@@ -61,10 +62,11 @@ static bool add_variable(struct splitter *splitter, const char *name)
         COMPILE_ERROR(splitter->compiler, splitter->node,
                       "unknown variable ${%.64s}; did you mean ${%s}?", name, meant);
     else
-        COMPILE_ERROR(splitter->compiler, splitter->node,
-                      "unknown variable ${%.64s}; known are ${endpoint}, ${identity}, ${now} and "
-                      "${tags.NAME}; write $${ for the characters ${ themselves",
-                      name);
+        COMPILE_ERROR(
+            splitter->compiler, splitter->node,
+            "unknown variable ${%.64s}; known are ${endpoint}, ${identity}, ${short}, ${now} "
+            "and ${tags.NAME}; write $${ for the characters ${ themselves",
+            name);
     return false;
 }
 
@@ -131,8 +133,28 @@ static bool counts_seconds(enum value_type type)
            type == VALUE_FLOAT;
 }
 
+/* A name for devices with little room, the same at every bootstrap on every server. Two devices of
+ * a million share one with a chance of 1 in 60. All characters are text that needs no quoting. */
+static void make_short(const char *endpoint, char out[static SHORT_NAME_LEN])
+{
+    static const uint8_t key[16] = "usher short name";
+    static const char digits[] =
+        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
+    uint64_t hash = bytes_hash(key, bytes_of_text(endpoint));
+    for (int i = 0; i < SHORT_NAME_LEN; i++) {
+        out[i] = digits[hash % (sizeof(digits) - 1)];
+        hash /= sizeof(digits) - 1;
+    }
+}
+
+/* What is not there as text yet. */
+struct made_texts {
+    char now[TIME_TEXT_SIZE];
+    char short_name[SHORT_NAME_LEN];
+};
+
 static enum err_code expand(const struct rule_value *value, const struct rule_part *part,
-                            const struct rule_scope *scope, char now[static TIME_TEXT_SIZE],
+                            const struct rule_scope *scope, struct made_texts *made,
                             struct bytes *out, struct err *err)
 {
     const char *tag;
@@ -147,7 +169,11 @@ static enum err_code expand(const struct rule_value *value, const struct rule_pa
         *out = identity_bytes(&scope->enrollment->identity);
         break;
     case PART_NOW:
-        *out = bytes_of_text(now);
+        *out = bytes_of_text(made->now);
+        break;
+    case PART_SHORT:
+        make_short(scope->enrollment->endpoint, made->short_name);
+        *out = bytes_of(made->short_name, SHORT_NAME_LEN);
         break;
     case PART_TAG:
         tag = enrollment_tag(scope->enrollment, (const char *)part->text.data);
@@ -167,14 +193,14 @@ static enum err_code join(const struct rule_value *value, const struct rule_scop
                           struct bytes *out, struct err *err)
 {
     struct bytes pieces[TEMPLATE_PARTS_MAX];
-    char now[TIME_TEXT_SIZE];
+    struct made_texts made;
     size_t len = 0;
     if (value->has_now && counts_seconds(value->fixed.type))
-        snprintf(now, sizeof(now), "%lld", (long long)(scope->now_wall_ms / 1000));
+        snprintf(made.now, sizeof(made.now), "%lld", (long long)(scope->now_wall_ms / 1000));
     else if (value->has_now)
-        time_text_write(scope->now_wall_ms / 1000, now);
+        time_text_write(scope->now_wall_ms / 1000, made.now);
     for (size_t i = 0; i < value->part_count; i++) {
-        enum err_code code = expand(value, &value->parts[i], scope, now, &pieces[i], err);
+        enum err_code code = expand(value, &value->parts[i], scope, &made, &pieces[i], err);
         if (code != ERR_OK)
             return code;
         len += pieces[i].len;

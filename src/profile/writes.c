@@ -15,7 +15,7 @@ static bool has_own_block(struct compiler *compiler, const struct yaml_node *key
         {OBJECT_SECURITY, "/0 is written from 'servers'; other resources go under its key 'extra'"},
         {OBJECT_SERVER, "/1 is written from 'servers'; other resources go under its key 'extra'"},
         {OBJECT_ACCESS_CONTROL, "/2 is written from 'access-control'"},
-        {OBJECT_OSCORE, "OSCORE accounts (/21) are not offered yet"},
+        {OBJECT_OSCORE, "/21 is written from 'servers' with security: { mode: oscore, .. }"},
     };
     for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
         if (own[i].object == object) {

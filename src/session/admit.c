@@ -140,8 +140,10 @@ static bool find_needs(struct attempt *attempt, struct credential_need needs[sta
     if (profile_credentials(attempt->profile, &attempt->enrollment, needs, &count, &err) != ERR_OK)
         return no(refusal, SILENCE, CAUSE_PLAN_FAILED, "%s", err.text);
     for (size_t i = 0; i < count; i++) {
+        const struct enrolled_credential *pending =
+            enrollment_credential(&attempt->enrollment, needs[i].ssid, CREDENTIAL_PENDING);
         if (needs[i].source == CREDENTIAL_GENERATE &&
-            enrollment_credential(&attempt->enrollment, needs[i].ssid, CREDENTIAL_PENDING) == NULL)
+            (pending == NULL || pending->kind != needs[i].kind))
             needs[(*missing)++] = needs[i];
     }
     return true;

@@ -36,14 +36,14 @@ static void send_operation(struct turn *turn, const struct operation *operation,
 
 /* ---- proceeding ---- */
 
-/* A repair writes the accounts again and nothing else.
- */
+/* A repair writes the accounts again and nothing else. */
 static bool is_due(const struct attempt *attempt, const struct operation *operation)
 {
     if (!attempt->repairing || operation->kind == OPERATION_FINISH)
         return true;
     return operation->kind == OPERATION_WRITE && operation->path.depth > 0 &&
-           (operation->path.ids[0] == OBJECT_SECURITY || operation->path.ids[0] == OBJECT_SERVER);
+           (operation->path.ids[0] == OBJECT_SECURITY || operation->path.ids[0] == OBJECT_SERVER ||
+            operation->path.ids[0] == OBJECT_OSCORE);
 }
 
 static void send_due(struct turn *turn)

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -56,6 +57,47 @@ out:
     if (fd >= 0)
         close(fd);
     return root;
+}
+
+static int open_beside(const char *file, const char *path)
+{
+    const char *slash = strrchr(file, '/');
+    char full[4096];
+    int len = path[0] == '/' || slash == NULL
+                  ? snprintf(full, sizeof(full), "%s", path)
+                  : snprintf(full, sizeof(full), "%.*s/%s", (int)(slash - file), file, path);
+    if (len < 0 || (size_t)len >= sizeof(full)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    return open(full, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+}
+
+bool yaml_read_beside(struct arena *arena, const struct yaml_node *at, const char *path,
+                      size_t most, struct bytes *out, struct findings *findings)
+{
+    struct stat status;
+    int fd = open_beside(at->file, path);
+    uint8_t *data = arena_alloc(arena, most + 1);
+    ssize_t len = -1;
+    if (fd >= 0 && data && fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
+        len = read_all(fd, data, most + 1);
+    else if (fd >= 0 && data)
+        errno = EISDIR;
+    int why = errno;
+    if (fd >= 0)
+        close(fd);
+    if (len > (ssize_t)most) {
+        finding_add(findings, FINDING_ERROR, at, "'%.80s' has more than %zu bytes", path, most);
+        return false;
+    }
+    if (len < 0) {
+        finding_add(findings, FINDING_ERROR, at, "cannot read '%.80s': %s", path,
+                    why == EISDIR ? "not a regular file" : strerror(why));
+        return false;
+    }
+    *out = bytes_of(data, (size_t)len);
+    return true;
 }
 
 /* --- directories --- */

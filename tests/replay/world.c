@@ -127,13 +127,20 @@ void world_commit(struct enrollment *device, const struct credential_need *needs
 {
     for (size_t i = 0; i < count; i++) {
         uint16_t ssid = needs[i].ssid;
-        if (enrollment_credential(device, ssid, CREDENTIAL_PENDING) != NULL)
+        const struct enrolled_credential *old =
+            enrollment_credential(device, ssid, CREDENTIAL_PENDING);
+        if (old != NULL && old->kind == needs[i].kind)
             continue;
-        if (world_add_credential(device, ssid, CREDENTIAL_PENDING, next_generation(device, ssid))) {
-            struct enrolled_credential *made = &device->credentials[device->credential_count - 1];
-            made->identity = needs[i].identity;
-            made->key_len = needs[i].key_len;
-        }
+        uint64_t generation = next_generation(device, ssid);
+        if (old == NULL && !world_add_credential(device, ssid, CREDENTIAL_PENDING, generation))
+            continue;
+        struct enrolled_credential *made = old != NULL
+                                               ? &device->credentials[old - device->credentials]
+                                               : &device->credentials[device->credential_count - 1];
+        made->generation = generation;
+        made->kind = needs[i].kind;
+        made->identity = needs[i].identity;
+        made->key_len = needs[i].key_len;
     }
     device->revision++;
 }

@@ -98,6 +98,12 @@ static void oscore_changed_its_types(void **state)
     assert_int_equal(VALUE_OPAQUE, object_table_type(OBJECT_SECURITY, 5, LWM2M_1_0));
     assert_int_equal(VALUE_NONE, object_table_type(9999, 0, LWM2M_1_2));
     assert_int_equal(VALUE_NONE, object_table_type(OBJECT_SERVER, 8, LWM2M_1_2));
+    struct value key = {.type = VALUE_STRING, .bytes = bytes_of("\xff\x01", 2)};
+    struct err err;
+    assert_int_equal(ERR_OK,
+                     object_table_check(object_table_resource(OBJECT_OSCORE, 0), &key, &err));
+    assert_int_equal(ERR_INVALID,
+                     object_table_check(object_table_resource(OBJECT_SERVER, 7), &key, &err));
 }
 
 static struct value integer(int64_t number)

@@ -627,9 +627,9 @@ static void test_enrolled_credentials(void **state)
     use_profile(fixture, "class: a\nservers:\n  - { id: 301, uri: \"coaps://h\", security: { mode: "
                          "psk, credential: enrolled } }\n");
     assert_no_plan(fixture, ERR_INVALID,
-                   "p.yaml:3: device 'lamp7' has no enrolled key for server 301; give it one: "
-                   "usher enroll 'lamp7' --server-key, or let the profile say credential: "
-                   "generate");
+                   "p.yaml:3: device 'lamp7' has no enrolled credential of kind psk for server "
+                   "301; give it one: usher enroll 'lamp7' --server-key, or let the profile say "
+                   "credential: generate");
     add_credential(fixture, 301, CREDENTIAL_PENDING, 2, "new", 32);
     make_plan(fixture);
     assert_int_equal(get_value(fixture, "/0/1/5")->secret.generation, 2);
@@ -637,6 +637,132 @@ static void test_enrolled_credentials(void **state)
     make_plan(fixture);
     assert_int_equal(get_value(fixture, "/0/1/5")->secret.generation, 1);
     assert_text(fixture, "/0/1/3", VALUE_OPAQUE, "meter-1");
+}
+
+/* --- OSCORE --- */
+
+#define OSCORE_SERVER(id, more)                                                                    \
+    "{ id: " #id ", uri: \"coap://h" #id "\", security: { mode: oscore" more " } }"
+
+static void test_oscore_account(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, "class: a\naccess-control: []\nservers: [" SERVER(
+                             101, "") ", " OSCORE_SERVER(102, ", credential: generate") "]\n");
+    use_discover(fixture, "</>;lwm2m=1.2,</0/0>,</0/1>;ssid=102,</1/0>;ssid=102,</21/0>,"
+                          "</21/1>;ssid=102,</3/0>");
+    assert_operations(fixture, "delete /0/1, delete /1, delete /21/1, write /21/1, write /0/1, "
+                               "write /0/2, write /1/0, write /1/1, finish ");
+    assert_int_equal(get_value(fixture, "/0/2/2")->integer, 3);
+    assert_null(find_value(fixture, "/0/2/3"));
+    assert_null(find_value(fixture, "/0/1/17"));
+    assert_int_equal(get_value(fixture, "/0/2/17")->link.object, 21);
+    assert_int_equal(get_value(fixture, "/0/2/17")->link.instance, 1);
+    assert_int_equal(get_value(fixture, "/21/1/0")->secret.kind, SECRET_OSCORE_MASTER);
+    assert_false(get_value(fixture, "/21/1/0")->secret.as_text);
+    assert_int_equal(get_value(fixture, "/21/1/1")->type, VALUE_OPAQUE);
+    assert_int_equal(get_value(fixture, "/21/1/1")->bytes.len, 7);
+    assert_text(fixture, "/21/1/2", VALUE_OPAQUE, "102");
+    assert_null(find_value(fixture, "/21/1/3"));
+    assert_null(find_value(fixture, "/21/1/4"));
+    struct credential_need needs[SERVERS_MAX];
+    size_t count = 0;
+    assert_int_equal(profile_credentials(profile_set_at(fixture->set, 0), &fixture->enrollment,
+                                         needs, &count, &fixture->err),
+                     ERR_OK);
+    assert_int_equal(count, 2);
+    assert_int_equal(needs[1].kind, CREDENTIAL_KIND_OSCORE);
+    assert_int_equal(needs[1].key_len, 16);
+    assert_true(
+        bytes_equal(identity_bytes(&needs[1].identity), get_value(fixture, "/21/1/1")->bytes));
+}
+
+/* Types by what Discover says of the object, else by the version. */
+static void test_oscore_types(void **state)
+{
+    static const struct {
+        const char *links;
+        bool text;
+    } cases[] = {
+        {"</>;lwm2m=1.1,</0/0>,</21>", true},  {"</>;lwm2m=1.1,</0/0>,</21>;ver=2.0", false},
+        {"</>;lwm2m=1.2,</0/0>,</21>", false}, {"</>;lwm2m=1.2,</0/0>,</21>;ver=1.1", true},
+        {"</>;lwm2m=1.0,</0/0>,</21>", true}, /* Leshan says 1.0 and has the object */
+    };
+    struct fixture *fixture = *state;
+    use_profile(fixture,
+                "class: a\nservers: [" OSCORE_SERVER(
+                    101, ", credential: generate, sender-id: \"${endpoint}\", recipient-id: "
+                         "bs, aead: aes-ccm-16-64-256, hmac: -11, salt: \"text:salt\", "
+                         "id-context: \"${tags.net}\"") "]\n");
+    add_tag(fixture, "net", "net-7");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        enum value_type type = cases[i].text ? VALUE_STRING : VALUE_OPAQUE;
+        use_discover(fixture, cases[i].links);
+        make_plan(fixture);
+        assert_int_equal(get_value(fixture, "/21/0/0")->secret.as_text, cases[i].text);
+        assert_text(fixture, "/21/0/1", type, "lamp7");
+        assert_text(fixture, "/21/0/2", type, "bs");
+        assert_integer(fixture, "/21/0/3", 11);
+        assert_integer(fixture, "/21/0/4", -11);
+        assert_text(fixture, "/21/0/5", type, "salt");
+        assert_text(fixture, "/21/0/6", type, "net-7");
+    }
+}
+
+static void test_oscore_that_cannot_be(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, "class: a\nservers: [" OSCORE_SERVER(
+                             101, ", credential: generate, sender-id: \"${tags.id}\", "
+                                  "salt: \"hex:ff00\"") "]\n");
+    add_tag(fixture, "id", "101");
+    use_discover(fixture, "</>;lwm2m=1.2,</0/0>");
+    assert_no_plan(fixture, ERR_INVALID,
+                   "p.yaml:2: sender-id and recipient-id of server 101 are the same for device "
+                   "'lamp7'; they must differ");
+    strcpy(fixture->tags[0].value, "12345678");
+    assert_no_plan(fixture, ERR_RANGE,
+                   "p.yaml:2: the sender-id of server 101 has 8 bytes for device 'lamp7'; 1 to 7 "
+                   "are allowed");
+    strcpy(fixture->tags[0].value, "1234567");
+    make_plan(fixture);
+    use_discover(fixture, "</>;lwm2m=1.1,</0/0>");
+    assert_no_plan(fixture, ERR_INVALID,
+                   "p.yaml:2: /21/x/5 of server 101 has bytes that are no text, and device 'lamp7' "
+                   "has version 1 of object 21, which takes text");
+    capability_init(&fixture->capability);
+    assert_no_plan(fixture, ERR_INVALID,
+                   "p.yaml:2: server 101 is protected by OSCORE, which LwM2M 1.0 does not have and "
+                   "device 'lamp7' speaks; if it knows better, say client: { version: \"1.1\" }");
+}
+
+static void test_oscore_of_the_store(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, "class: a\nservers: [" OSCORE_SERVER(101, ", credential: enrolled") "]\n");
+    use_discover(fixture, "</>;lwm2m=1.2,</0/0>");
+    add_credential(fixture, 101, CREDENTIAL_ACTIVE, 4, "a psk", 16);
+    assert_no_plan(fixture, ERR_INVALID,
+                   "p.yaml:2: device 'lamp7' has no enrolled credential of kind oscore for server "
+                   "101; give it one: usher enroll 'lamp7' --server-oscore, or let the profile say "
+                   "credential: generate");
+    fixture->enrollment.credentials[0].kind = CREDENTIAL_KIND_OSCORE;
+    make_plan(fixture);
+    assert_text(fixture, "/21/0/1", VALUE_OPAQUE, "a psk");
+    assert_int_equal(get_value(fixture, "/21/0/0")->secret.generation, 4);
+}
+
+/* What is left of OSCORE goes with the accounts, also when none comes; the bootstrap account's own
+ * context, which names no server, stays. */
+static void test_old_contexts_go(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, ONE_SERVER);
+    use_discover(fixture, "</>;lwm2m=1.1,</0/0>,</0/1>;ssid=7,</1/0>;ssid=7,</21/0>,"
+                          "</21/3>;ssid=7");
+    assert_deletes(fixture, "/0/1 /1 /21/3 ");
+    use_profile(fixture, ONE_SERVER "delete: { only: [/1] }\n");
+    assert_deletes(fixture, "/1 ");
 }
 
 static void test_limits_of_the_class(void **state)
@@ -1178,6 +1304,11 @@ int main(void)
         TEST(test_no_account_of_the_bootstrap_is_ever_touched),
         TEST(test_generated_credentials),
         TEST(test_enrolled_credentials),
+        TEST(test_oscore_account),
+        TEST(test_oscore_types),
+        TEST(test_oscore_that_cannot_be),
+        TEST(test_oscore_of_the_store),
+        TEST(test_old_contexts_go),
         TEST(test_limits_of_the_class),
         TEST(test_long_identities_are_refused),
         TEST(test_variables),
