@@ -139,11 +139,15 @@ static int set_credentials(struct preview *preview)
         const struct credential_need *need = &needs[i];
         if (need->source != CREDENTIAL_ENROLLED)
             continue;
-        enrollment->credentials[enrollment->credential_count++] =
-            (struct enrolled_credential){.ssid = need->ssid,
-                                         .status = CREDENTIAL_ACTIVE,
-                                         .identity = enrollment->identity,
-                                         .key_len = ENROLLED_KEY_LEN};
+        struct enrolled_credential *stand_in =
+            &enrollment->credentials[enrollment->credential_count++];
+        *stand_in = (struct enrolled_credential){.ssid = need->ssid,
+                                                 .status = CREDENTIAL_ACTIVE,
+                                                 .kind = need->kind,
+                                                 .identity = enrollment->identity,
+                                                 .key_len = ENROLLED_KEY_LEN};
+        if (need->kind == CREDENTIAL_KIND_OSCORE)
+            identity_set(&stand_in->identity, bytes_of_text("sender"));
     }
     return CLI_OK;
 }

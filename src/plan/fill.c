@@ -42,22 +42,24 @@ static enum err_code require_credential(const struct planner *planner,
                                         const struct rule_server *server,
                                         const struct enrolled_credential **out)
 {
-    static const char *const advice[] = {
-        [CREDENTIAL_KIND_PSK] = "--server-key",
-        [CREDENTIAL_KIND_OSCORE] = "--server-oscore",
-        [CREDENTIAL_KIND_RPK] = "--server-key-pair",
-        [CREDENTIAL_KIND_X509] = "--server-certificate",
+    static const struct {
+        const char *name, *option;
+    } kinds[] = {
+        [CREDENTIAL_KIND_PSK] = {"key", "--server-key"},
+        [CREDENTIAL_KIND_OSCORE] = {"OSCORE context", "--server-oscore"},
+        [CREDENTIAL_KIND_RPK] = {"key pair", "--server-key-pair"},
+        [CREDENTIAL_KIND_X509] = {"certificate", "--server-certificate"},
     };
-    static_assert(sizeof(advice) / sizeof(advice[0]) == CREDENTIAL_KIND_COUNT, "one for each");
+    static_assert(sizeof(kinds) / sizeof(kinds[0]) == CREDENTIAL_KIND_COUNT, "one for each");
     *out = find_credential(planner, server);
     if (*out || server->credential == CREDENTIAL_GENERATE)
         return ERR_OK;
     const char *endpoint = planner->enrollment->endpoint;
     return err_set(planner->err, ERR_INVALID,
-                   "%s:%u: device '%s' has no enrolled credential of kind %s for server %u; give "
-                   "it one: usher enroll '%s' %s%s",
-                   server->file, server->line, endpoint, credential_kind_name(server->kind),
-                   server->ssid, endpoint, advice[server->kind],
+                   "%s:%u: device '%s' has no enrolled %s for server %u; give it one: usher "
+                   "enroll '%s' %s%s",
+                   server->file, server->line, endpoint, kinds[server->kind].name, server->ssid,
+                   endpoint, kinds[server->kind].option,
                    server->kind == CREDENTIAL_KIND_PSK || server->kind == CREDENTIAL_KIND_OSCORE
                        ? ", or let the profile say credential: generate"
                        : "");

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PAYLOAD_MAX = 4 << 20, FILLER_MAX = 4096, FILLER_DEFAULT = 16 };
+enum { PAYLOAD_MAX = 4 << 20, FILLER_MAX = PUBLIC_PART_MAX, FILLER_DEFAULT = 16 };
 
 struct filler {
     uint8_t bytes[FILLER_MAX];

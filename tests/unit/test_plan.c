@@ -627,7 +627,7 @@ static void test_enrolled_credentials(void **state)
     use_profile(fixture, "class: a\nservers:\n  - { id: 301, uri: \"coaps://h\", security: { mode: "
                          "psk, credential: enrolled } }\n");
     assert_no_plan(fixture, ERR_INVALID,
-                   "p.yaml:3: device 'lamp7' has no enrolled credential of kind psk for server "
+                   "p.yaml:3: device 'lamp7' has no enrolled key for server "
                    "301; give it one: usher enroll 'lamp7' --server-key, or let the profile say "
                    "credential: generate");
     add_credential(fixture, 301, CREDENTIAL_PENDING, 2, "new", 32);
@@ -743,7 +743,7 @@ static void test_oscore_of_the_store(void **state)
     use_discover(fixture, "</>;lwm2m=1.2,</0/0>");
     add_credential(fixture, 101, CREDENTIAL_ACTIVE, 4, "a psk", 16);
     assert_no_plan(fixture, ERR_INVALID,
-                   "p.yaml:2: device 'lamp7' has no enrolled credential of kind oscore for server "
+                   "p.yaml:2: device 'lamp7' has no enrolled OSCORE context for server "
                    "101; give it one: usher enroll 'lamp7' --server-oscore, or let the profile say "
                    "credential: generate");
     fixture->enrollment.credentials[0].kind = CREDENTIAL_KIND_OSCORE;
