@@ -26,7 +26,9 @@ struct capability {
         version;          /* from Discover's lwm2m=, else hinted (pct: >= 1.1), else unknown */
     int preferred_format; /* pct, or FORMAT_NONE (-1) */
     bool discovered;      /* Discover was answered and could be read */
-    bool truncated;       /* there were more instances than the table holds */
+    bool pack;      /* a Bootstrap-Pack was asked for: LwM2M 1.2, and `instances` holds only what
+                       acc= said of the bootstrap account */
+    bool truncated; /* there were more instances than the table holds */
     size_t instance_count;
     struct capability_instance instances[CAPABILITY_INSTANCES_MAX];
     size_t object_count;

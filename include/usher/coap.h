@@ -41,6 +41,7 @@ enum {
 
 enum {
     COAP_OPT_URI_HOST = 3,
+    COAP_OPT_ETAG = 4,
     COAP_OPT_OBSERVE = 6,
     COAP_OPT_URI_PORT = 7,
     COAP_OPT_OSCORE = 9,

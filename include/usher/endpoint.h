@@ -140,6 +140,11 @@ void endpoint_cancel(struct endpoint *endpoint, struct association_ref ref);
 void endpoint_arm(struct endpoint *endpoint, struct association_ref ref, uint64_t at_ms);
 /* Answers the newest request. Piggybacked when its ACK is still due, else as a CON of its own. */
 bool endpoint_respond(struct endpoint *endpoint, struct association_ref ref, uint8_t code);
+/* Answers the newest request with 2.05 and a payload (copied, at most 64 KiB, wiped after use), by
+ * Block2 when it is long or the device asks for blocks. `responded` follows when the last block is
+ * out. False as for endpoint_respond, and without memory. */
+bool endpoint_respond_content(struct endpoint *endpoint, struct association_ref ref, int format,
+                              struct bytes payload);
 /* Inside ops.request: answers a request that is none of a bootstrap, as if it had not come. The one
  * before stays the newest, an open request of ours goes on, and no `responded` follows. */
 bool endpoint_refuse(struct endpoint *endpoint, struct association_ref ref, uint8_t code);

@@ -15,6 +15,7 @@ enum operation_kind {
     OPERATION_DELETE = 3,
     OPERATION_WRITE = 4,
     OPERATION_FINISH = 5,
+    OPERATION_PACK = 6, /* all writes as one document (OMA Core 1.2 section 6.1.7.7) */
 };
 
 struct operation {
@@ -48,6 +49,10 @@ enum lwm2m_version plan_version(const struct plan *plan); /* the version written
 /* Same profile, device data and capability give the same hash; ${now} and generations do not count.
  */
 uint64_t plan_hash(const struct plan *plan);
+/* The writes of the plan as one operation on /, for an answer to a Bootstrap-Pack-Request. The
+ * device replaces every object that is named and keeps the others: ERR_UNSUPPORTED, with the
+ * reason, when the plan wants more than that. Borrowed from the plan. */
+enum err_code plan_pack(const struct plan *plan, struct operation *out, struct err *err);
 /* Remarks for people: limits of the class exceeded, resources left out for the version. */
 size_t plan_warning_count(const struct plan *plan);
 const char *plan_warning(const struct plan *plan, size_t index);

@@ -26,6 +26,8 @@ enum key_encoding { KEY_ENCODING_PKCS8, KEY_ENCODING_SEC1 };
 
 struct client_behaviour {
     enum client_discover discover;
+    bool refuse_pack; /* Bootstrap-Pack-Requests are answered 4.05: the device then asks step by
+                         step */
     enum client_delete delete_style;
     int format;                 /* content format, or -1: pct, else TLV */
     enum lwm2m_version version; /* LWM2M_VERSION_UNKNOWN: as discovered or hinted, else 1.0 */

@@ -14,7 +14,7 @@
 struct session;
 
 enum session_event_kind {
-    SESSION_REQUEST,    /* POST /bs arrived */
+    SESSION_REQUEST,    /* POST /bs or GET /bspack arrived */
     SESSION_RESOLVED,   /* answer to ACTION_RESOLVE */
     SESSION_COMMITTED,  /* answer to ACTION_COMMIT */
     SESSION_RESPONDED,  /* our answer to POST /bs is out: piggybacked, or separate and acknowledged
@@ -33,12 +33,16 @@ struct session_event {
     struct bytes endpoint;
     struct bytes preferred_format; /* text of pct=, data NULL = absent */
     bool payload_present;          /* POST /bs with a payload: 4.00 */
+    bool pack;                     /* GET /bspack */
+    int accept;                    /* of a Pack-Request: its Accept, or -1 */
+    struct bytes known;            /* text of acc=, data NULL = absent */
     /* RESOLVED */
     enum err_code result; /* RESOLVED, COMMITTED: ERR_OK; NOT_FOUND; UNAVAILABLE; ... */
     const struct enrollment *enrollment; /* RESOLVED, COMMITTED: fresh from the store; copied */
     struct profile_set *profiles;        /* RESOLVED: current snapshot; a reference is taken */
     /* ANSWER */
-    uint8_t code; /* CoAP code: class << 5 | detail */
+    uint8_t code; /* CoAP code: class << 5 | detail. RESPONDED: what was answered in place of a
+                     pack that could not be written; else 0 */
     int format;   /* content format of payload, or -1 */
     struct bytes payload;
     uint16_t attempts; /* ANSWER, NO_ANSWER: datagrams sent for this operation */
@@ -53,8 +57,9 @@ enum session_action_kind {
                        then RESOLVED. An operation or answer that is still open is given up: stop
                        repeating it, deliver no event of it */
     ACTION_COMMIT,  /* make or find the pending credentials named, durable before COMMITTED (I1) */
-    ACTION_RESPOND, /* answer the newest POST /bs with `code`; then RESPONDED, or NO_ANSWER when a
-                       separate answer is never acknowledged. silent: give no answer at all */
+    ACTION_RESPOND, /* answer the newest request with `code`, a 2.05 with `operation` (a PACK) in
+                       `format`; then RESPONDED, or NO_ANSWER when a separate answer is never
+                       acknowledged. silent: give no answer at all */
     ACTION_SEND,    /* send `operation` with `format`; then ANSWER or NO_ANSWER */
     ACTION_ARM,     /* one timer, replaces the last; at = 0 disarms */
     ACTION_STATE,   /* the state shown to people changed */
@@ -68,8 +73,8 @@ struct session_action {
     enum session_action_kind kind;
     uint8_t code;                      /* RESPOND */
     bool silent;                       /* RESPOND, CLOSE */
-    const struct operation *operation; /* SEND; valid until the next step */
-    int format;                        /* SEND of a WRITE */
+    const struct operation *operation; /* SEND, RESPOND 2.05; valid until the next step */
+    int format;                        /* SEND of a WRITE, RESPOND 2.05 */
     uint32_t ack_timeout_ms;           /* SEND: 0 = the listener's */
     uint32_t request_timeout_ms;       /* SEND */
     uint16_t message_max;              /* SEND: payload bytes over which Block1 is used; 0 = 1024 */

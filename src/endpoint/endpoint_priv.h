@@ -20,7 +20,16 @@ enum {
     SEEN_REQUESTS_MAX = 4,
     BLOCK_PAYLOAD_MAX = 1024,
     ANSWER_PAYLOAD_MAX = 16384,
+    CONTENT_MAX = 65536,        /* of an answer of ours */
     REQUEST_TIMEOUT_MS = 93000, /* MAX_TRANSMIT_WAIT, RFC 7252 section 4.8.2 */
+};
+
+/* The block of our answer that a request asks for. */
+struct wanted_block {
+    uint64_t key; /* of the request without its block; 0 = too long */
+    uint32_t number;
+    uint8_t szx;
+    bool asked; /* it has a Block2 option */
 };
 
 /* A request of the device: what is needed to know it again and to answer it again. */
@@ -32,8 +41,10 @@ struct seen_request {
     uint16_t id;
     uint8_t token_len;
     uint8_t token[COAP_TOKEN_MAX];
-    uint8_t code;  /* of our answer */
-    bool separate; /* the answer went as a message of its own */
+    uint8_t code;     /* of our answer */
+    bool separate;    /* the answer went as a message of its own */
+    bool has_content; /* the answer was this block of the association's content */
+    struct wanted_block block;
 };
 
 /* Our open request, or our separate response. */
@@ -107,6 +118,8 @@ struct association {
     bool has_last_answer;
     uint16_t last_answer_id; /* of a separate answer, to acknowledge its repeats */
     struct exchange *exchange;
+    struct wanted_block wanted; /* by the newest request */
+    struct content *content;    /* what answers it; NULL = a bare code */
     uint16_t next_id;
     void *user;
 };
@@ -203,6 +216,21 @@ enum key_exchange key_exchange_find(struct bytes datagram, struct bytes *identit
 void exchange_receive(struct association *association, struct bytes message);
 void exchange_expire(struct association *association);
 void exchange_free(struct exchange *exchange);
+/* content.c: answers with a payload */
+void content_free(struct content *content); /* NULL accepted */
+void content_drop(struct association *association);
+void content_note_request(struct association *association, const struct coap_message *message);
+/* A request for a further block of the content: answers it. False: it is none. */
+bool content_continue(struct association *association, const struct coap_message *message,
+                      struct seen_request *seen);
+void content_send_again(struct association *association, const struct seen_request *seen);
+/* The content of the newest request; false: no memory, or too long. */
+bool content_set(struct association *association, int format, struct bytes payload);
+void content_answer(struct association *association, struct seen_request *seen);
+/* The same answer as a message of its own. */
+bool content_build(struct association *association, struct coap_message *message, struct buf *out);
+bool content_is_fetched(const struct association *association); /* or there is none */
+
 /* Answers or acknowledges what still waits in the piggyback window. */
 void exchange_ack_due(struct association *association);
 

@@ -403,7 +403,9 @@ static void send_piggybacked(struct association *association, const struct seen_
 static void repeat_reaction(struct association *association, const struct seen_request *seen)
 {
     association->endpoint->counters.coap_duplicates++;
-    if (seen->state == SEEN_ANSWERED && !seen->separate)
+    if (seen->state == SEEN_ANSWERED && !seen->separate && seen->has_content)
+        content_send_again(association, seen);
+    else if (seen->state == SEEN_ANSWERED && !seen->separate)
         send_piggybacked(association, seen);
     else if ((seen->state == SEEN_ACKED || seen->separate) && seen->type == COAP_CON)
         send_empty(association, COAP_ACK, seen->id);
@@ -452,6 +454,9 @@ static void receive_request(struct association *association, const struct coap_m
         answer_at_once(association, seen, COAP_BAD_OPTION);
         return;
     }
+    if (content_continue(association, message, seen))
+        return;
+    content_note_request(association, message);
     association->previous_seen = association->newest_seen;
     association->previous_ack_at = association->ack_at;
     association->newest_seen = association->last_seen;
@@ -477,7 +482,7 @@ void exchange_ack_due(struct association *association)
 
 /* The empty ACK has gone: the answer is a CON of its own, repeated until acknowledged (trap 11). */
 static bool respond_separately(struct association *association, struct seen_request *seen,
-                               uint8_t code)
+                               uint8_t code, bool content)
 {
     struct coap_message message = {
         .type = COAP_CON,
@@ -497,7 +502,9 @@ static bool respond_separately(struct association *association, struct seen_requ
     seen->state = SEEN_ANSWERED;
     seen->separate = true;
     seen->code = code;
-    if (!coap_build(&message, &exchange->message)) {
+    bool built = content ? content_build(association, &message, &exchange->message)
+                         : coap_build(&message, &exchange->message);
+    if (!built) {
         end_exchange(association);
         return false;
     }
@@ -514,11 +521,36 @@ bool endpoint_respond(struct endpoint *endpoint, struct association_ref ref, uin
     struct seen_request *seen = &association->seen[association->newest_seen];
     association->ack_at = UINT64_MAX;
     if (seen->state == SEEN_ACKED)
-        return respond_separately(association, seen, code);
+        return respond_separately(association, seen, code, false);
     if (seen->state != SEEN_OPEN)
         return false;
+    content_drop(association);
     end_exchange(association);
     answer_at_once(association, seen, code);
+    endpoint_enter(endpoint);
+    endpoint->ops.responded(endpoint->ops.context, ref);
+    endpoint_leave(endpoint);
+    return true;
+}
+
+bool endpoint_respond_content(struct endpoint *endpoint, struct association_ref ref, int format,
+                              struct bytes payload)
+{
+    struct association *association = peers_by_ref(endpoint, ref);
+
+    if (association == NULL || association->state != ASSOCIATION_OPEN)
+        return false;
+    struct seen_request *seen = &association->seen[association->newest_seen];
+    if ((seen->state != SEEN_ACKED && seen->state != SEEN_OPEN) ||
+        !content_set(association, format, payload))
+        return false;
+    association->ack_at = UINT64_MAX;
+    if (seen->state == SEEN_ACKED)
+        return respond_separately(association, seen, COAP_CONTENT, true);
+    end_exchange(association);
+    content_answer(association, seen);
+    if (!content_is_fetched(association))
+        return true;
     endpoint_enter(endpoint);
     endpoint->ops.responded(endpoint->ops.context, ref);
     endpoint_leave(endpoint);
@@ -566,7 +598,8 @@ static void receive_ack(struct association *association, const struct coap_messa
         return;
     }
     end_exchange(association);
-    endpoint->ops.responded(endpoint->ops.context, association->ref);
+    if (content_is_fetched(association))
+        endpoint->ops.responded(endpoint->ops.context, association->ref);
 }
 
 static void receive_empty(struct association *association, const struct coap_message *message)

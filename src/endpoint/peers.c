@@ -228,6 +228,7 @@ void association_free(struct association *association)
         free(association->handshake);
     }
     exchange_free(association->exchange);
+    content_free(association->content);
     free(association);
 }
 

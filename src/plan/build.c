@@ -89,6 +89,8 @@ static enum lwm2m_version shown_version(const struct capability *capability)
 static enum lwm2m_version choose_version(const struct client_behaviour *client,
                                          const struct capability *capability)
 {
+    if (capability->pack)
+        return capability->version > LWM2M_1_2 ? capability->version : LWM2M_1_2;
     bool told = capability->discovered && capability->version != LWM2M_VERSION_UNKNOWN;
     if (!told && client->version != LWM2M_VERSION_UNKNOWN)
         return client->version;

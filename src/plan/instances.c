@@ -31,6 +31,8 @@ static bool lists_any(const struct capability *capability, uint16_t object)
 bool plan_is_listed(const struct planner *planner, uint16_t object)
 {
     const struct capability *capability = planner->capability;
+    if (capability->pack)
+        return capability->discovered && (object == OBJECT_SECURITY || object == OBJECT_OSCORE);
     if (!capability->discovered || capability->truncated)
         return capability->discovered && lists_any(capability, object);
     bool accounts = object == OBJECT_SECURITY || object == OBJECT_SERVER;

@@ -83,6 +83,8 @@ const char *operation_kind_name(enum operation_kind kind)
         return "write";
     case OPERATION_FINISH:
         return "finish";
+    case OPERATION_PACK:
+        return "pack";
     }
     return "unknown";
 }

@@ -22,6 +22,7 @@ static const char *const client_keys[] = {"discover",
                                           "identity-max",
                                           "key-max",
                                           "message-max",
+                                          "pack",
                                           NULL};
 
 static void read_discover(struct compiler *compiler, const struct yaml_node *block)
@@ -31,6 +32,13 @@ static void read_discover(struct compiler *compiler, const struct yaml_node *blo
     int word = node ? compile_word(compiler, node, words) : -1;
     if (word >= 0)
         compiler->profile->client.discover = (enum client_discover)word;
+}
+
+static void read_pack(struct compiler *compiler, const struct yaml_node *block)
+{
+    static const char *const words[] = {"auto", "never", NULL};
+    const struct yaml_node *node = yaml_get(block, "pack");
+    compiler->profile->client.refuse_pack = node && compile_word(compiler, node, words) == 1;
 }
 
 static void read_delete(struct compiler *compiler, const struct yaml_node *block)
@@ -134,6 +142,7 @@ void compile_client(struct compiler *compiler, const struct yaml_node *root)
         return;
     yaml_check_keys(block, client_keys, compiler->findings);
     read_discover(compiler, block);
+    read_pack(compiler, block);
     read_delete(compiler, block);
     read_format(compiler, block);
     read_version(compiler, block);

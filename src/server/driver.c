@@ -32,6 +32,7 @@ struct bootstrap {
     char endpoint[ENDPOINT_MAX + 1]; /* claimed; "" = none */
     bool associated;                 /* the endpoint still has it */
     bool finished;                   /* an outcome has been recorded for the present request */
+    uint8_t answered_instead;        /* of a pack that could not be written; 0 = it was */
     unsigned calls;                  /* store callbacks and events under way */
     bool stepping;                   /* the actions of a step are being performed */
     struct session_event waiting[WAITING_EVENTS_MAX]; /* without borrowed data */
@@ -345,6 +346,7 @@ static uint8_t method_of(enum operation_kind kind)
         return COAP_METHOD_POST;
     case OPERATION_DISCOVER:
     case OPERATION_READ:
+    case OPERATION_PACK: /* an answer, never sent */
         break;
     }
     return COAP_METHOD_GET;
@@ -440,10 +442,14 @@ static void make_id(int64_t wall_ms, char out[static 33])
 
 static void log_outcome(const struct outcome *outcome)
 {
-    bool good = outcome->state == STATE_BOOTSTRAPPED;
+    /* A pack that nobody confirms is as good as it gets; a lost Finish is not. */
+    bool good = outcome->cause == CAUSE_NONE;
+    const char *name = outcome->state == STATE_BOOTSTRAPPED  ? "session.bootstrapped"
+                       : outcome->state == STATE_UNCONFIRMED ? "session.unconfirmed"
+                                                             : "session.failed";
 
-    log_event(good ? LOG_INFO : LOG_WARNING, good ? "session.bootstrapped" : "session.failed",
-              LOG_TEXT("endpoint", outcome->endpoint), LOG_TEXT("class", outcome->class_name),
+    log_event(good ? LOG_INFO : LOG_WARNING, name, LOG_TEXT("endpoint", outcome->endpoint),
+              LOG_TEXT("class", outcome->class_name),
               LOG_TEXT("state", device_state_name(outcome->state)),
               LOG_TEXT("cause", cause_name(outcome->cause)), LOG_TEXT("detail", outcome->detail),
               LOG_TEXT("source", outcome->source), LOG_NUMBER("duration_ms", outcome->duration_ms),
@@ -527,14 +533,40 @@ static void perform_record(struct bootstrap *bootstrap, const struct session_act
 
 /* ---- actions ---- */
 
+/* False: it cannot be written in that format, or there is no memory. */
+static bool respond_with_pack(struct bootstrap *bootstrap, const struct session_action *action)
+{
+    const struct operation *pack = action->operation;
+    const struct codec_reveal secrets = {reveal, bootstrap};
+    struct buf payload;
+    struct err err = {0};
+
+    buf_init(&payload, PAYLOAD_MAX);
+    enum err_code code = codec_encode(action->format, &pack->path, pack->records,
+                                      pack->record_count, &secrets, &payload, &err);
+    bool sent =
+        code == ERR_OK && endpoint_respond_content(bootstrap->driver->endpoint, bootstrap->ref,
+                                                   action->format, buf_bytes(&payload));
+    buf_clear(&payload);
+    if (code != ERR_OK)
+        log_event(LOG_WARNING, "session.pack-failed", LOG_TEXT("endpoint", bootstrap->endpoint),
+                  LOG_TEXT("cause", err.text));
+    return sent;
+}
+
 static void perform_respond(struct bootstrap *bootstrap, const struct session_action *action)
 {
     struct endpoint *endpoint = bootstrap->driver->endpoint;
 
-    if (action->silent)
+    bootstrap->answered_instead = 0;
+    if (action->silent) {
         endpoint_ignore(endpoint, bootstrap->ref);
-    else
+    } else if (action->operation == NULL) {
         endpoint_respond(endpoint, bootstrap->ref, action->code);
+    } else if (!respond_with_pack(bootstrap, action)) {
+        bootstrap->answered_instead = COAP_NOT_ACCEPTABLE;
+        endpoint_respond(endpoint, bootstrap->ref, COAP_NOT_ACCEPTABLE);
+    }
 }
 
 static void perform_state(struct bootstrap *bootstrap, const struct session_action *action)
@@ -714,17 +746,30 @@ static struct bytes query_value(const struct coap_message *message, const char *
     return bytes_of(NULL, 0);
 }
 
+/* -1 = none; what no format number can be is none that we have. */
+static int accept_of(const struct coap_message *message)
+{
+    const struct coap_option *option = coap_find(message, COAP_OPT_ACCEPT);
+    uint32_t number;
+
+    if (option == NULL)
+        return -1;
+    return coap_option_uint(option, &number) && number <= UINT16_MAX ? (int)number : UINT16_MAX;
+}
+
 static void on_request(void *context, struct association_ref ref,
                        const struct coap_message *message)
 {
     struct driver *driver = context;
     struct bootstrap *bootstrap = endpoint_user(driver->endpoint, ref);
 
-    if (!coap_path_is(message, "/bs")) {
+    bool pack = coap_path_is(message, "/bspack");
+
+    if (!pack && !coap_path_is(message, "/bs")) {
         endpoint_refuse(driver->endpoint, ref, COAP_NOT_FOUND);
         return;
     }
-    if (message->code != COAP_METHOD_POST) {
+    if (message->code != (pack ? COAP_METHOD_GET : COAP_METHOD_POST)) {
         endpoint_refuse(driver->endpoint, ref, COAP_METHOD_NOT_ALLOWED);
         return;
     }
@@ -742,6 +787,9 @@ static void on_request(void *context, struct association_ref ref,
         .endpoint = query_value(message, "ep"),
         .preferred_format = query_value(message, "pct"),
         .payload_present = message->payload.len > 0,
+        .pack = pack,
+        .accept = accept_of(message),
+        .known = query_value(message, "acc"),
     };
     bootstrap->calls++; /* keeps it while the event runs */
     step(bootstrap, &event);
@@ -764,9 +812,14 @@ static void deliver(struct driver *driver, struct association_ref ref,
 
 static void on_responded(void *context, struct association_ref ref)
 {
-    struct session_event event = {.kind = SESSION_RESPONDED};
+    struct driver *driver = context;
+    const struct bootstrap *bootstrap = endpoint_user(driver->endpoint, ref);
+    struct session_event event = {
+        .kind = SESSION_RESPONDED,
+        .code = bootstrap == NULL ? 0 : bootstrap->answered_instead,
+    };
 
-    deliver(context, ref, &event);
+    deliver(driver, ref, &event);
 }
 
 static void report_end(struct driver *driver, struct association_ref ref, uint8_t code,

@@ -17,16 +17,27 @@ struct refusal {
     char detail[sizeof((struct outcome *)0)->detail];
 };
 
+/* After an error a device that asked for a pack sends its Bootstrap-Request, which then meets with
+ * silence: there is no need to keep it waiting twice. */
+static uint8_t code_of(const struct attempt *attempt, const struct refusal *refusal)
+{
+    bool pack = attempt->request.pack;
+    if (pack && (refusal->cause == CAUSE_NO_PROFILE || refusal->cause == CAUSE_PLAN_FAILED))
+        return CODE_NOT_FOUND;
+    return refusal->code;
+}
+
 static void refuse(struct turn *turn, const struct refusal *refusal)
 {
     struct session *session = turn->session;
     struct outcome *outcome = &session->attempt->outcome;
+    uint8_t code = code_of(session->attempt, refusal);
     memcpy(outcome->detail, refusal->detail, sizeof outcome->detail);
     struct session_action *respond = turn_emit(turn, ACTION_RESPOND);
-    respond->code = refusal->code;
-    respond->silent = refusal->code == SILENCE;
+    respond->code = code;
+    respond->silent = code == SILENCE;
     turn_record(turn, STATE_FAILED, refusal->cause);
-    if (refusal->code == SILENCE)
+    if (code == SILENCE)
         turn_close(turn, true);
     else
         session->phase = PHASE_REFUSING;
@@ -77,8 +88,9 @@ static bool check_blocked(const struct enrollment *enrollment, bool known, struc
 static bool check_authenticated(const struct session *session, const struct enrollment *enrollment,
                                 struct refusal *refusal)
 {
+    bool pack = session->attempt->request.pack;
     return session->start.identity.len > 0 || enrollment->identity.len == 0 ||
-           no(refusal, CODE_BAD_REQUEST, CAUSE_ENDPOINT_MISMATCH,
+           no(refusal, pack ? CODE_UNAUTHORIZED : CODE_BAD_REQUEST, CAUSE_ENDPOINT_MISMATCH,
               "asked without security, but the device is enrolled with a key");
 }
 
@@ -188,8 +200,19 @@ static bool admit(struct turn *turn, struct credential_need needs[static SERVERS
 
 /* ---- proceeding ---- */
 
+void admit_refuse_plan(struct turn *turn, const char *why)
+{
+    struct refusal refusal;
+    (void)no(&refusal, SILENCE, CAUSE_PLAN_FAILED, "%s", why);
+    refuse(turn, &refusal);
+}
+
 static void accept(struct turn *turn)
 {
+    if (turn->session->attempt->request.pack) {
+        pack_answer(turn);
+        return;
+    }
     turn->session->phase = PHASE_RESPONDING;
     turn_emit(turn, ACTION_RESPOND)->code = CODE_CHANGED;
 }
@@ -226,7 +249,9 @@ void admit_resolved(struct turn *turn)
     uint64_t deadline = attempt->requested_ms + attempt->client.deadline_ms;
     if (deadline != turn->session->timer_at)
         turn_arm(turn, deadline);
-    if (missing > 0)
+    if (attempt->request.pack && attempt->client.refuse_pack)
+        turn_decline(turn, CODE_NOT_ALLOWED);
+    else if (missing > 0)
         commit(turn, needs, missing);
     else
         accept(turn);

@@ -135,6 +135,17 @@ void turn_fail(struct turn *turn, enum cause cause)
     turn_close(turn, false);
 }
 
+void turn_decline(struct turn *turn, uint8_t code)
+{
+    struct session *session = turn->session;
+    turn_emit(turn, ACTION_RESPOND)->code = code;
+    session->phase = PHASE_REFUSING;
+    session->state = STATE_SEEN;
+    attempt_drop_work(session->attempt);
+    session->done = session->attempt;
+    session->attempt = NULL;
+}
+
 void attempt_doing(const struct turn *turn, char out[static DOING_TEXT_SIZE])
 {
     static const char *const doing[PHASE_COUNT] = {

@@ -56,12 +56,14 @@ void report_operation(const struct operation *operation, char out[static OPERATI
 {
     static const char *const methods[] = {
         [OPERATION_DISCOVER] = "GET", [OPERATION_READ] = "GET",    [OPERATION_DELETE] = "DELETE",
-        [OPERATION_WRITE] = "PUT",    [OPERATION_FINISH] = "POST",
+        [OPERATION_WRITE] = "PUT",    [OPERATION_FINISH] = "POST", [OPERATION_PACK] = "GET",
     };
     char path[PATH_TEXT_SIZE];
     path_text(&operation->path, path);
     snprintf(out, OPERATION_TEXT_SIZE, "%s %s", methods[operation->kind],
-             operation->kind == OPERATION_FINISH ? "/bs" : path);
+             operation->kind == OPERATION_FINISH ? "/bs"
+             : operation->kind == OPERATION_PACK ? "/bspack"
+                                                 : path);
 }
 
 /* Takes off the bytes of a character that was cut in two. */

@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "session_priv.h"
 
+#include "usher/corelink.h"
+
 #include <string.h>
 
 static void reject(struct request *request, uint8_t code, enum cause cause)
@@ -74,13 +76,52 @@ static void read_format(struct bytes text, struct request *out)
     }
 }
 
+/* Formats that hold several objects (Core 1.2 section 6.1.7.7): TLV and plain values do not. */
+static bool can_hold_pack(int format)
+{
+    return format == FORMAT_SENML_CBOR || format == FORMAT_SENML_JSON ||
+           format == FORMAT_LWM2M_CBOR;
+}
+
+static void read_accept(int accept, struct request *out)
+{
+    out->format = accept;
+    if (out->code != 0 || accept == FORMAT_NONE || can_hold_pack(accept))
+        return;
+    reject(out, CODE_NOT_ACCEPTABLE, CAUSE_UNSUPPORTED_FORMAT);
+    report_text(out->detail, sizeof out->detail,
+                "the device wants a Bootstrap-Pack in content format %d, which cannot hold one",
+                accept);
+}
+
+static void read_known(struct bytes text, struct request *out)
+{
+    struct capability unused;
+    struct err err;
+    if (text.data == NULL || out->code != 0)
+        return;
+    capability_init(&unused);
+    if (text.len <= KNOWN_TEXT_MAX && corelink_read(text, &unused, &err) == ERR_OK) {
+        memcpy(out->known, text.data, text.len);
+        out->known[text.len] = '\0';
+        return;
+    }
+    reject(out, CODE_BAD_REQUEST, CAUSE_BAD_REQUEST);
+    report_text(out->detail, sizeof out->detail, "acc= is not a list of links");
+}
+
 /* The first finding stands: what comes after it adds nothing that helps. */
 void request_read(const struct session_event *event, const struct identity *identity,
                   struct request *out)
 {
-    *out = (struct request){.format = FORMAT_NONE};
+    *out = (struct request){.format = FORMAT_NONE, .pack = event->pack};
     read_endpoint(event, identity, out);
-    read_format(event->preferred_format, out);
+    if (event->pack) {
+        read_accept(event->accept, out);
+        read_known(event->known, out);
+    } else {
+        read_format(event->preferred_format, out);
+    }
     if (event->payload_present && out->code == 0) {
         reject(out, CODE_BAD_REQUEST, CAUSE_BAD_REQUEST);
         report_text(out->detail, sizeof out->detail, "the Bootstrap-Request has a payload");

@@ -252,7 +252,7 @@ static void hint_version(struct attempt *attempt)
         capability->version = format == FORMAT_LWM2M_CBOR ? LWM2M_1_2 : LWM2M_1_1;
 }
 
-static void note_plan(struct attempt *attempt)
+void sequence_note_plan(struct attempt *attempt)
 {
     struct outcome *outcome = &attempt->outcome;
     attempt->format_count = plan_formats(attempt->plan, attempt->formats);
@@ -276,7 +276,7 @@ static void make_plan(struct turn *turn)
         fail_plan(turn, err.text);
         return;
     }
-    note_plan(attempt);
+    sequence_note_plan(attempt);
     assert(plan_count(attempt->plan) > 0 && attempt->format_count > 0);
     send_due(turn);
 }

@@ -173,14 +173,17 @@ static void fail_unanswered_response(struct turn *turn)
 {
     struct outcome *outcome = &turn->session->attempt->outcome;
     bool reset = turn->event->cause == CAUSE_RESET;
-    report_text(outcome->detail, sizeof outcome->detail, "the answer 2.04 to the request was %s",
+    report_text(outcome->detail, sizeof outcome->detail, "the answer %s to the request was %s",
+                turn->session->attempt->request.pack ? "2.05" : "2.04",
                 reset ? "rejected with a reset" : "never acknowledged");
     turn_fail(turn, reset ? CAUSE_RESET : CAUSE_TIMEOUT);
 }
 
 static void on_responding(struct turn *turn)
 {
-    if (turn->event->kind == SESSION_RESPONDED)
+    if (turn->event->kind == SESSION_RESPONDED && turn->session->attempt->request.pack)
+        pack_answered(turn);
+    else if (turn->event->kind == SESSION_RESPONDED)
         sequence_start(turn);
     else if (turn->event->kind == SESSION_NO_ANSWER)
         fail_unanswered_response(turn);

@@ -13,7 +13,9 @@ enum {
     CODE_CONTENT = 2 << 5 | 5,
     CODE_CONTINUE = 2 << 5 | 31,
     CODE_BAD_REQUEST = 4 << 5 | 0,
+    CODE_UNAUTHORIZED = 4 << 5 | 1,
     CODE_NOT_FOUND = 4 << 5 | 4,
+    CODE_NOT_ALLOWED = 4 << 5 | 5,
     CODE_NOT_ACCEPTABLE = 4 << 5 | 6,
     CODE_UNSUPPORTED_FORMAT = 4 << 5 | 15,
     CODE_INTERNAL_ERROR = 5 << 5 | 0,
@@ -40,14 +42,18 @@ enum phase {
     PHASE_COUNT
 };
 
-/* What the Bootstrap-Request said. */
+enum { KNOWN_TEXT_MAX = 255 }; /* of one CoAP query option */
+
+/* What the Bootstrap-Request, or Bootstrap-Pack-Request, said. */
 struct request {
     char endpoint[ENDPOINT_MAX + 1]; /* "" when unusable */
     bool implied;                    /* no ep: the identity took its place */
-    int format;                      /* pct, FORMAT_NONE = absent */
-    uint8_t code;                    /* 0 = acceptable, else the error code to answer with */
-    enum cause cause;                /* why */
-    char detail[160];                /* and the sentence for people */
+    int format;                      /* pct, or Accept of a pack; FORMAT_NONE = absent */
+    bool pack;
+    char known[KNOWN_TEXT_MAX + 1]; /* acc=, "" = absent */
+    uint8_t code;                   /* 0 = acceptable, else the error code to answer with */
+    enum cause cause;               /* why */
+    char detail[160];               /* and the sentence for people */
 };
 
 /* One bootstrap, from its request to its record. */
@@ -66,6 +72,7 @@ struct attempt {
     struct plan *plan;
     size_t next; /* index of the operation that is open or comes next */
     struct operation discover;
+    struct operation pack;        /* the plan as one document */
     const struct operation *open; /* NULL = none */
     uint64_t sent_ms;             /* when it was sent */
     int formats[PROFILE_FORMATS_MAX];
@@ -114,6 +121,9 @@ void turn_record(struct turn *turn, enum device_state state, enum cause cause);
 /* The attempt has failed: records and closes. While Finish is unanswered nobody knows what the
  * device did with it: then the state is unconfirmed, unless the device has asked again. */
 void turn_fail(struct turn *turn, enum cause cause);
+/* Answers a Pack-Request that the device will follow with a Bootstrap-Request: nothing has failed,
+ * so nothing is recorded. */
+void turn_decline(struct turn *turn, uint8_t code);
 /* What the session was doing, for a sentence such as "closed while ...". */
 enum { DOING_TEXT_SIZE = 64 };
 void attempt_doing(const struct turn *turn, char out[static DOING_TEXT_SIZE]);
@@ -122,8 +132,16 @@ void attempt_doing(const struct turn *turn, char out[static DOING_TEXT_SIZE]);
 void admit_resolved(struct turn *turn);
 void admit_committed(struct turn *turn);
 
+/* pack.c: the plan as the answer to a Pack-Request */
+void pack_answer(struct turn *turn);
+void pack_answered(struct turn *turn);
+/* The request cannot be met: answers and records. */
+void admit_refuse_plan(struct turn *turn, const char *why);
+
 /* sequence.c: the operations */
 void sequence_start(struct turn *turn);
+/* Puts the plan's hash and warnings on record. */
+void sequence_note_plan(struct attempt *attempt);
 void sequence_discovered(struct turn *turn);
 void sequence_answered(struct turn *turn);
 

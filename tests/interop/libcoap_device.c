@@ -17,7 +17,11 @@ struct device {
     bool requested; /* POST /bs was answered 2.04 */
     bool finished;
     bool failed;
+    bool packing; /* the Pack-Request is open */
+    const char *endpoint;
 };
+
+static bool ask(coap_session_t *session, const char *endpoint);
 
 /* The library's handlers take no context that is the same in all its versions. */
 static struct device device;
@@ -85,13 +89,33 @@ static void answer_post(coap_resource_t *resource, coap_session_t *session,
                       device.finished ? COAP_RESPONSE_CODE_CHANGED : COAP_RESPONSE_CODE_NOT_FOUND);
 }
 
+static void print_payload(const coap_pdu_t *received)
+{
+    size_t len = 0, offset = 0, total = 0;
+    const uint8_t *data = NULL;
+    coap_get_data_large(received, &len, &data, &offset, &total);
+    printf("payload ");
+    for (size_t i = 0; i < len; i++)
+        printf("%02x", data[i]);
+    puts("");
+}
+
 static coap_response_t take_response(coap_session_t *session, const coap_pdu_t *sent,
                                      const coap_pdu_t *received, const coap_mid_t mid)
 {
-    (void)session, (void)sent, (void)mid;
+    (void)sent, (void)mid;
     coap_pdu_code_t code = coap_pdu_get_code(received);
     printf("answer %d.%02d\n", code >> 5, code & 31);
     fflush(stdout);
+    if (device.packing) {
+        device.packing = false;
+        device.requested = device.finished = code == COAP_RESPONSE_CODE_CONTENT;
+        if (device.finished)
+            print_payload(received);
+        else /* then step by step */
+            device.failed = !ask(session, device.endpoint);
+        return COAP_RESPONSE_OK;
+    }
     device.requested = code == COAP_RESPONSE_CODE_CHANGED;
     device.failed = !device.requested;
     return COAP_RESPONSE_OK;
@@ -158,10 +182,29 @@ static bool ask(coap_session_t *session, const char *endpoint)
     return coap_send(session, request) != COAP_INVALID_MID;
 }
 
+/* A Bootstrap-Pack-Request (LwM2M 1.2). */
+static bool ask_pack(coap_session_t *session, const char *endpoint, const char *format)
+{
+    char query[280];
+    uint8_t accept[4];
+    int len = snprintf(query, sizeof query, "ep=%s", endpoint);
+    coap_pdu_t *request = coap_new_pdu(COAP_MESSAGE_CON, COAP_REQUEST_CODE_GET, session);
+    if (!request || len >= (int)sizeof query)
+        return false;
+    coap_add_token(request, 4, (const uint8_t *)"pack");
+    coap_add_option(request, COAP_OPTION_URI_PATH, 6, (const uint8_t *)"bspack");
+    coap_add_option(request, COAP_OPTION_URI_QUERY, (size_t)len, (const uint8_t *)query);
+    coap_add_option(request, COAP_OPTION_ACCEPT,
+                    coap_encode_var_safe(accept, sizeof accept, (unsigned)atoi(format)), accept);
+    device.packing = true;
+    device.endpoint = endpoint;
+    return coap_send(session, request) != COAP_INVALID_MID;
+}
+
 int main(int argc, char **argv)
 {
-    if (argc != 6) {
-        fputs("usage: libcoap_device HOST PORT IDENTITY KEY-FILE ENDPOINT\n", stderr);
+    if (argc != 6 && argc != 7) {
+        fputs("usage: libcoap_device HOST PORT IDENTITY KEY-FILE ENDPOINT [PACK-FORMAT]\n", stderr);
         return 2;
     }
     uint8_t key[KEY_MAX];
@@ -181,7 +224,9 @@ int main(int argc, char **argv)
     };
     coap_session_t *session =
         coap_new_client_session_psk2(context, NULL, &server, COAP_PROTO_DTLS, &psk);
-    device.failed = !session || !ask(session, argv[5]);
+    bool asked =
+        session && (argc == 7 ? ask_pack(session, argv[5], argv[6]) : ask(session, argv[5]));
+    device.failed = !asked;
     for (int i = 0; i < PATIENCE_STEPS && !device.finished && !device.failed; i++)
         coap_io_process(context, STEP_MS);
     bool good = device.requested && device.finished;

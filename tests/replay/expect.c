@@ -26,6 +26,22 @@ static void send_text(const struct session_action *action, FILE *out)
         fprintf(out, " %s", codec_name(action->format));
 }
 
+/* The instances of a pack: "respond 2.05 senml-cbor /0/1 /1/0". */
+static void pack_text(const struct session_action *action, FILE *out)
+{
+    const struct operation *pack = action->operation;
+    fprintf(out, " %s", codec_name(action->format));
+    for (size_t i = 0; i < pack->record_count; i++) {
+        char text[PATH_TEXT_SIZE];
+        struct path path = pack->records[i].path;
+        path.depth = 2;
+        if (i > 0 && path_under(&pack->records[i - 1].path, &path))
+            continue;
+        path_text(&path, text);
+        fprintf(out, " %s", text);
+    }
+}
+
 static void record_text(const struct session_action *action, FILE *out)
 {
     const struct outcome *outcome = action->outcome;
@@ -51,6 +67,8 @@ static void write_action(const struct replay *replay, const struct session_actio
             fputs("respond silent", out);
         else
             fprintf(out, "respond %d.%02d", action->code >> 5, action->code & 31);
+        if (action->operation != NULL)
+            pack_text(action, out);
         break;
     case ACTION_SEND:
         send_text(action, out);

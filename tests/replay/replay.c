@@ -59,7 +59,7 @@ static bool deliver_kind(struct replay *replay, enum session_event_kind kind)
 
 static bool on_request(struct replay *replay)
 {
-    struct session_event event = {.kind = SESSION_REQUEST, .format = -1};
+    struct session_event event = {.kind = SESSION_REQUEST, .format = -1, .accept = -1};
     const char *endpoint = script_option(replay->line, "ep");
     const char *format = script_option(replay->line, "pct");
     uint8_t raw[512];
@@ -75,6 +75,22 @@ static bool on_request(struct replay *replay)
     if (format != NULL)
         event.preferred_format = bytes_of_text(format);
     event.payload_present = script_find(replay->line, 1, "payload") < replay->line->count;
+    return deliver(replay, &event);
+}
+
+static bool on_pack_request(struct replay *replay)
+{
+    struct session_event event = {
+        .kind = SESSION_REQUEST, .format = -1, .pack = true, .accept = -1};
+    const char *endpoint = script_option(replay->line, "ep");
+    const char *accept = script_option(replay->line, "accept");
+    const char *known = script_option(replay->line, "acc");
+    if (endpoint != NULL)
+        event.endpoint = bytes_of_text(endpoint);
+    if (accept != NULL)
+        event.accept = atoi(accept);
+    if (known != NULL)
+        event.known = bytes_of_text(known);
     return deliver(replay, &event);
 }
 
@@ -170,7 +186,10 @@ static bool on_abort(struct replay *replay)
 
 static bool on_responded(struct replay *replay)
 {
-    return deliver_kind(replay, SESSION_RESPONDED);
+    struct session_event event = {.kind = SESSION_RESPONDED, .format = -1};
+    if (replay->line->count > 1 && !script_code(replay->line, 1, &event.code))
+        return false;
+    return deliver(replay, &event);
 }
 
 static bool on_superseded(struct replay *replay)
@@ -327,12 +346,25 @@ static const struct {
     const char *word;
     bool (*run)(struct replay *replay);
 } commands[] = {
-    {"profile", on_profile},       {"enroll", on_enroll},           {"block", on_block},
-    {"remove", on_remove},         {"CONNECT", on_connect},         {"REQUEST", on_request},
-    {"RESOLVED", on_resolved},     {"COMMITTED", on_committed},     {"RESPONDED", on_responded},
-    {"REPLY", on_reply},           {"NO_ANSWER", on_no_answer},     {"TIMER", on_timer},
-    {"SUPERSEDED", on_superseded}, {"CLOSED", on_closed},           {"ABORT", on_abort},
-    {"EXPECT", replay_expect},     {"TIME_PASSES", on_time_passes}, {"CHECK", replay_check},
+    {"profile", on_profile},
+    {"enroll", on_enroll},
+    {"block", on_block},
+    {"remove", on_remove},
+    {"CONNECT", on_connect},
+    {"REQUEST", on_request},
+    {"PACK_REQUEST", on_pack_request},
+    {"RESOLVED", on_resolved},
+    {"COMMITTED", on_committed},
+    {"RESPONDED", on_responded},
+    {"REPLY", on_reply},
+    {"NO_ANSWER", on_no_answer},
+    {"TIMER", on_timer},
+    {"SUPERSEDED", on_superseded},
+    {"CLOSED", on_closed},
+    {"ABORT", on_abort},
+    {"EXPECT", replay_expect},
+    {"TIME_PASSES", on_time_passes},
+    {"CHECK", replay_check},
 };
 
 static bool run_line(struct replay *replay, const struct script_line *line)

@@ -68,7 +68,8 @@ bool watch_event(struct watch *watch, const struct session_event *event)
         watch->committing = false;
         break;
     case SESSION_RESPONDED:
-        watch->response_is_out = watch->responded_with_2_04;
+        watch->response_is_out = watch->responded_with_2_04 && !watch->pack;
+        watch->pack_is_out = watch->pack && event->code == 0;
         break;
     case SESSION_ANSWER:
         on_answer(watch, event->code);
@@ -90,6 +91,7 @@ static void on_resolve(struct watch *watch)
     watch->begun++;
     watch->committing = watch->commit_failed = false;
     watch->responded_with_2_04 = watch->response_is_out = false;
+    watch->pack = watch->pack_is_out = false;
     watch->open = watch->finish_sent = watch->finish_acknowledged = false;
     watch->write_count = 0;
 }
@@ -102,8 +104,15 @@ static void on_respond(struct watch *watch, const struct session_action *action)
         broken(watch, "a second response");
     if (action->silent != (action->code == 0))
         broken(watch, "a response that is neither code nor silence");
+    /* A declined Pack-Request is no attempt: the device goes on with a Bootstrap-Request. */
+    if (action->code == (4 << 5 | 5))
+        watch->attempt = false;
     if (action->code >> 5 != 2)
         return;
+    watch->pack = action->operation != NULL;
+    if (watch->pack != (action->code == (2 << 5 | 5)) ||
+        (watch->pack && action->operation->kind != OPERATION_PACK))
+        broken(watch, "a pack and 2.05 do not go together");
     watch->responded_with_2_04 = true;
     if (watch->committing || watch->commit_failed)
         broken(watch, "2.04 before the credentials were durable (I1)");
@@ -133,7 +142,7 @@ static void check_success(struct watch *watch, const struct outcome *outcome, bo
         broken(watch, "success and an acknowledged Finish do not go together");
     if (promote && !watch->finish_acknowledged)
         broken(watch, "promotion without an acknowledged Finish");
-    if (success != (outcome->cause == CAUSE_NONE))
+    if (success != (outcome->cause == CAUSE_NONE) && !watch->pack_is_out)
         broken(watch, "state %s with cause %s", device_state_name(outcome->state),
                cause_name(outcome->cause));
     for (size_t i = 0; success && i < watch->write_count; i++) {
@@ -151,8 +160,8 @@ static void check_outcome(struct watch *watch, const struct session *session,
     if (outcome->state != STATE_BOOTSTRAPPED && outcome->state != STATE_UNCONFIRMED &&
         outcome->state != STATE_FAILED)
         broken(watch, "an outcome in state %s", device_state_name(outcome->state));
-    if (outcome->state == STATE_UNCONFIRMED && !watch->finish_sent)
-        broken(watch, "unconfirmed, yet Finish was never sent");
+    if (outcome->state == STATE_UNCONFIRMED && !watch->finish_sent && !watch->pack_is_out)
+        broken(watch, "unconfirmed, yet neither Finish nor a pack was ever sent");
     if (outcome->state != STATE_BOOTSTRAPPED && outcome->detail[0] == '\0')
         broken(watch, "a failure without a word");
     if (!bytes_is_utf8(bytes_of_text(outcome->detail)))

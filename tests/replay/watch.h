@@ -17,6 +17,7 @@ struct watch {
     bool attempt; /* begun and not recorded */
     bool committing, commit_failed;
     bool responded_with_2_04, response_is_out;
+    bool pack, pack_is_out;
     bool open; /* an operation is */
     struct path open_path;
     enum operation_kind open_kind;

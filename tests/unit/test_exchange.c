@@ -571,6 +571,175 @@ static void test_endless_block2(void **state)
     world_free(world);
 }
 
+/* ---- answers with a payload ---- */
+
+enum { ANY_BLOCK = 7 };
+
+/* A request for a block of the same thing; szx ANY_BLOCK: without the option. */
+static void ask_block(struct world *world, struct device *device, uint16_t id, const char *query,
+                      uint32_t number, uint8_t szx)
+{
+    struct coap_message message = {.type = COAP_CON, .code = COAP_METHOD_GET, .id = id};
+    struct coap_block block = {.number = number, .szx = szx};
+    uint8_t scratch[4];
+
+    message.token_len = 1;
+    message.token[0] = (uint8_t)id;
+    coap_add_option(&message, COAP_OPT_URI_PATH, bytes_of_text("bspack"));
+    coap_add_option(&message, COAP_OPT_URI_QUERY, bytes_of_text(query));
+    if (szx != ANY_BLOCK)
+        coap_add_block(&message, COAP_OPT_BLOCK2, &block, scratch);
+    reply(world, device, &message);
+}
+
+static void assert_block(struct device *device, uint16_t id, uint32_t number, bool more,
+                         uint8_t szx, size_t len)
+{
+    struct coap_message answer = take(device);
+    uint32_t format = 0;
+
+    assert_int_equal(answer.type, COAP_ACK);
+    assert_int_equal(answer.code, COAP_CONTENT);
+    assert_int_equal(answer.id, id);
+    assert_int_equal(answer.token[0], id);
+    assert_true(coap_option_uint(coap_find(&answer, COAP_OPT_CONTENT_FORMAT), &format));
+    assert_int_equal(format, 112);
+    struct coap_block block = block_of(&answer, COAP_OPT_BLOCK2);
+    assert_int_equal(block.number, number);
+    assert_int_equal(block.more, more);
+    assert_int_equal(block.szx, szx);
+    assert_int_equal(answer.payload.len, len);
+    assert_memory_equal(answer.payload.data, big + number * COAP_BLOCK_SIZE(szx), len);
+}
+
+static void give_content(struct world *world, size_t len)
+{
+    assert_true(endpoint_respond_content(world->endpoint, world->ref, 112, bytes_of(big, len)));
+    world_run(world, 50);
+}
+
+static void test_content_in_one_message(void **state)
+{
+    struct world *world = world_new(NULL);
+    struct device *device = device_join(world, 0);
+
+    big_request();
+    world->respond_at_once = false;
+    for (int i = 0; i < 2; i++) {
+        ask_block(world, device, 1, "ep=a", 0, ANY_BLOCK);
+        if (i == 0)
+            give_content(world, 1024);
+        struct coap_message answer = take(device);
+        assert_int_equal(answer.code, COAP_CONTENT);
+        assert_int_equal(answer.payload.len, 1024);
+        assert_null(coap_find(&answer, COAP_OPT_BLOCK2));
+        assert_null(coap_find(&answer, COAP_OPT_SIZE2));
+        assert_non_null(coap_find(&answer, COAP_OPT_ETAG));
+        assert_int_equal(world->responded, 1);
+    }
+    assert_int_equal(world->requests, 1);
+    world_free(world);
+}
+
+static void test_content_in_blocks(void **state)
+{
+    struct world *world = world_new(NULL);
+    struct device *device = device_join(world, 0);
+
+    big_request();
+    world->respond_at_once = false;
+    ask_block(world, device, 1, "ep=a", 0, ANY_BLOCK);
+    give_content(world, 2100);
+    assert_block(device, 1, 0, true, 6, 1024);
+    assert_int_equal(world->responded, 0);
+    ask_block(world, device, 2, "ep=a", 1, 6);
+    assert_block(device, 2, 1, true, 6, 1024);
+    /* A repeat gets the same block; a smaller size goes on from where it says. */
+    ask_block(world, device, 2, "ep=a", 1, 6);
+    assert_block(device, 2, 1, true, 6, 1024);
+    assert_int_equal(world->responded, 0);
+    ask_block(world, device, 3, "ep=a", 32, 2);
+    assert_block(device, 3, 32, false, 2, 52);
+    assert_int_equal(world->responded, 1);
+    ask_block(world, device, 4, "ep=a", 32, 2);
+    assert_block(device, 4, 32, false, 2, 52);
+    assert_int_equal(world->responded, 1);
+    ask_block(world, device, 5, "ep=a", 33, 2); /* beyond the end */
+    assert_int_equal(take(device).code, COAP_BAD_REQUEST);
+    assert_int_equal(world->requests, 1);
+    /* Another question is another request, and so is one for the start. */
+    ask_block(world, device, 6, "ep=b", 1, 6);
+    assert_int_equal(world->requests, 2);
+    ask_block(world, device, 7, "ep=a", 0, 5);
+    assert_int_equal(world->requests, 3);
+    give_content(world, 600);
+    assert_block(device, 7, 0, true, 5, 512);
+    world_free(world);
+}
+
+/* Nothing but a code answers a later request, and what was kept is gone. */
+static void test_content_goes_with_the_next_answer(void **state)
+{
+    struct world *world = world_new(NULL);
+    struct device *device = device_join(world, 0);
+
+    big_request();
+    world->respond_at_once = false;
+    ask_block(world, device, 1, "ep=a", 0, ANY_BLOCK);
+    give_content(world, 2100);
+    assert_block(device, 1, 0, true, 6, 1024);
+    device_ask(device, 7, 9);
+    world_run(world, 50);
+    assert_true(endpoint_respond(world->endpoint, world->ref, COAP_CHANGED));
+    world_run(world, 50);
+    assert_int_equal(take(device).code, COAP_CHANGED);
+    ask_block(world, device, 2, "ep=a", 1, 6);
+    assert_int_equal(world->requests, 3);
+    world_free(world);
+}
+
+static void test_content_later(void **state)
+{
+    struct world *world = world_new(NULL);
+    struct device *device = device_join(world, 0);
+
+    big_request();
+    world->respond_at_once = false;
+    ask_block(world, device, 1, "ep=a", 0, ANY_BLOCK);
+    world_run(world, 1000);
+    assert_int_equal(take(device).code, 0);
+    give_content(world, 2000);
+    struct coap_message answer = take(device);
+    assert_int_equal(answer.type, COAP_CON);
+    assert_int_equal(answer.code, COAP_CONTENT);
+    assert_int_equal(answer.payload.len, 1024);
+    assert_true(block_of(&answer, COAP_OPT_BLOCK2).more);
+    send_empty(device, COAP_ACK, answer.id);
+    world_run(world, 50);
+    assert_int_equal(world->responded, 0);
+    ask_block(world, device, 2, "ep=a", 1, 6);
+    assert_block(device, 2, 1, false, 6, 976);
+    assert_int_equal(world->responded, 1);
+    assert_false(endpoint_respond_content(world->endpoint, world->ref, 112, bytes_of(big, 1)));
+    world_free(world);
+}
+
+static void test_content_too_long(void **state)
+{
+    static const uint8_t huge[65537];
+    struct world *world = world_new(NULL);
+    struct device *device = device_join(world, 0);
+
+    world->respond_at_once = false;
+    ask_block(world, device, 1, "ep=a", 0, ANY_BLOCK);
+    assert_false(
+        endpoint_respond_content(world->endpoint, world->ref, 112, bytes_of(huge, sizeof huge)));
+    assert_true(endpoint_respond(world->endpoint, world->ref, COAP_NOT_ACCEPTABLE));
+    world_run(world, 50);
+    assert_int_equal(take(device).code, COAP_NOT_ACCEPTABLE);
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -593,6 +762,11 @@ int main(void)
         cmocka_unit_test(test_block2),
         cmocka_unit_test(test_broken_block2),
         cmocka_unit_test(test_endless_block2),
+        cmocka_unit_test(test_content_in_one_message),
+        cmocka_unit_test(test_content_in_blocks),
+        cmocka_unit_test(test_content_goes_with_the_next_answer),
+        cmocka_unit_test(test_content_later),
+        cmocka_unit_test(test_content_too_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -399,7 +399,15 @@ static void storm_request(struct storm *storm)
 {
     const char *endpoint = PICK(storm, endpoints);
     const char *format = PICK(storm, preferred);
-    struct session_event event = {.kind = SESSION_REQUEST, .payload_present = roll(storm, 40) == 0};
+    static const int accepts[] = {-1, 112, 110, 11544, 11542, 65535};
+    static const char *const known[] = {NULL, NULL, "</0/0>", "</0/2>,</21/0>", "no link"};
+    const char *account = PICK(storm, known);
+    struct session_event event = {.kind = SESSION_REQUEST,
+                                  .payload_present = roll(storm, 40) == 0,
+                                  .pack = roll(storm, 4) == 0,
+                                  .accept = PICK(storm, accepts)};
+    if (account != NULL)
+        event.known = bytes_of_text(account);
     if (endpoint != NULL)
         event.endpoint = bytes_of_text(endpoint);
     if (format != NULL)
