@@ -39,10 +39,11 @@ struct endpoint_config {
     uint32_t idle_ms;       /* an association without exchange ends after this */
     uint32_t mtu;           /* bytes of a UDP payload; 0 = 1232 */
     uint64_t now;           /* monotonic milliseconds at the start */
+    uint8_t worker;         /* first byte of each Connection ID, by which sockets are chosen */
 };
 
 struct association_info {
-    struct net_path path;
+    struct net_path path;     /* the present one: with a Connection ID it can change */
     struct identity identity; /* authenticated */
     uint64_t started_ms;      /* monotonic, of the ClientHello that passed the gate */
     uint32_t handshake_ms;
@@ -103,6 +104,8 @@ struct endpoint_counters {
     uint64_t dropped_unknown; /* records for no association */
     uint64_t dropped_limit;   /* newcomers refused at the caps */
     uint64_t evicted_half_open, evicted_idle, replaced_by_candidate;
+    uint64_t dropped_cid; /* records with a Connection ID that is none of ours, or not open yet */
+    uint64_t moved;       /* associations that went on from another address (RFC 9146) */
     uint64_t coap_malformed, coap_duplicates, coap_retransmissions;
     uint32_t half_open, open; /* now */
 };

@@ -14,6 +14,8 @@ struct sim_device;
 
 enum { SIM_CIPHER_CCM8 = 0xc0a8, SIM_CIPHER_GCM = 0x00a8, SIM_CIPHER_CBC = 0x00ae };
 
+enum { SIM_CID_MAX = 16 };
+
 /* ---- misbehaviour ---- */
 
 enum sim_answer_kind { SIM_ANSWER_CODE, SIM_ANSWER_NONE, SIM_ANSWER_RESET };
@@ -42,6 +44,7 @@ struct sim_faults {
     size_t rule_count;
     unsigned reboot_after; /* restarts instead of answering its n-th operation, once; 0 = never */
     bool reboot_in_handshake; /* restarts when the server's first flight arrives, once */
+    unsigned move_after; /* goes on from another address with its n-th operation, once; 0 = never */
     bool wrong_key;
 };
 
@@ -57,6 +60,8 @@ struct sim_config {
     enum lwm2m_version version;
     int preferred_format;        /* pct=; FORMAT_NONE = not sent */
     uint16_t cipher;             /* the only suite offered; 0 = C0A8, 00A8 and 00AE */
+    bool cid;                    /* asks for Connection IDs (RFC 9146); not with Mbed TLS 2.28 */
+    uint8_t cid_len;             /* of the one that it wants itself: 0 (none) to 16 bytes */
     uint16_t bootstrap_instance; /* of its bootstrap account in /0 */
     const struct record
         *holds; /* what it holds besides its account and /3/0, such as old accounts; copied */
@@ -86,6 +91,7 @@ struct sim_config {
     struct sim_faults faults;
     void (*random)(void *context, void *data, size_t len); /* NULL = the kernel's */
     void *random_context;
+    void (*move)(void *context); /* takes another address; with the context of `send` */
 };
 
 /* 1.1, no pct, everything else usual. */
@@ -123,7 +129,8 @@ struct sim_report {
     uint64_t datagrams_sent, datagrams_received, bytes_sent, bytes_received; /* UDP payloads */
     uint32_t retransmissions; /* CoAP messages sent again */
     uint32_t duplicates;      /* datagrams and requests of the server seen again */
-    uint32_t reboots;
+    uint32_t reboots, moves;
+    bool cid;               /* its records carry a Connection ID of the server */
     size_t operation_count; /* more than SIM_OPERATIONS_MAX: the rest is not kept */
     struct sim_operation operations[SIM_OPERATIONS_MAX];
 };

@@ -124,7 +124,11 @@ bool listener_init(struct listener *listener, struct endpoint *endpoint,
     mbedtls_ssl_conf_dtls_cookies(tls, tls_cookie_write, tls_cookie_check, endpoint);
     mbedtls_ssl_conf_dtls_anti_replay(tls, MBEDTLS_SSL_ANTI_REPLAY_ENABLED);
     mbedtls_ssl_conf_handshake_timeout(tls, settings->handshake_min_ms, settings->handshake_max_ms);
+#if defined(ENDPOINT_HAS_CID)
+    return mbedtls_ssl_conf_cid(tls, CID_SIZE, MBEDTLS_SSL_UNEXPECTED_CID_IGNORE) == 0;
+#else
     return true;
+#endif
 }
 
 void listener_clear(struct listener *listener)
@@ -132,12 +136,39 @@ void listener_clear(struct listener *listener)
     mbedtls_ssl_config_free(&listener->tls);
 }
 
+/* Used when the device asks for Connection IDs; else this costs nothing. */
+static bool offer_cid(struct association *association)
+{
+#if defined(ENDPOINT_HAS_CID)
+    uint8_t cid[CID_SIZE];
+
+    cid_make(association->endpoint, association->ref, cid);
+    return mbedtls_ssl_set_cid(&association->ssl, MBEDTLS_SSL_CID_ENABLED, cid, sizeof cid) == 0;
+#else
+    (void)association;
+    return true;
+#endif
+}
+
+static bool cid_in_use(struct association *association)
+{
+#if defined(ENDPOINT_HAS_CID)
+    int enabled = MBEDTLS_SSL_CID_DISABLED;
+
+    return mbedtls_ssl_get_peer_cid(&association->ssl, &enabled, NULL, NULL) == 0 &&
+           enabled == MBEDTLS_SSL_CID_ENABLED;
+#else
+    (void)association;
+    return false;
+#endif
+}
+
 bool dtls_start(struct association *association)
 {
     struct endpoint *endpoint = association->endpoint;
     struct listener *listener = &endpoint->listeners[association->path.listener];
 
-    if (mbedtls_ssl_setup(&association->ssl, &listener->tls) != 0)
+    if (mbedtls_ssl_setup(&association->ssl, &listener->tls) != 0 || !offer_cid(association))
         return false;
     mbedtls_ssl_set_bio(&association->ssl, association, tls_send, tls_receive, NULL);
     mbedtls_ssl_set_timer_cb(&association->ssl, association, tls_set_timer, tls_get_timer);
@@ -186,7 +217,9 @@ static void handshake_failed(struct association *association, int result)
     peers_remove(association);
 }
 
-/* The candidate has proved itself: the older association of this path goes, and not before. */
+/* The candidate has proved itself: the older association of this path goes, and not before. One of
+ * another device, whose address has been given to this one, stays where its Connection ID finds it.
+ */
 static void replace_older(struct association *association)
 {
     struct endpoint *endpoint = association->endpoint;
@@ -195,6 +228,11 @@ static void replace_older(struct association *association)
     association->candidate = false;
     if (older == NULL || older == association)
         return;
+    if (older->has_cid &&
+        !bytes_equal(identity_bytes(&older->identity), identity_bytes(&association->identity))) {
+        peers_unlist(older);
+        return;
+    }
     endpoint->counters.replaced_by_candidate++;
     struct association_ref ref = older->ref;
     if (older->state == ASSOCIATION_OPEN)
@@ -232,6 +270,7 @@ static void handshake_done(struct association *association)
     association->handshake = NULL;
     shrink_buffers(association);
     association->state = ASSOCIATION_OPEN;
+    association->has_cid = cid_in_use(association);
     association->next_id = (uint16_t)endpoint_random(endpoint);
     association->idle_at = endpoint->now + endpoint->config.idle_ms;
     endpoint->counters.handshakes_done++;
@@ -278,13 +317,27 @@ static void association_ended(struct association *association, int result)
         peers_remove(association);
 }
 
+/* The address moves only with a record that has been decrypted and is newer than all before: an old
+ * one sent again from elsewhere must not take the association with it (RFC 9146 section 6). */
+static void follow(struct association *association, uint64_t newest_before)
+{
+    if (association->from == NULL ||
+        association->ssl.MBEDTLS_PRIVATE(in_window_top) <= newest_before)
+        return;
+    peers_readdress(association, association->from);
+    association->from = NULL;
+    association->endpoint->counters.moved++;
+}
+
 static void run_open(struct association *association)
 {
     uint8_t message[ENDPOINT_DATAGRAM_MAX];
     size_t used = 0;
 
     while (association->state == ASSOCIATION_OPEN) {
+        uint64_t newest = association->ssl.MBEDTLS_PRIVATE(in_window_top);
         int result = mbedtls_ssl_read(&association->ssl, message, sizeof message);
+        follow(association, newest);
         if (result > 0) {
             used = (size_t)result > used ? (size_t)result : used;
             association->idle_at =

@@ -163,7 +163,7 @@ static bool hides_hello(struct bytes datagram)
         struct bytes rest = bytes_of(reader.next, reader_left(&reader));
         if (gate_is_hello(rest))
             return true;
-        reader_skip(&reader, 11);
+        reader_skip(&reader, cid_is_record(rest) ? 11 + CID_SIZE : 11);
         reader_skip(&reader, reader_u16(&reader));
     }
     return false;
@@ -320,6 +320,14 @@ static void pass_gate(struct endpoint *endpoint, const struct net_path *path, st
     }
 }
 
+static void feed(struct association *association, struct bytes datagram)
+{
+    if (association->state == ASSOCIATION_HANDSHAKE)
+        handshake_receive(association, datagram);
+    else
+        dtls_feed(association, datagram);
+}
+
 /* Which of the two associations of a path a record is for: epoch 0 is the newer handshake's; later
  * epochs are tried, candidate first. */
 static struct association *addressee(struct endpoint *endpoint, const struct net_path *path,
@@ -335,17 +343,39 @@ static struct association *addressee(struct endpoint *endpoint, const struct net
     return peers.current;
 }
 
+/* By Connection ID, wherever it comes from. A handshake stays at its address: what is on the way
+ * there goes to that only. */
+static void receive_cid_record(struct endpoint *endpoint, const struct net_path *path,
+                               struct bytes datagram)
+{
+    struct association *association = cid_find(endpoint, datagram);
+    bool elsewhere = association != NULL && !net_path_equal(&association->path, path);
+
+    if (association == NULL || (elsewhere && association->state != ASSOCIATION_OPEN)) {
+        endpoint->counters.dropped_cid++;
+        return;
+    }
+    association->from = elsewhere ? path : NULL;
+    feed(association, datagram);
+    association->from = NULL;
+}
+
 static void receive_record(struct endpoint *endpoint, const struct net_path *path,
                            struct bytes datagram)
 {
-    struct association *association = addressee(endpoint, path, datagram);
-
-    if (association == NULL || hides_hello(datagram))
+    if (hides_hello(datagram)) {
         endpoint->counters.dropped_unknown++;
-    else if (association->state == ASSOCIATION_HANDSHAKE)
-        handshake_receive(association, datagram);
+        return;
+    }
+    if (cid_is_record(datagram)) {
+        receive_cid_record(endpoint, path, datagram);
+        return;
+    }
+    struct association *association = addressee(endpoint, path, datagram);
+    if (association == NULL)
+        endpoint->counters.dropped_unknown++;
     else
-        dtls_feed(association, datagram);
+        feed(association, datagram);
 }
 
 void endpoint_receive(struct endpoint *endpoint, const struct net_path *path, struct bytes datagram,

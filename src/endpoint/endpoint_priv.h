@@ -22,6 +22,8 @@ enum {
     ANSWER_PAYLOAD_MAX = 16384,
     CONTENT_MAX = 65536,        /* of an answer of ours */
     REQUEST_TIMEOUT_MS = 93000, /* MAX_TRANSMIT_WAIT, RFC 7252 section 4.8.2 */
+    CID_SIZE = 8,
+    SLOTS_MAX = 1 << 24, /* what a Connection ID can name */
 };
 
 /* The block of our answer that a request asks for. */
@@ -96,11 +98,14 @@ struct association {
     bool candidate; /* stands beside an older association of the same path (trap 3) */
     bool asked;     /* the device has sent a request */
     bool resolving; /* inside ops.resolve for the datagram at hand */
+    bool has_cid;   /* the device's records carry our Connection ID */
+    bool unlisted;  /* not in the table of paths: its path belongs to another one now */
     struct net_path path;
     uint8_t random[GATE_RANDOM_SIZE];
     mbedtls_ssl_context ssl;
     struct handshake *handshake; /* NULL once open */
     struct bytes input;          /* the datagram being fed */
+    const struct net_path *from; /* where it came from, if not from `path`; else NULL */
     struct timer timer;
     uint64_t flight_intermediate, flight_final; /* Mbed TLS's timer; 0 = off */
     uint64_t idle_at;
@@ -185,6 +190,11 @@ struct association *peers_by_ref(const struct endpoint *endpoint, struct associa
 struct association *peers_add(struct endpoint *endpoint, const struct net_path *path,
                               uint64_t path_hash, bool candidate);
 void peers_move(struct association *association, struct association_queue *queue);
+/* The device has a new address. Where another association holds that path, this one can be found by
+ * its Connection ID only. */
+void peers_readdress(struct association *association, const struct net_path *path);
+/* Leaves the path to another association. */
+void peers_unlist(struct association *association);
 /* Takes it out of all tables; freed when the outermost public call returns. */
 void peers_remove(struct association *association);
 void association_free(struct association *association);
@@ -202,6 +212,14 @@ void dtls_feed(struct association *association, struct bytes datagram);
 bool dtls_accepts(struct association *association, struct bytes datagram);
 bool dtls_send(struct association *association, struct bytes message);
 void dtls_close(struct association *association);
+
+/* cid.c */
+void cid_make(const struct endpoint *endpoint, struct association_ref ref,
+              uint8_t out[static CID_SIZE]);
+/* True when the datagram begins with a record that has a Connection ID of our size. */
+bool cid_is_record(struct bytes datagram);
+/* Of such a record; NULL when the ID is not one of ours. */
+struct association *cid_find(const struct endpoint *endpoint, struct bytes datagram);
 
 /* client_key_exchange.c */
 enum key_exchange {

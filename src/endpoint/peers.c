@@ -57,11 +57,31 @@ static void enter_bucket(struct association *association)
 
 static void leave_bucket(struct association *association)
 {
+    if (association->unlisted)
+        return;
     struct association **link = bucket_of(association->endpoint, association->path_hash);
 
     while (*link != association)
         link = &(*link)->bucket_next;
     *link = association->bucket_next;
+}
+
+void peers_unlist(struct association *association)
+{
+    leave_bucket(association);
+    association->unlisted = true;
+}
+
+void peers_readdress(struct association *association, const struct net_path *path)
+{
+    struct path_peers there = peers_find(association->endpoint, path);
+
+    leave_bucket(association);
+    association->path = *path;
+    association->path_hash = there.hash;
+    association->unlisted = there.current != NULL || there.candidate != NULL;
+    if (!association->unlisted)
+        enter_bucket(association);
 }
 
 struct association *peers_by_ref(const struct endpoint *endpoint, struct association_ref ref)
@@ -76,6 +96,8 @@ static bool take_slot(struct endpoint *endpoint, struct association *association
 {
     if (endpoint->first_free == no_slot && endpoint->slot_count == endpoint->slot_cap) {
         uint32_t cap = endpoint->slot_cap == 0 ? SLOTS_LEAST : endpoint->slot_cap * 2;
+        if (cap > SLOTS_MAX)
+            return false;
         struct slot *slots = realloc(endpoint->slots, cap * sizeof *slots);
         if (slots == NULL)
             return false;

@@ -921,6 +921,7 @@ enum err_code driver_new(const struct driver_config *config, struct driver **out
         return err_set(err, ERR_NO_MEMORY, "worker: out of memory");
     driver->config = *config;
     driver->config.endpoint.now = config->time.monotonic_ms;
+    driver->config.endpoint.worker = (uint8_t)config->worker;
     driver->now = config->time;
     driver->teller =
         (struct teller){config->events, config->metrics, (int)config->worker, &driver->now};

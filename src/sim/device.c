@@ -155,6 +155,7 @@ static void dispatch_state(struct sim_device *device, enum dtls_client_state sta
         return;
     case DTLS_CLIENT_OPEN:
         if (device->report.state == SIM_HANDSHAKE && !device->restart) {
+            device->report.cid = dtls_client_has_cid(device->dtls);
             device->report.handshake_ms = (uint32_t)(device->now - device->handshake_started);
             device_send_request(device);
         }
@@ -178,6 +179,15 @@ static void dispatch_state(struct sim_device *device, enum dtls_client_state sta
 
 /* ---- the beginning ---- */
 
+void device_move_if_due(struct sim_device *device)
+{
+    if (device->config.move == NULL || device->report.moves > 0 ||
+        device->config.faults.move_after != device->operations)
+        return;
+    device->report.moves++;
+    device->config.move(device->send_context);
+}
+
 static bool new_association(struct sim_device *device)
 {
     struct secret key = device->key;
@@ -187,6 +197,8 @@ static bool new_association(struct sim_device *device)
         .identity = secret_bytes(&device->identity),
         .key = secret_bytes(&key),
         .cipher = device->config.cipher,
+        .cid = device->config.cid,
+        .cid_len = device->config.cid_len,
         .handshake_min_ms = device->config.handshake_min_ms,
         .handshake_max_ms = device->config.handshake_max_ms,
         .random = device->config.random,

@@ -63,6 +63,8 @@ uint32_t device_first_timeout(struct sim_device *device);
 void device_message(struct sim_device *device, struct bytes plain);
 void device_send_request(struct sim_device *device);
 void device_messages_expire(struct sim_device *device);
+/* Takes another address when the operation at hand is the one to do so at. */
+void device_move_if_due(struct sim_device *device);
 uint64_t device_messages_next(const struct sim_device *device);
 void device_messages_reset(struct sim_device *device);
 

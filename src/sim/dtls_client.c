@@ -105,6 +105,39 @@ static void only_version_1_2(mbedtls_ssl_config *tls)
 #endif
 }
 
+#if defined(MBEDTLS_SSL_DTLS_CONNECTION_ID) && MBEDTLS_VERSION_NUMBER >= 0x03000000
+static int configure_cid(struct dtls_client *client, size_t len)
+{
+    uint8_t own[MBEDTLS_SSL_CID_IN_LEN_MAX];
+
+    if (len > sizeof own)
+        return MBEDTLS_ERR_SSL_BAD_INPUT_DATA;
+    give_random(client, own, len);
+    int result = mbedtls_ssl_conf_cid(&client->tls, len, MBEDTLS_SSL_UNEXPECTED_CID_IGNORE);
+    return result != 0 ? result
+                       : mbedtls_ssl_set_cid(&client->ssl, MBEDTLS_SSL_CID_ENABLED, own, len);
+}
+
+bool dtls_client_has_cid(struct dtls_client *client)
+{
+    int enabled = MBEDTLS_SSL_CID_DISABLED;
+
+    return client->state != DTLS_CLIENT_HANDSHAKE &&
+           mbedtls_ssl_get_peer_cid(&client->ssl, &enabled, NULL, NULL) == 0 &&
+           enabled == MBEDTLS_SSL_CID_ENABLED;
+}
+#else
+static int configure_cid(struct dtls_client *client, size_t len)
+{
+    return MBEDTLS_ERR_SSL_FEATURE_UNAVAILABLE;
+}
+
+bool dtls_client_has_cid(struct dtls_client *client)
+{
+    return false;
+}
+#endif
+
 static int configure(struct dtls_client *client, const struct dtls_client_config *config)
 {
     mbedtls_ssl_config *tls = &client->tls;
@@ -120,12 +153,18 @@ static int configure(struct dtls_client *client, const struct dtls_client_config
                                   config->identity.len);
     if (result != 0)
         return result;
-    return mbedtls_ssl_setup(&client->ssl, tls);
+    result = mbedtls_ssl_setup(&client->ssl, tls);
+    return result == 0 && config->cid ? configure_cid(client, config->cid_len) : result;
 }
 
 enum err_code dtls_client_new(const struct dtls_client_config *config, struct dtls_client **out,
                               struct err *err)
 {
+#if MBEDTLS_VERSION_NUMBER < 0x03000000
+    if (config->cid)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "Connection IDs need a build with Mbed TLS 3.6 (-Dmbedtls=bundled)");
+#endif
     if (cipher_list(config->cipher) == NULL)
         return err_set(err, ERR_UNSUPPORTED, "cipher suite 0x%04x is not one of C0A8, 00A8, 00AE",
                        config->cipher);

@@ -11,6 +11,8 @@ struct dtls_client;
 struct dtls_client_config {
     struct bytes identity, key;
     uint16_t cipher; /* 0 = all */
+    bool cid;        /* ask for Connection IDs */
+    uint8_t cid_len; /* of our own; 0 = the server's records need none */
     uint32_t handshake_min_ms, handshake_max_ms;
     void (*random)(void *context, void *data, size_t len);
     void *random_context;
@@ -44,6 +46,8 @@ void dtls_client_close(struct dtls_client *client); /* close_notify */
 enum dtls_client_state dtls_client_state(const struct dtls_client *client);
 uint8_t dtls_client_alert(const struct dtls_client *client); /* when DTLS_CLIENT_ALERT */
 int dtls_client_error(const struct dtls_client *client); /* the library's, when DTLS_CLIENT_ERROR */
+/* Records to the server carry its Connection ID. */
+bool dtls_client_has_cid(struct dtls_client *client);
 const char *dtls_client_cipher(const struct dtls_client *client); /* agreed suite, or "" */
 const char *dtls_alert_name(uint8_t alert); /* "bad_record_mac"; "" when unknown */
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -19,6 +20,8 @@ struct slot {
     size_t tag;
     uint64_t due;
     size_t heap_at;
+    size_t number; /* of this slot */
+    int epoll;     /* the loop's, to move to another socket */
 };
 
 struct loop {
@@ -89,6 +92,46 @@ static void send_on_socket(void *context, struct bytes datagram)
     (void)!send(slot->fd, datagram.data, datagram.len, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+static int open_socket(const struct loop_address *server, const struct loop_address *local)
+{
+    int fd = socket(server->address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -1;
+    if ((local->len == 0 || bind(fd, (const struct sockaddr *)&local->address, local->len) == 0) &&
+        connect(fd, (const struct sockaddr *)&server->address, server->len) == 0)
+        return fd;
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
+/* Another port of the same host. Where that fails, the device stays where it is. */
+static void move_socket(void *context)
+{
+    struct slot *slot = context;
+    struct loop_address server = {.len = sizeof server.address};
+    struct loop_address local = {.len = sizeof local.address};
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = slot->number};
+
+    if (getpeername(slot->fd, (struct sockaddr *)&server.address, &server.len) != 0 ||
+        getsockname(slot->fd, (struct sockaddr *)&local.address, &local.len) != 0)
+        return;
+    if (local.address.ss_family == AF_INET6)
+        ((struct sockaddr_in6 *)&local.address)->sin6_port = 0;
+    else
+        ((struct sockaddr_in *)&local.address)->sin_port = 0;
+    int fd = open_socket(&server, &local);
+    if (fd < 0)
+        return;
+    if (epoll_ctl(slot->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
+        close(fd);
+        return;
+    }
+    close(slot->fd);
+    slot->fd = fd;
+}
+
 static void release(struct loop *loop, size_t number)
 {
     struct slot *slot = &loop->slots[number];
@@ -117,20 +160,6 @@ static bool look_after(struct loop *loop, size_t number)
     return false;
 }
 
-static int open_socket(const struct loop_address *server, const struct loop_address *local)
-{
-    int fd = socket(server->address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -1;
-    if ((local->len == 0 || bind(fd, (const struct sockaddr *)&local->address, local->len) == 0) &&
-        connect(fd, (const struct sockaddr *)&server->address, server->len) == 0)
-        return fd;
-    int saved = errno;
-    close(fd);
-    errno = saved;
-    return -1;
-}
-
 enum err_code loop_add(struct loop *loop, const struct sim_config *config,
                        const struct loop_address *server, const struct loop_address *local,
                        size_t tag, struct err *err)
@@ -143,7 +172,9 @@ enum err_code loop_add(struct loop *loop, const struct sim_config *config,
     if (fd < 0)
         return err_set(err, ERR_IO, "cannot open a socket to the server (%s)", strerror(errno));
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = number};
-    enum err_code result = sim_device_new(config, send_on_socket, slot, &slot->device, err);
+    struct sim_config own = *config;
+    own.move = move_socket;
+    enum err_code result = sim_device_new(&own, send_on_socket, slot, &slot->device, err);
     if (result == ERR_OK && epoll_ctl(loop->epoll, EPOLL_CTL_ADD, fd, &event) != 0)
         result = err_set(err, ERR_IO, "cannot wait for a socket (%s)", strerror(errno));
     if (result != ERR_OK) {
@@ -155,6 +186,8 @@ enum err_code loop_add(struct loop *loop, const struct sim_config *config,
     loop->free_count--;
     slot->fd = fd;
     slot->tag = tag;
+    slot->number = number;
+    slot->epoll = loop->epoll;
     sim_device_start(slot->device, clock_monotonic_ms());
     slot->due = sim_device_over(slot->device) ? 0 : sim_device_next(slot->device);
     heap_place(loop, loop->active++, number);

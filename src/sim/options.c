@@ -97,6 +97,7 @@ TAKE_NUMBER(take_drop, config.faults.drop, 0, LINE_MAX_THOUSANDTHS)
 TAKE_NUMBER(take_duplicate, config.faults.duplicate, 0, LINE_MAX_THOUSANDTHS)
 TAKE_NUMBER(take_reorder, config.faults.reorder, 0, LINE_MAX_THOUSANDTHS)
 TAKE_NUMBER(take_seed, config.faults.seed, 0, UINT64_MAX)
+TAKE_NUMBER(take_move_after, config.faults.move_after, 1, 1000)
 TAKE_NUMBER(take_reboot_after, config.faults.reboot_after, 1, 1000)
 TAKE_NUMBER(take_devices, devices, 1, 10000000)
 TAKE_NUMBER(take_concurrency, concurrency, 1, 100000)
@@ -173,6 +174,17 @@ static bool take_cipher(struct sim_options *options, const char *value)
         }
     }
     return false;
+}
+
+static bool take_cid(struct sim_options *options, const char *value)
+{
+    uint64_t len;
+
+    if (!read_number(value, 0, SIM_CID_MAX, &len))
+        return false;
+    options->config.cid = true;
+    options->config.cid_len = (uint8_t)len;
+    return true;
 }
 
 static bool take_object(struct sim_options *options, const char *value)
@@ -311,6 +323,7 @@ static const struct option table[] = {
      "format to ask for: tlv, senml-cbor, 112 ..; default none"},
     {"format", "FORMAT", FOR_BOTH, take_format, "take only this one; may be given several times"},
     {"cipher", "NAME", FOR_BOTH, take_cipher, "offer only ccm8, gcm or cbc"},
+    {"cid", "BYTES", FOR_BOTH, take_cid, "ask for Connection IDs, its own of 0 (none) to 16 bytes"},
     {"local", "ADDRESS", FOR_BOTH, take_local, "send from this address, or ADDRESS:PORT"},
     {"object", "ID", FOR_BOTH, take_object, "know this object as well; several times"},
     {"bootstrap-instance", "N", FOR_BOTH, take_bootstrap_instance,
@@ -347,6 +360,8 @@ static const struct option table[] = {
     {"delay", "TIME", FOR_BOTH, take_delay, "delay each, such as 20ms..80ms"},
     {"seed", "N", FOR_BOTH, take_seed, "of these accidents; default 0"},
     {"reboot-after", "N", FOR_BOTH, take_reboot_after, "lose power at the N-th operation, once"},
+    {"move-after", "N", FOR_BOTH, take_move_after,
+     "answer the N-th operation from another port (see --cid)"},
     {"reboot-in-handshake", NULL, FOR_BOTH, take_reboot_in_handshake,
      "lose power in mid-handshake, once"},
     {"wrong-key", NULL, FOR_BOTH, take_wrong_key, "use a key that differs in one bit"},

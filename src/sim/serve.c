@@ -248,6 +248,7 @@ void device_serve(struct sim_device *device, const struct coap_message *request,
                 answer))
         return;
     device->operations++;
+    device_move_if_due(device);
     if (device->config.faults.reboot_after == device->operations && !device->rebooted_operation) {
         device->rebooted_operation = device->restart = true;
         answer->silent = true;

@@ -68,6 +68,10 @@ struct world {
     bool respond_at_once;
     bool refuse_next;           /* with 4.04, by endpoint_refuse */
     struct association_ref ref; /* of the latest event */
+    bool cid;                   /* devices ask for Connection IDs, and have one of their own */
+    bool reroute; /* what the server sends goes to device `route`, whatever the port */
+    unsigned route;
+    struct net_path sent_to; /* the latest */
     unsigned resolves, established, requests, responded, answers, no_answers, closed, rejected,
         timers;
     enum cause cause;
@@ -111,8 +115,9 @@ static inline void wire_put(struct world *world, bool to_server, unsigned device
 static inline void on_send(void *context, const struct net_path *path, struct bytes datagram)
 {
     struct world *world = context;
-    unsigned device = path->remote.port % 10;
+    unsigned device = world->reroute ? world->route : path->remote.port % 10;
 
+    world->sent_to = *path;
     if (world->trace_count < TRACE_MAX)
         world->trace[world->trace_count++] = datagram.len;
     wire_put(world, false, device, datagram.data, datagram.len);
@@ -121,7 +126,8 @@ static inline void on_send(void *context, const struct net_path *path, struct by
 static inline void give_key(struct world *world, struct association_ref ref, struct bytes identity)
 {
     struct secret key;
-    bool known = bytes_equal(identity, bytes_of_text("lamp"));
+    bool known = bytes_equal(identity, bytes_of_text("lamp")) ||
+                 bytes_equal(identity, bytes_of_text("pole"));
     bool blocked = world->resolve_mode == RESOLVE_BLOCKED;
 
     if (known && !blocked)
@@ -341,7 +347,17 @@ static inline struct device *device_start(struct world *world, unsigned index, c
     assert_int_equal(mbedtls_ssl_conf_psk(&device->tls, (const unsigned char *)key, strlen(key),
                                           (const unsigned char *)identity, strlen(identity)),
                      0);
+#if defined(MBEDTLS_SSL_DTLS_CONNECTION_ID) && MBEDTLS_VERSION_NUMBER >= 0x03000000
+    static const unsigned char own_cid[] = "dev";
+    if (world->cid)
+        assert_int_equal(mbedtls_ssl_conf_cid(&device->tls, 3, MBEDTLS_SSL_UNEXPECTED_CID_IGNORE),
+                         0);
     assert_int_equal(mbedtls_ssl_setup(&device->ssl, &device->tls), 0);
+    if (world->cid)
+        assert_int_equal(mbedtls_ssl_set_cid(&device->ssl, MBEDTLS_SSL_CID_ENABLED, own_cid, 3), 0);
+#else
+    assert_int_equal(mbedtls_ssl_setup(&device->ssl, &device->tls), 0);
+#endif
     mbedtls_ssl_set_bio(&device->ssl, device, device_put, device_get, NULL);
     mbedtls_ssl_set_timer_cb(&device->ssl, device, device_set_timer, device_get_timer);
     device_run(device);
