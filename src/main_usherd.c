@@ -35,6 +35,20 @@ struct arguments {
     bool test, deep, done;
 };
 
+static int print_version(struct arguments *out)
+{
+    printf("usherd %s (%s)\n", server_version(), endpoint_tls_version());
+    out->done = true;
+    return EXIT_FINE;
+}
+
+static int print_help(struct arguments *out)
+{
+    fputs(usage, stdout);
+    out->done = true;
+    return EXIT_FINE;
+}
+
 static int parse(int argc, char **argv, struct arguments *out)
 {
     static const struct option options[] = {
@@ -44,7 +58,8 @@ static int parse(int argc, char **argv, struct arguments *out)
     };
     int option;
 
-    while ((option = getopt_long(argc, argv, "c:tTVh", options, NULL)) != -1) {
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, ":c:tTVh", options, NULL)) != -1) {
         switch (option) {
         case 'c':
             out->config = optarg;
@@ -57,20 +72,24 @@ static int parse(int argc, char **argv, struct arguments *out)
             out->test = true;
             break;
         case 'V':
-            printf("usherd %s (%s)\n", server_version(), endpoint_tls_version());
-            out->done = true;
-            return EXIT_FINE;
+            return print_version(out);
         case 'h':
-            fputs(usage, stdout);
-            out->done = true;
-            return EXIT_FINE;
+            return print_help(out);
+        case ':':
+            fputs("usherd: --config needs the name of a file; see usherd --help\n", stderr);
+            return EXIT_USAGE;
         default:
-            fputs("usherd: see usherd --help\n", stderr);
+            fprintf(stderr, "usherd: unknown option '%s'; see usherd --help\n", argv[optind - 1]);
             return EXIT_USAGE;
         }
     }
     if (out->config != NULL && optind == argc)
         return EXIT_FINE;
+    const char *word = optind < argc ? argv[optind] : "";
+    if (strcmp(word, "help") == 0)
+        return print_help(out);
+    if (strcmp(word, "version") == 0)
+        return print_version(out);
     if (optind < argc)
         fprintf(stderr, "usherd: unexpected argument '%s'; see usherd --help\n", argv[optind]);
     else

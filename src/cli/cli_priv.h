@@ -136,6 +136,9 @@ enum { CLI_PATH_MAX = 1024 };
  * ""). False after a message when it is too long. */
 bool cli_device_path(const char *endpoint, const char *tail, char *out, size_t size);
 
+/* True when `state` is one that devices have; else a message with what was probably meant. */
+bool cli_check_state(const char *state);
+
 /* A key as hexadecimal text from a file (a leading '@' is allowed), or from standard input ("-").
  * NULL: err names the file and what is wrong with it. */
 json_t *cli_read_key(const char *name, struct err *err);

@@ -207,6 +207,8 @@ int cmd_list(int argc, char **argv)
 
     if (!cli_parse(&usage, argc, argv, &operands, &code))
         return code;
+    if (listing.state != NULL && !cli_check_state(listing.state))
+        return CLI_INVALID;
     return cli_finish(list(&listing));
 }
 
@@ -355,7 +357,8 @@ static void print_status(const json_t *answer)
     if (text_of(store, "reason")[0] != '\0')
         printf("  %s\n", text_of(store, "reason"));
     print_checks(answer);
-    printf("%lld devices\n", number_of(devices, "total"));
+    long long total = number_of(devices, "total");
+    printf("%lld device%s\n", total, total == 1 ? "" : "s");
     json_array_foreach(json_object_get(devices, "by_class"), index, class_counts)
     {
         const char *name = text_of(class_counts, "class");

@@ -190,6 +190,8 @@ int cmd_wait(int argc, char **argv)
         cli_say("name the endpoints to wait for, or give --stdin; see 'usher wait --help'");
         return CLI_USAGE;
     }
+    if (!cli_check_state(waiting.state))
+        return CLI_INVALID;
     if (!cli_connect(&waiting.server, &code))
         return code;
     if (waiting.from_stdin)

@@ -24,8 +24,7 @@ static FILE *open_key(const char *name, struct err *err)
                 "a key on the command line can be read by others on this machine: make another "
                 "one, write it to a file and name that file");
     else if (file == NULL)
-        err_set(err, errno == EACCES ? ERR_DENIED : ERR_NOT_FOUND,
-                "cannot read the key file '%s' (%s)", name, strerror(errno));
+        err_set(err, ERR_INVALID, "cannot read the key file '%s' (%s)", name, strerror(errno));
     return file;
 }
 

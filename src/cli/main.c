@@ -68,7 +68,12 @@ static void put_overview(FILE *out)
         fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
     fputs("\n'usher COMMAND --help' tells more and shows examples.\n\n"
           "exit codes: 0 done, 1 failed, 2 wrong usage, 3 invalid input, 4 changes pending,\n"
-          "  5 partly done, 6 conflict, 7 not authorised, 8 timed out\n",
+          "  5 partly done, 6 conflict, 7 not authorised, 8 timed out\n\n"
+          "examples:\n"
+          "  usher status\n"
+          "  usher enroll urn:dev:os:0042-lamp8 --class street-light --key @lamp8.key\n"
+          "  usher plan urn:dev:os:0042-lamp7\n"
+          "  usher wait urn:dev:os:0042-lamp7 --timeout 30s\n",
           out);
 }
 
@@ -97,7 +102,7 @@ int cli_main(int argc, char **argv)
         put_overview(stderr);
         return CLI_USAGE;
     }
-    if (strcmp(argv[1], "--version") == 0)
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
         return cmd_version(1, argv + 1);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
         return cmd_help(1, argv + 1);

@@ -196,7 +196,8 @@ static bool check_operands(const struct parse *parse, size_t operands)
 {
     const struct cli_usage *usage = parse->usage;
     if (operands < usage->operands_least) {
-        cli_say("something is missing; usage: usher %s", usage->synopsis);
+        cli_say("something is missing; usage: usher %.*s", (int)strcspn(usage->synopsis, "\n"),
+                usage->synopsis);
         return false;
     }
     if (operands > usage->operands_most)

@@ -3,6 +3,8 @@
 #include "cli_priv.h"
 
 #include "usher/bytes.h"
+#include "usher/outcome.h"
+#include "usher/yaml.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -144,6 +146,27 @@ const char *cli_colour(enum cli_colour colour)
     if ((refused != NULL && refused[0] != '\0') || dumb || !cli_stdout_is_terminal())
         return "";
     return codes[colour];
+}
+
+bool cli_check_state(const char *state)
+{
+    const char *names[STATE_COUNT + 1] = {0};
+    char list[200] = "";
+    size_t used = 0;
+    enum device_state known;
+    if (device_state_from_name(state, &known))
+        return true;
+    for (int i = 0; i < STATE_COUNT; i++) {
+        names[i] = device_state_name((enum device_state)i);
+        int len = snprintf(list + used, sizeof list - used, "%s%s", i > 0 ? ", " : "", names[i]);
+        used += len > 0 && (size_t)len < sizeof list - used ? (size_t)len : 0;
+    }
+    const char *meant = yaml_suggest(state, names);
+    if (meant != NULL)
+        cli_say("'%s' is no state; did you mean '%s'?", state, meant);
+    else
+        cli_say("'%s' is no state; there are %s", state, list);
+    return false;
 }
 
 enum cli_colour cli_state_colour(const char *state)

@@ -3,6 +3,7 @@
 #include "cli_priv.h"
 
 #include "usher/config.h"
+#include "usher/enrollment.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -148,13 +149,18 @@ int cli_call(struct cli_server *server, const char *method, const char *path, co
 
 bool cli_device_path(const char *endpoint, const char *tail, char *out, size_t size)
 {
+    struct err err = {0};
+    if (enrollment_check_endpoint(bytes_of_text(endpoint), &err) != ERR_OK) {
+        cli_fail(&err);
+        return false;
+    }
     struct buf path;
     buf_init_fixed(&path, out, size);
     buf_put_text(&path, "/v1/devices/");
     client_put_escaped(&path, endpoint);
     buf_put_text(&path, tail);
-    if (endpoint[0] != '\0' && buf_text(&path) != NULL)
+    if (buf_text(&path) != NULL)
         return true;
-    cli_say(endpoint[0] == '\0' ? "the endpoint is empty" : "the endpoint is too long");
+    cli_say("the endpoint is too long");
     return false;
 }

@@ -10,7 +10,8 @@ enum { KEYS_MAX = 16, FALLBACK_LINE = 1 };
 #define SECONDS(count) ((int64_t)(count) * 1000)
 #define DAYS(count)    SECONDS((int64_t)(count) * 86400)
 
-/* The fallbacks are those of docs/configuration.md; a test compares them. */
+/* The fallbacks are those of docs/examples/usher.yaml, which a test compares, and of
+ * docs/configuration.md. */
 const struct config_key config_keys[] = {
     {NULL, "workers", &config_workers, FIELD(workers), 1, CONFIG_WORKERS_MAX, 0, "auto", false},
     {NULL, "listeners", &config_listeners, 0, 0, 0, 0, "0.0.0.0:5684", false},

@@ -275,9 +275,9 @@ static enum err_code start_http(struct server *server, struct err *err)
 static enum err_code print_findings(struct findings *findings, struct err *err)
 {
     findings_print(findings, STDERR_FILENO);
-    return findings->errors == 0
-               ? ERR_OK
-               : err_set(err, ERR_INVALID, "profiles: %zu errors, see above", findings->errors);
+    return findings->errors == 0 ? ERR_OK
+                                 : err_set(err, ERR_INVALID, "profiles: %zu error%s, see above",
+                                           findings->errors, findings->errors == 1 ? "" : "s");
 }
 
 static enum err_code start(struct server *server, struct err *err)

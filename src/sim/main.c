@@ -7,7 +7,11 @@
 static const char usage[] =
     "usage: usher-sim device ..   one simulated device; see 'usher-sim device --help'\n"
     "       usher-sim fleet ..    many of them; see 'usher-sim fleet --help'\n"
-    "       usher-sim --version\n";
+    "       usher-sim help | --version\n"
+    "\n"
+    "examples:\n"
+    "  usher-sim device --server coaps://127.0.0.1:5684 --endpoint lamp7 --key @lamp7.key --show\n"
+    "  usher-sim fleet --server coaps://127.0.0.1:5684 --keys street.csv --concurrency 200\n";
 
 int sim_main(int argc, char **argv)
 {
@@ -16,13 +20,17 @@ int sim_main(int argc, char **argv)
         return cmd_device(argc - 1, argv + 1);
     if (strcmp(command, "fleet") == 0)
         return cmd_fleet(argc - 1, argv + 1);
-    if (strcmp(command, "--version") == 0) {
+    if (strcmp(command, "--version") == 0 || strcmp(command, "-V") == 0 ||
+        strcmp(command, "version") == 0) {
         puts("usher-sim " USHER_VERSION);
         return SIM_EXIT_OK;
     }
-    bool asked = strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0;
-    if (!asked && command[0] != '\0')
-        fprintf(stderr, "usher-sim: unknown command '%s'\n", command);
+    bool asked = strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0 ||
+                 strcmp(command, "help") == 0;
+    if (!asked && command[0] != '\0') {
+        fprintf(stderr, "usher-sim: unknown command '%s'; see 'usher-sim --help'\n", command);
+        return SIM_EXIT_USAGE;
+    }
     fputs(usage, asked ? stdout : stderr);
     return asked ? SIM_EXIT_OK : SIM_EXIT_USAGE;
 }

@@ -117,14 +117,8 @@ static bool take_no_endpoint(struct sim_options *options, const char *value)
 /* As for `usher enroll`: a file's name behind an @. */
 static bool take_key(struct sim_options *options, const char *value)
 {
-    if (value[0] != '@' || value[1] == '\0') {
-        fprintf(stderr,
-                "usher-sim: a key stands in a file, never on the command line: --key @FILE, "
-                "or @- for standard input\n");
-        return false;
-    }
     options->key_file = value + 1;
-    return true;
+    return value[0] == '@' && value[1] != '\0';
 }
 
 static bool take_version(struct sim_options *options, const char *value)
@@ -437,8 +431,14 @@ static bool take_option(struct sim_options *options, int which, int argc, char *
     }
     if (option->take(options, value))
         return true;
-    fprintf(stderr, "usher-sim: --%s: '%s' is not right: %s\n", option->name,
-            value != NULL && strcmp(option->name, "key") != 0 ? value : "", option->help);
+    /* A key that was typed here must not be repeated. */
+    if (option->take == take_key)
+        fputs("usher-sim: a key stands in a file, never on the command line: --key @FILE, or @- "
+              "for standard input\n",
+              stderr);
+    else
+        fprintf(stderr, "usher-sim: --%s: '%s' is not right: %s\n", option->name,
+                value != NULL ? value : "", option->help);
     return false;
 }
 

@@ -323,7 +323,7 @@ static void test_bad_keys(void **state)
         assert_null(strcasestr(result.err, "112233"));
     }
     EXPECT(3, "enroll", "a", "-c", "lamp", "--key-file", write_file(service, "raw", "\0\1\2\3", 4));
-    EXPECT(1, "enroll", "a", "-c", "lamp", "--key-file", "/nonexistent");
+    EXPECT(3, "enroll", "a", "-c", "lamp", "--key-file", "/nonexistent");
     assert_in(result.err, "/nonexistent");
 }
 
@@ -420,7 +420,7 @@ static void test_list(void **state)
     assert_true(json_is_string(json_object_get(list, "next")));
     json_decref(list);
     EXPECT(3, "list", "--state", "done");
-    assert_in(result.err, "'state'");
+    assert_in(result.err, "'done' is no state");
 }
 
 static void test_all_pages_are_one_document(void **state)
@@ -476,7 +476,7 @@ static void test_status_and_rejects(void **state)
     enrol("lamp-1");
     EXPECT(0, "status");
     assert_in(result.out, "usherd 1.2.3");
-    assert_in(result.out, "1 devices");
+    assert_in(result.out, "1 device");
     EXPECT(0, "rejects");
     assert_in(result.out, "nobody was turned away");
     rejects_add(service->rejects, bytes_of_text("stranger"), "192.0.2.9", CAUSE_BAD_KEY, 1000);
