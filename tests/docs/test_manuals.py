@@ -57,7 +57,7 @@ class Manuals(unittest.TestCase):
         page = PAGES["usher.1"].read_text()
         known = options_of("usher.1")
         for command in commands:
-            self.assertRegex(page, rf"(?m)^\.It .*Cm {command}\b", f"usher.1 says nothing of {command}")
+            self.assertTrue(re.search(rf"(?m)^\.It .*Cm {command}\b", page), f"usher.1 says nothing of {command}")
             if command == "help":
                 continue
             missing = options_in(output(USHER, command, "--help")) - known
@@ -67,11 +67,11 @@ class Manuals(unittest.TestCase):
         self.assertFalse(options_in(output(USHERD, "--help")) - options_of("usherd.8"))
 
     def test_usher_sim(self):
-        commands = re.findall(r"^(?:usage:)? +usher-sim ([a-z]+) ", output(USHER_SIM, "--help"), re.MULTILINE)
+        commands = re.findall(r"usher-sim ([a-z]+) \.\.", output(USHER_SIM, "--help"))
         self.assertIn("device", commands)
         page = PAGES["usher-sim.1"].read_text()
         for command in commands:
-            self.assertIn(f"Cm {command}", page)
+            self.assertTrue(f".Cm {command}\n" in page, f"usher-sim.1 says nothing of {command}")
             missing = options_in(output(USHER_SIM, command, "--help")) - options_of("usher-sim.1") - {"help"}
             self.assertFalse(missing, f"usher-sim.1 says nothing of these options of {command}")
 
@@ -83,7 +83,7 @@ class Manuals(unittest.TestCase):
         keys = 0
         for line in example.splitlines():
             top = re.match(r"([a-z0-9-]+):", line)
-            below = re.match(r" +(?:- )?([a-z0-9-]+):", line)
+            below = re.match(r" +(?:- |# )?([a-z0-9-]+): ", line)
             if top:
                 section = top.group(1)
             found = below or top
