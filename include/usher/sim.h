@@ -147,6 +147,9 @@ void sim_device_start(struct sim_device *device, uint64_t now);
 /* Power loss in mid-bootstrap: the objects are again those of the last start, a new handshake
  * begins. */
 void sim_device_reboot(struct sim_device *device, uint64_t now);
+/* Sends another Bootstrap-Request on the association that it has, as a device whose application
+ * loses patience. False: it has none. */
+bool sim_device_ask_again(struct sim_device *device, uint64_t now);
 void sim_device_receive(struct sim_device *device, struct bytes datagram, uint64_t now);
 void sim_device_expire(struct sim_device *device, uint64_t now);
 uint64_t sim_device_next(const struct sim_device *device); /* UINT64_MAX = no timer */

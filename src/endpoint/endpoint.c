@@ -294,6 +294,12 @@ static void receive_hello(struct endpoint *endpoint, const struct net_path *path
         return;
     if (peers.candidate != NULL) /* the device has started over once more */
         peers_remove(peers.candidate);
+    /* So it has here: what its former self is still owed, perhaps after a slow key look-up, would
+     * only break the new handshake. */
+    if (peers.current != NULL && peers.current->state == ASSOCIATION_HANDSHAKE) {
+        peers_remove(peers.current);
+        peers.current = NULL;
+    }
     start_association(endpoint, path, record, hello->random, &peers);
 }
 

@@ -61,7 +61,8 @@ static void send_empty(struct association *association, enum coap_type type, uin
 }
 
 /* The first timeout of RFC 7252 section 4.2, or what the handshake's round trip asks for on a slow
- * network (trap 8), times 1 to 1.5. */
+ * network (trap 8), times 1 to 1.5. Half as much again as the round trip, since the next one may
+ * take longer. */
 static uint32_t first_timeout(struct association *association, uint32_t wanted_ms)
 {
     struct endpoint *endpoint = association->endpoint;
@@ -69,8 +70,10 @@ static uint32_t first_timeout(struct association *association, uint32_t wanted_m
 
     if (base == 0)
         base = endpoint->listeners[association->path.listener].settings.ack_timeout_ms;
-    if (association->round_trip_ms > base)
-        base = association->round_trip_ms;
+    uint32_t expected = association->round_trip_ms + association->round_trip_ms / 2;
+
+    if (expected > base)
+        base = expected;
     return base + endpoint_random(endpoint) % (base / 2 + 1);
 }
 

@@ -261,6 +261,16 @@ void sim_device_reboot(struct sim_device *device, uint64_t now)
         device_fail(device, "no-memory", "out of memory");
 }
 
+bool sim_device_ask_again(struct sim_device *device, uint64_t now)
+{
+    device->now = now;
+    if (device->report.state != SIM_REQUESTING && device->report.state != SIM_SERVED &&
+        device->report.state != SIM_BOOTSTRAPPED)
+        return false;
+    device_send_request(device);
+    return true;
+}
+
 /* A reboot asked for while the library was at work. */
 static void settle(struct sim_device *device)
 {

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What must never happen, looked for after every event. */
+#include "net.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct net_device *device_named(struct net *net, const char *endpoint)
+{
+    for (unsigned i = 0; i < net->settings.devices; i++)
+        if (strcmp(net->devices[i].endpoint, endpoint) == 0)
+            return &net->devices[i];
+    fail_msg("no device '%s'", endpoint);
+    return NULL;
+}
+
+/* I1: a key that a device holds is in the store. */
+static void check_keys(struct net_device *device, const struct store_device *stored)
+{
+    size_t count;
+    const struct record *records = sim_device_objects(device->sim, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        const struct path *path = &records[i].path;
+        if (path->ids[0] != 0 || path->ids[2] != 5 || path->ids[1] == 1)
+            continue; /* 1 is the bootstrap account */
+        bool durable = false;
+        for (size_t k = 0; k < stored->enrollment.credential_count; k++)
+            durable = durable ||
+                      bytes_equal(records[i].value.bytes, secret_bytes(&stored->keys[k]));
+        if (!durable)
+            fail_msg("I1: %s holds a key that the store does not have", device->endpoint);
+    }
+}
+
+/* I2: one credential of a kind a server; a pending one is sent again, not made again. */
+static void check_credentials(const struct net_device *device, const struct store_device *stored)
+{
+    unsigned kinds[3] = {0};
+
+    for (size_t i = 0; i < stored->enrollment.credential_count; i++) {
+        const struct enrolled_credential *credential = &stored->enrollment.credentials[i];
+        assert_in_range(credential->status, 0, 2);
+        if (++kinds[credential->status] > 1)
+            fail_msg("I2: %s has two credentials of one kind", device->endpoint);
+        if (credential->generation > device->owner->successes + 1)
+            fail_msg("I2: %s has key %u after %u bootstraps: a pending one was made again",
+                     device->endpoint, (unsigned)credential->generation,
+                     device->owner->successes);
+    }
+}
+
+void net_check(struct net *net)
+{
+    /* I2: two sessions of one endpoint only until the newer has claimed the name and the older was told. */
+    size_t names = net->settings.twins ? 1 : net->settings.devices;
+    if (net->mail == NULL && net->late == NULL && net_running(net) > names)
+        fail_msg("I2: %zu sessions of %zu devices", net_running(net), names);
+    for (unsigned i = 0; i < net->settings.devices; i++) {
+        struct net_device *device = &net->devices[i];
+        struct store_device stored = {0};
+        if (device->starts == 0)
+            continue;
+        net_get(net, i, &stored);
+        check_keys(device, &stored);
+        check_credentials(device, &stored);
+        store_device_clear(&stored);
+    }
+}
+
+/* I3: the last answer to each Write was good. */
+static void check_writes(const struct net_device *device)
+{
+    const struct sim_report *report = sim_device_report(device->sim);
+
+    for (size_t i = 0; i < report->operation_count; i++) {
+        const struct sim_operation *operation = &report->operations[i];
+        bool again = false;
+        for (size_t j = i + 1; j < report->operation_count; j++)
+            again = again || (report->operations[j].method == operation->method &&
+                              path_compare(&report->operations[j].path, &operation->path) == 0);
+        if (operation->method == COAP_METHOD_PUT && !again && operation->code >> 5 != 2)
+            fail_msg("I3: %s refused a Write, and its bootstrap counts as a success",
+                     device->endpoint);
+    }
+}
+
+void net_note_outcome(struct net *net, const struct outcome *outcome)
+{
+    struct net_device *device = device_named(net, outcome->endpoint);
+
+    struct net_outcome *kept = &net->outcomes[net->outcome_count++ % NET_OUTCOMES_MAX];
+    *kept = (struct net_outcome){.state = outcome->state, .cause = outcome->cause, .at = net->now};
+    memcpy(kept->endpoint, device->endpoint, sizeof kept->endpoint);
+    if (outcome->state != STATE_BOOTSTRAPPED)
+        return;
+    if (++device->successes > device->finishes)
+        fail_msg("I3: %s has not accepted Finish, and its bootstrap counts as a success",
+                 device->endpoint);
+    if (device->state == SIM_BOOTSTRAPPED)
+        check_writes(device);
+}
