@@ -39,17 +39,15 @@ static void check_keys(struct net_device *device, const struct store_device *sto
 /* I2: one credential of a kind a server; a pending one is sent again, not made again. */
 static void check_credentials(const struct net_device *device, const struct store_device *stored)
 {
-    unsigned kinds[3] = {0};
+    const struct enrollment *enrollment = &stored->enrollment;
 
-    for (size_t i = 0; i < stored->enrollment.credential_count; i++) {
-        const struct enrolled_credential *credential = &stored->enrollment.credentials[i];
-        assert_in_range(credential->status, 0, 2);
-        if (++kinds[credential->status] > 1)
+    for (size_t i = 0; i < enrollment->credential_count; i++) {
+        const struct enrolled_credential *credential = &enrollment->credentials[i];
+        if (enrollment_credential(enrollment, credential->ssid, credential->status) != credential)
             fail_msg("I2: %s has two credentials of one kind", device->endpoint);
         if (credential->generation > device->owner->successes + 1)
             fail_msg("I2: %s has key %u after %u bootstraps: a pending one was made again",
-                     device->endpoint, (unsigned)credential->generation,
-                     device->owner->successes);
+                     device->endpoint, (unsigned)credential->generation, device->owner->successes);
     }
 }
 

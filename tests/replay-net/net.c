@@ -403,6 +403,17 @@ static void load_profiles(struct net *net)
     findings_clear(&findings);
 }
 
+void net_set_profile(struct net *net, const char *profile)
+{
+    struct profile_set *old = net->profiles;
+
+    net->settings.profile = profile;
+    load_profiles(net);
+    for (unsigned i = 0; i < net->settings.drivers; i++)
+        driver_set_profiles(net->drivers[i], net->profiles);
+    profile_set_unref(old);
+}
+
 static void set_default(uint32_t *value, uint32_t usual)
 {
     if (*value == 0)

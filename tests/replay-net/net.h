@@ -116,6 +116,8 @@ extern const char net_usual_profile[];
 struct net *net_new(const struct net_settings *settings);
 void net_free(struct net *net); /* checks once more */
 
+/* A reload. */
+void net_set_profile(struct net *net, const char *profile);
 /* Powers a device up: another port when `moved`; at driver `driver`, as the kernel would hash. */
 void net_start(struct net *net, unsigned device, bool moved, unsigned driver);
 /* Power is lost, and comes back: what arrives until then, or is older than that, is lost. Longer

@@ -165,6 +165,11 @@ static void slow_down_first(struct net *net, const struct net_datagram *datagram
         fate->delay_ms = 300;
 }
 
+static bool no_operation_arrives(struct net *net, const struct net_datagram *datagram)
+{
+    return datagram->to_server;
+}
+
 /* Two devices with one name and key: the newer one gets the bootstrap, the older session ends, and
  * is history only. */
 static void two_of_one_name(unsigned drivers)
@@ -211,6 +216,45 @@ static void test_two_workers_at_the_same_moment(void **state)
         net_assert_bootstrapped(net, winner);
         net_free(net);
     }
+}
+
+/* The older one asks again while the message that would end it is under way: now it is the newest,
+ * and the message comes too late to hurt. */
+static void test_superseded_one_asks_again(void **state)
+{
+    const struct net_settings settings = {.devices = 2, .drivers = 2, .twins = true};
+    struct net *net = net_new(&settings);
+
+    net->mail_ms = 2000;
+    net->fault = slow_down_first;
+    net_start(net, 0, false, 0);
+    net_run_until(net, twin_is_served, 10000);
+    net_start(net, 1, false, 1);
+    net_run(net, 100); /* it has asked: the message is on its way to the first */
+    assert_non_null(net->mail);
+    assert_true(sim_device_ask_again(net->devices[0].sim, net->now));
+    net_finish(net, LIMIT_MS);
+    net_assert_bootstrapped(net, 0);
+    net_free(net);
+}
+
+/* What was open when the device asked again is not repeated while the store is asked. */
+static void test_asking_again_ends_what_was_open(void **state)
+{
+    struct net *net = net_new(NULL);
+
+    net_start(net, 0, false, 0);
+    net_run_until(net, twin_is_served, 10000);
+    net->arrives = no_operation_arrives;
+    net_run(net, 500);
+    net->arrives = NULL;
+    net->trouble.find_ms = 20000;
+    assert_true(sim_device_ask_again(net->devices[0].sim, net->now));
+    net_run(net, 19000);
+    assert_int_equal(net_counters(net, 0).coap_retransmissions, 0);
+    net_finish(net, LIMIT_MS);
+    net_assert_bootstrapped(net, 0);
+    net_free(net);
 }
 
 /* ---- Finish ---- */
@@ -275,6 +319,38 @@ static void test_finish_lost(void **state)
     net_finish(net, LIMIT_MS);
     net_assert_bootstrapped(net, 0);
     assert_int_equal(net_generation(net, 0, CREDENTIAL_ACTIVE), 1);
+    net_free(net);
+}
+
+/* The key of a server that the profile has dropped since was not given to the device this time: it
+ * stays pending. */
+static void test_only_what_was_written_is_promoted(void **state)
+{
+    const struct net_settings settings = {
+        .profile = "class: lamp\n"
+                   "servers:\n"
+                   "  - { id: 101, uri: \"coaps://a.example\",\n"
+                   "      security: { mode: psk, credential: generate } }\n"
+                   "  - { id: 102, uri: \"coaps://b.example\",\n"
+                   "      security: { mode: psk, credential: generate } }\n",
+    };
+    struct net *net = net_new(&settings);
+    struct store_device stored = {0};
+
+    net_start(net, 0, false, 0);
+    net_run_until(net, is_finishing, 1000);
+    net->fault = lose_to_server;
+    net_finish(net, LIMIT_MS);
+    net->fault = NULL;
+    net_set_profile(net, net_usual_profile);
+    net_start(net, 0, false, 0);
+    net_finish(net, LIMIT_MS);
+    net_get(net, 0, &stored);
+    assert_int_equal(stored.state, STATE_BOOTSTRAPPED);
+    assert_non_null(enrollment_credential(&stored.enrollment, 101, CREDENTIAL_ACTIVE));
+    assert_non_null(enrollment_credential(&stored.enrollment, 102, CREDENTIAL_PENDING));
+    assert_null(enrollment_credential(&stored.enrollment, 102, CREDENTIAL_ACTIVE));
+    store_device_clear(&stored);
     net_free(net);
 }
 
@@ -402,8 +478,11 @@ int main(void)
         cmocka_unit_test(test_two_associations_of_one_endpoint),
         cmocka_unit_test(test_two_workers_with_one_endpoint),
         cmocka_unit_test(test_two_workers_at_the_same_moment),
+        cmocka_unit_test(test_superseded_one_asks_again),
+        cmocka_unit_test(test_asking_again_ends_what_was_open),
         cmocka_unit_test(test_finish_answer_lost),
         cmocka_unit_test(test_finish_lost),
+        cmocka_unit_test(test_only_what_was_written_is_promoted),
         cmocka_unit_test(test_vanishing_at_each_moment),
         cmocka_unit_test(test_seen_after_the_handshake),
         cmocka_unit_test(test_ten_seconds_round_trip),

@@ -184,6 +184,28 @@ static void test_late_answers_find_nobody(void **state)
     }
 }
 
+/* The answer to a look-up for a session that is over must not claim the name back from the session
+ * that came after it. */
+static void test_late_answer_for_an_ended_session(void **state)
+{
+    struct net *net = net_new(NULL);
+
+    net_start(net, 0, false, 0);
+    net_run_until(net, is_seen, 1000);
+    net->trouble.find_ms = 5000;
+    net_run(net, 200);
+    net->trouble.find_ms = 0;
+    net->trouble.commit_ms = 6000;
+    net_restart(net, 0, false, 0); /* its handshake ends the session that waits */
+    net_run(net, 1000);
+    assert_int_equal(net_counters(net, 0).replaced_by_candidate, 1);
+    assert_int_equal(net->trouble.commits, 1);
+    net_finish(net, LIMIT_MS);
+    net_assert_bootstrapped(net, 0);
+    assert_int_equal(sim_device_report(net->devices[0].sim)->reboots, 1);
+    net_free(net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +218,7 @@ int main(void)
         cmocka_unit_test(test_commit_fails),
         cmocka_unit_test(test_record_fails),
         cmocka_unit_test(test_late_answers_find_nobody),
+        cmocka_unit_test(test_late_answer_for_an_ended_session),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
