@@ -9,7 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEYS_MAX = SERVERS_MAX * 3, PAYLOAD_MAX = 65536, WAITING_EVENTS_MAX = 4 };
+enum {
+    KEYS_MAX = SERVERS_MAX * 3,
+    PAYLOAD_MAX = 65536,
+    WAITING_EVENTS_MAX = 4,
+    SILENCE_MS = 10000,     /* how long a device may be silent while the server stops, at least */
+    SILENCE_STEP_MS = 500,  /* how often that is looked at */
+    SILENCE_ROUND_TRIPS = 3 /* of a slow device */
+};
 
 /* The key bytes behind a plan's references, while the session writes. */
 struct session_key {
@@ -41,6 +48,10 @@ struct bootstrap {
     size_t key_count;
     struct session_key *keys;
     struct tell_operation open; /* sent and not yet answered */
+    uint32_t ack_timeout_ms; /* of the class, as of the last operation; 0 = the listener's */
+    /* While draining: when the device was last heard, and what had been received then. */
+    uint64_t heard_ms;
+    uint32_t heard_bytes;
 };
 
 struct driver {
@@ -53,6 +64,8 @@ struct driver {
     struct seen_table seen;
     size_t running;
     bool draining;
+    uint64_t silence_at;       /* while draining: when to look for silent devices next */
+    uint32_t slow_listener_ms; /* the longest acknowledge time of the listeners */
 };
 
 static struct live_holder holder_at(const struct driver *driver, struct association_ref ref)
@@ -370,6 +383,7 @@ static enum err_code send_operation(struct bootstrap *bootstrap,
                                     struct err *err)
 {
     const struct operation *operation = action->operation;
+    bootstrap->ack_timeout_ms = action->ack_timeout_ms;
     const struct codec_reveal secrets = {reveal, bootstrap};
     struct endpoint_request request = {
         .method = method_of(operation->kind),
@@ -926,6 +940,9 @@ enum err_code driver_new(const struct driver_config *config, struct driver **out
     driver->teller =
         (struct teller){config->events, config->metrics, (int)config->worker, &driver->now};
     seen_init(&driver->seen, config->live, config->worker);
+    for (size_t i = 0; i < config->endpoint.listener_count; i++)
+        if (config->endpoint.listeners[i].ack_timeout_ms > driver->slow_listener_ms)
+            driver->slow_listener_ms = config->endpoint.listeners[i].ack_timeout_ms;
     enum err_code code = endpoint_new(&driver->config.endpoint, &ops, &driver->endpoint, err);
     if (code != ERR_OK) {
         free(driver);
@@ -956,6 +973,57 @@ struct endpoint *driver_endpoint(struct driver *driver)
     return driver->endpoint;
 }
 
+/* ---- draining ---- */
+
+static uint64_t patience_with(const struct bootstrap *bootstrap)
+{
+    uint64_t slowest = bootstrap->driver->slow_listener_ms;
+
+    if (bootstrap->ack_timeout_ms > slowest)
+        slowest = bootstrap->ack_timeout_ms;
+    if (bootstrap->info.round_trip_ms > slowest)
+        slowest = bootstrap->info.round_trip_ms;
+    slowest *= SILENCE_ROUND_TRIPS;
+    return slowest > SILENCE_MS ? slowest : SILENCE_MS;
+}
+
+/* A device that has vanished must not hold the server up until its operation times out. While the
+ * store is asked it is not the device that is silent. */
+static bool is_silent(struct bootstrap *bootstrap)
+{
+    uint64_t now = bootstrap->driver->now.monotonic_ms;
+
+    endpoint_info(bootstrap->driver->endpoint, bootstrap->ref, &bootstrap->info);
+    if (bootstrap->calls > 0 || bootstrap->info.bytes_received != bootstrap->heard_bytes) {
+        bootstrap->heard_ms = now;
+        bootstrap->heard_bytes = bootstrap->info.bytes_received;
+    }
+    return now - bootstrap->heard_ms >= patience_with(bootstrap);
+}
+
+static void end_silent(struct driver *driver)
+{
+    struct bootstrap *next;
+
+    driver->silence_at = driver->now.monotonic_ms + SILENCE_STEP_MS;
+    for (struct bootstrap *bootstrap = driver->first; bootstrap != NULL; bootstrap = next) {
+        struct live_holder holder = holder_of(bootstrap);
+        next = bootstrap->next;
+        if (bootstrap->associated && !bootstrap->finished && is_silent(bootstrap))
+            driver_abort(driver, &holder, CAUSE_SHUTDOWN);
+    }
+}
+
+void driver_drain(struct driver *driver)
+{
+    driver->draining = true;
+    driver->silence_at = driver->now.monotonic_ms;
+    for (struct bootstrap *bootstrap = driver->first; bootstrap != NULL;
+         bootstrap = bootstrap->next)
+        bootstrap->heard_ms = driver->now.monotonic_ms;
+    endpoint_drain(driver->endpoint);
+}
+
 void driver_set_time(struct driver *driver, const struct driver_time *time)
 {
     driver->now = *time;
@@ -964,6 +1032,17 @@ void driver_set_time(struct driver *driver, const struct driver_time *time)
 void driver_expire(struct driver *driver)
 {
     endpoint_expire(driver->endpoint, driver->now.monotonic_ms);
+    if (driver->draining && driver->running > 0 && driver->silence_at <= driver->now.monotonic_ms)
+        end_silent(driver);
+}
+
+uint64_t driver_next(const struct driver *driver)
+{
+    uint64_t next = endpoint_next(driver->endpoint);
+
+    if (driver->draining && driver->running > 0 && driver->silence_at < next)
+        next = driver->silence_at;
+    return next;
 }
 
 void driver_datagram(void *context, const struct net_path *path, struct bytes datagram)
@@ -1022,12 +1101,6 @@ void driver_abort(struct driver *driver, const struct live_holder *holder, enum 
         return;
     }
     tell_holder(driver, holder, &event);
-}
-
-void driver_drain(struct driver *driver)
-{
-    driver->draining = true;
-    endpoint_drain(driver->endpoint);
 }
 
 void driver_abort_all(struct driver *driver, enum cause cause)

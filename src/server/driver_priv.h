@@ -43,12 +43,14 @@ enum err_code driver_new(const struct driver_config *config, struct driver **out
 /* After the lane has run its last callbacks. */
 void driver_free(struct driver *driver);
 
-struct endpoint *driver_endpoint(struct driver *driver);
+struct endpoint *driver_endpoint(struct driver *driver); /* for counters */
 /* What is handed in from now on happens at this time. Runs no timer. */
 void driver_set_time(struct driver *driver, const struct driver_time *time);
 /* Runs every timer that is due at that time. Also before answers of the store and messages are
  * handed in after a pause, so that what they send is timed from now. */
 void driver_expire(struct driver *driver);
+/* When driver_expire wants to run next, monotonic; UINT64_MAX = no timer. */
+uint64_t driver_next(const struct driver *driver);
 /* A datagram arrived (for udp_receive: context is the driver). */
 void driver_datagram(void *context, const struct net_path *path, struct bytes datagram);
 void driver_set_profiles(struct driver *driver,
@@ -56,7 +58,8 @@ void driver_set_profiles(struct driver *driver,
 /* The session at `holder` is superseded, or ends with `cause` (REMOVED). */
 void driver_supersede(struct driver *driver, const struct live_holder *holder);
 void driver_abort(struct driver *driver, const struct live_holder *holder, enum cause cause);
-/* SIGTERM: no newcomers. */
+/* SIGTERM: no newcomers. From now on a session ends when its device says nothing for 10 s, or for
+ * three of its round trips or acknowledge times where that is longer. */
 void driver_drain(struct driver *driver);
 /* Ends what still runs. */
 void driver_abort_all(struct driver *driver, enum cause cause);

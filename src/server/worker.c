@@ -200,7 +200,7 @@ static void read_mailbox(struct worker *worker)
 
 static int wait_time(const struct worker *worker)
 {
-    uint64_t next = endpoint_next(driver_endpoint(worker->driver));
+    uint64_t next = driver_next(worker->driver);
     uint64_t now = clock_monotonic_ms();
 
     if (worker->stopping)

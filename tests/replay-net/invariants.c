@@ -29,8 +29,8 @@ static void check_keys(struct net_device *device, const struct store_device *sto
             continue; /* 1 is the bootstrap account */
         bool durable = false;
         for (size_t k = 0; k < stored->enrollment.credential_count; k++)
-            durable = durable ||
-                      bytes_equal(records[i].value.bytes, secret_bytes(&stored->keys[k]));
+            durable =
+                durable || bytes_equal(records[i].value.bytes, secret_bytes(&stored->keys[k]));
         if (!durable)
             fail_msg("I1: %s holds a key that the store does not have", device->endpoint);
     }
@@ -53,7 +53,8 @@ static void check_credentials(const struct net_device *device, const struct stor
 
 void net_check(struct net *net)
 {
-    /* I2: two sessions of one endpoint only until the newer has claimed the name and the older was told. */
+    /* I2: two sessions of one endpoint only until the newer has claimed the name and the older was
+     * told. */
     size_t names = net->settings.twins ? 1 : net->settings.devices;
     if (net->mail == NULL && net->late == NULL && net_running(net) > names)
         fail_msg("I2: %zu sessions of %zu devices", net_running(net), names);

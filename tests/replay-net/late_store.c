@@ -17,16 +17,16 @@ void __real_store_make_pending(struct store_lane *lane, struct bytes endpoint,
                                const struct store_new_credential *credentials, size_t count,
                                store_device_fn done, void *context);
 void __real_store_record(struct store_lane *lane, const struct outcome *outcome,
-                         const struct store_promotion *promotions, size_t count,
-                         store_done_fn done, void *context);
+                         const struct store_promotion *promotions, size_t count, store_done_fn done,
+                         void *context);
 void __wrap_store_find_identity(struct store_lane *lane, struct bytes identity,
                                 store_device_fn done, void *context);
 void __wrap_store_make_pending(struct store_lane *lane, struct bytes endpoint,
                                const struct store_new_credential *credentials, size_t count,
                                store_device_fn done, void *context);
 void __wrap_store_record(struct store_lane *lane, const struct outcome *outcome,
-                         const struct store_promotion *promotions, size_t count,
-                         store_done_fn done, void *context);
+                         const struct store_promotion *promotions, size_t count, store_done_fn done,
+                         void *context);
 
 enum late_kind { LATE_FIND, LATE_COMMIT, LATE_RECORD };
 
@@ -174,8 +174,8 @@ void __wrap_store_make_pending(struct store_lane *lane, struct bytes endpoint,
 }
 
 void __wrap_store_record(struct store_lane *lane, const struct outcome *outcome,
-                         const struct store_promotion *promotions, size_t count,
-                         store_done_fn done, void *context)
+                         const struct store_promotion *promotions, size_t count, store_done_fn done,
+                         void *context)
 {
     struct net_late *call = call_new(LATE_RECORD, lane, context);
 

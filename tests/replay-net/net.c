@@ -196,7 +196,7 @@ static uint64_t next_event(const struct net *net)
     if (net->mail != NULL)
         next = least(next, net->mail->due);
     for (unsigned i = 0; i < net->settings.drivers; i++)
-        next = least(next, endpoint_next(driver_endpoint(net->drivers[i])));
+        next = least(next, driver_next(net->drivers[i]));
     for (unsigned i = 0; i < net->settings.devices; i++)
         next = least(next, device_next(&net->devices[i]));
     return next;
@@ -350,8 +350,7 @@ static void enroll(struct net *net, unsigned index)
 
     if (device->owner != device)
         return;
-    snprintf(stored.enrollment.endpoint, sizeof stored.enrollment.endpoint, "%s",
-             device->endpoint);
+    snprintf(stored.enrollment.endpoint, sizeof stored.enrollment.endpoint, "%s", device->endpoint);
     assert_true(identity_set(&stored.enrollment.identity, bytes_of_text(device->endpoint)));
     assert_true(secret_set(&stored.bootstrap_key, bytes_of_text(device->key)));
     if (store_enroll(net->admin, &stored, false, &change, &err) != ERR_OK)
@@ -396,8 +395,8 @@ static void load_profiles(struct net *net)
     struct findings findings;
 
     findings_init(&findings);
-    net->profiles = profile_set_load_text("lamp.yaml", bytes_of_text(net->settings.profile),
-                                          &findings);
+    net->profiles =
+        profile_set_load_text("lamp.yaml", bytes_of_text(net->settings.profile), &findings);
     if (net->profiles == NULL)
         fail_msg("%s", findings.first->text);
     findings_clear(&findings);

@@ -103,7 +103,8 @@ static void finish_and_come_back(struct net *net)
     net_free(net);
 }
 
-/* No answer at all, so that the device tries again in its own time; nothing is counted against it. */
+/* No answer at all, so that the device tries again in its own time; nothing is counted against it.
+ */
 static void test_lookup_fails(void **state)
 {
     struct net *net = net_new(NULL);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Everything at once, by chance: bad networks, devices that restart, move, ask twice and vanish, two
- * workers, a store that is late or fails. What must never happen is looked for after every event;
- * once the weather is fair every device is bootstrapped. The seed is printed and can be given as
- * argument; it repeats the accidents, though not the jitter of timeouts. */
+/* Everything at once, by chance: bad networks, devices that restart, move, ask twice and vanish,
+ * two workers, a store that is late or fails. What must never happen is looked for after every
+ * event; once the weather is fair every device is bootstrapped. The seed is printed and can be
+ * given as argument; it repeats the accidents, though not the jitter of timeouts. */
 #include "net.h"
 
 #include <setjmp.h>
@@ -15,8 +15,7 @@ enum { SEEDS = 120, DEVICES = 6, DRIVERS = 2, BLOWS = 150, FAIR_MS = 600000 };
 
 static uint64_t only_seed;
 
-static void bad_network(struct net *net, const struct net_datagram *datagram,
-                        struct net_fate *fate)
+static void bad_network(struct net *net, const struct net_datagram *datagram, struct net_fate *fate)
 {
     uint64_t chance = net_random(net, 1000);
 
