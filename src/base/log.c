@@ -1,19 +1,18 @@
-/* Log lines: one buffer on the stack, one write(2), no lock. */
+/* Log lines: made in a buffer on the stack, and written at once or by a thread of their own. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "usher/log.h"
 
+#include "log_queue_priv.h"
 #include "usher/buf.h"
 #include "usher/clock.h"
 #include "utf8_priv.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
-
-/* PIPE_BUF on Linux: a line of this size reaches a pipe whole, whoever else writes to it. */
-enum { LINE_MAX_BYTES = 4096 };
 
 static atomic_int log_fd = STDERR_FILENO;
 static atomic_int log_least = LOG_INFO;
@@ -209,7 +208,7 @@ static bool put_fields(struct line *line, size_t head_len, const struct log_fiel
 static void put_fields_cut(struct line *line, size_t head_len, const struct log_field *fields,
                            size_t count)
 {
-    size_t fits = 0, too_long = LINE_MAX_BYTES;
+    size_t fits = 0, too_long = LOG_LINE_MAX;
     while (too_long - fits > 1) {
         size_t middle = (fits + too_long) / 2;
         if (put_fields(line, head_len, fields, count, middle))
@@ -221,14 +220,65 @@ static void put_fields_cut(struct line *line, size_t head_len, const struct log_
         put_fields(line, head_len, (const struct log_field[]){LOG_BOOL("truncated", true)}, 1, 0);
 }
 
-static void write_line(struct bytes line)
+/* ---- writing ---- */
+
+static uint64_t count_lines(struct bytes lines)
 {
-    ssize_t written;
-    do {
-        written = write(atomic_load(&log_fd), line.data, line.len);
-    } while (written < 0 && errno == EINTR);
-    if (written != (ssize_t)line.len)
-        atomic_fetch_add(&lost, 1);
+    uint64_t count = 0;
+    for (size_t i = 0; i < lines.len; i++)
+        count += lines.data[i] == '\n';
+    return count;
+}
+
+/* `patient`: a descriptor that would block is waited for; for the thread that has the time. */
+static void write_whole(struct bytes lines, bool patient)
+{
+    int fd = atomic_load(&log_fd);
+    while (lines.len > 0) {
+        ssize_t written = write(fd, lines.data, lines.len);
+        if (written > 0) {
+            lines = bytes_of(lines.data + written, lines.len - (size_t)written);
+            continue;
+        }
+        bool again = written < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+        if (again && patient)
+            poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
+        else if (!(written < 0 && errno == EINTR))
+            break;
+    }
+    if (lines.len > 0)
+        atomic_fetch_add(&lost, count_lines(lines));
+}
+
+static void write_patiently(struct bytes lines)
+{
+    write_whole(lines, true);
+}
+
+/* ---- making lines ---- */
+
+static struct bytes make_line(enum log_level level, const char *event,
+                              const struct log_field *fields, size_t count,
+                              uint8_t memory[static LOG_LINE_MAX])
+{
+    char time[CLOCK_TEXT_SIZE];
+    clock_wall_text(clock_wall_ms(), time);
+    struct line line = {.as_text = atomic_load(&log_as_text)};
+    buf_init_fixed(&line.out, memory, LOG_LINE_MAX);
+    put_head(&line, time, level, event);
+    size_t head_len = line.out.len;
+    if (!put_fields(&line, head_len, fields, count, SIZE_MAX))
+        put_fields_cut(&line, head_len, fields, count);
+    return buf_bytes(&line.out);
+}
+
+static size_t describe_dropped(uint64_t dropped, uint8_t out[static LOG_LINE_MAX])
+{
+    const struct log_field fields[] = {
+        LOG_NUMBER("lines", (int64_t)dropped),
+        LOG_TEXT("advice", "whoever reads the log is too slow, or has stopped reading"),
+    };
+    return make_line(LOG_WARNING, "log.dropped", fields, sizeof fields / sizeof fields[0], out).len;
 }
 
 void log_event_fields(enum log_level level, const char *event, const struct log_field *fields,
@@ -237,20 +287,25 @@ void log_event_fields(enum log_level level, const char *event, const struct log_
     if ((int)level < atomic_load(&log_least) || (unsigned)level >= LEVEL_COUNT)
         return;
     int saved_errno = errno;
-    char time[CLOCK_TEXT_SIZE];
-    clock_wall_text(clock_wall_ms(), time);
-    uint8_t memory[LINE_MAX_BYTES];
-    struct line line = {.as_text = atomic_load(&log_as_text)};
-    buf_init_fixed(&line.out, memory, sizeof memory);
-    put_head(&line, time, level, event);
-    size_t head_len = line.out.len;
-    if (!put_fields(&line, head_len, fields, count, SIZE_MAX))
-        put_fields_cut(&line, head_len, fields, count);
-    write_line(buf_bytes(&line.out));
+    uint8_t memory[LOG_LINE_MAX];
+    struct bytes line = make_line(level, event, fields, count, memory);
+    if (!log_queue_put(line))
+        write_whole(line, false);
     errno = saved_errno;
+}
+
+enum err_code log_start(struct err *err)
+{
+    const struct log_queue_ops ops = {write_patiently, describe_dropped};
+    return log_queue_start(&ops, err);
+}
+
+bool log_stop(unsigned wait_ms)
+{
+    return log_queue_stop(wait_ms);
 }
 
 uint64_t log_lost(void)
 {
-    return atomic_load(&lost);
+    return atomic_load(&lost) + log_queue_dropped();
 }

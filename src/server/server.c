@@ -23,6 +23,7 @@
 enum {
     DRAIN_MS = 60000,
     DRAIN_STEP_MS = 50,
+    LOG_END_MS = 2000, /* for a reader of the log that has stalled */
     REJECTS_MAX = 4096,
     IDLE_MS = 300000,
 };
@@ -497,6 +498,8 @@ enum err_code server_run(struct config *config, const char *config_path, struct 
     sigaddset(&signals, SIGINT);
     pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before the threads, who inherit it */
 
+    if (log_start(err) != ERR_OK)
+        log_event(LOG_WARNING, "server.log-not-apart", LOG_TEXT("cause", err->text));
     enum err_code code = start(&server, err);
     if (code == ERR_OK) {
         log_ready(&server);
@@ -505,5 +508,6 @@ enum err_code server_run(struct config *config, const char *config_path, struct 
     stop(&server);
     if (code == ERR_OK)
         log_event(LOG_INFO, "server.stopped", LOG_NUMBER("pid", getpid()));
+    log_stop(LOG_END_MS);
     return code;
 }

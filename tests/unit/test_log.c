@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -228,6 +229,132 @@ static void threads_do_not_mix_their_lines(void **state)
         assert_int_equal(LINES, next[i]);
 }
 
+/* ---- a thread writes ---- */
+
+static struct err err;
+
+static void start_writer(void)
+{
+    log_configure(ends[1], LOG_INFO, false);
+    assert_int_equal(ERR_OK, log_start(&err));
+}
+
+static void the_thread_keeps_the_order(void **state)
+{
+    start_writer();
+    assert_int_equal(ERR_BUSY, log_start(&err));
+    for (int i = 0; i < 500; i++)
+        log_event(LOG_INFO, "a.b", LOG_NUMBER("i", i));
+    assert_true(log_stop(10000));
+    char *rest = NULL;
+    int next = 0;
+    logged();
+    for (char *line = strtok_r(got, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+        assert_int_equal(next++, atoi(strstr(line, "\"i\":") + 4));
+    assert_int_equal(500, next);
+    /* Stopped: lines are written by who logs them. */
+    log_event(LOG_INFO, "a.c", LOG_NUMBER("i", 1));
+    assert_non_null(strstr(logged(), "a.c"));
+}
+
+static void one_line_does_not_wait_for_others(void **state)
+{
+    start_writer();
+    log_event(LOG_INFO, "a.b", LOG_NUMBER("i", 1));
+    struct pollfd reading = {.fd = ends[0], .events = POLLIN};
+    assert_int_equal(1, poll(&reading, 1, 10000));
+    assert_non_null(strstr(logged(), "a.b"));
+    assert_true(log_stop(10000));
+}
+
+struct tally {
+    uint64_t lines, missing;
+    int next;   /* number that the next line should have */
+    bool whole; /* each line ends, numbers rise, and gaps are where a line says so */
+};
+
+static void count_line(struct tally *tally, char *line)
+{
+    char *number = strstr(line, "\"i\":");
+    char *dropped = strstr(line, "\"log.dropped\",\"lines\":");
+    if (dropped != NULL) {
+        uint64_t missing = strtoull(dropped + 22, NULL, 10);
+        tally->missing += missing;
+        tally->next += (int)missing;
+    } else if (number == NULL || atoi(number + 4) != tally->next) {
+        tally->whole = false;
+    } else {
+        tally->next++;
+        tally->lines++;
+    }
+}
+
+/* Reads to the end of the pipe. */
+static void *read_all(void *argument)
+{
+    FILE *from = fdopen(dup(ends[0]), "r");
+    struct tally *tally = argument;
+    char *line = NULL;
+    size_t size = 0;
+    tally->whole = true;
+    while (getline(&line, &size, from) > 0)
+        count_line(tally, line);
+    free(line);
+    fclose(from);
+    return NULL;
+}
+
+/* The pipe is full and nobody reads: whoever logs goes on, and what is missing is said when
+ * somebody reads again. */
+static void a_stalled_reader_stops_nobody(void **state)
+{
+    enum { MANY = 20000 };
+    struct tally tally = {0};
+    pthread_t reader;
+    fcntl(ends[0], F_SETFL, 0); /* the other end stays non-blocking: a parent may have made it so */
+    uint64_t before = log_lost();
+    start_writer();
+    for (int i = 0; i < MANY; i++)
+        log_event(LOG_INFO, "a.b", LOG_NUMBER("i", i), LOG_TEXT("filling", "0123456789012345"));
+    assert_true(log_lost() > before); /* it came this far, and not all found room */
+    assert_false(log_stop(50));
+    assert_int_equal(0, pthread_create(&reader, NULL, read_all, &tally));
+    assert_true(log_stop(30000));
+    log_event(LOG_INFO, "a.b", LOG_NUMBER("i", MANY));
+    close(ends[1]);
+    pthread_join(reader, NULL);
+    assert_true(tally.whole);
+    assert_true(tally.missing > 0);
+    assert_int_equal(log_lost() - before, tally.missing);
+    assert_int_equal(MANY + 1, tally.lines + tally.missing);
+    ends[1] = dup(STDERR_FILENO); /* for close_pipe */
+}
+
+/* After a stall what comes later is written again, behind the line that tells of the gap. */
+static void logging_recovers_after_a_stall(void **state)
+{
+    enum { MANY = 20000, LATER = 200 };
+    struct tally tally = {0};
+    pthread_t reader;
+    fcntl(ends[0], F_SETFL, 0);
+    fcntl(ends[1], F_SETFL, 0);
+    start_writer();
+    for (int i = 0; i < MANY; i++)
+        log_event(LOG_INFO, "a.b", LOG_NUMBER("i", i), LOG_TEXT("filling", "0123456789012345"));
+    assert_int_equal(0, pthread_create(&reader, NULL, read_all, &tally));
+    assert_true(log_stop(30000));
+    start_writer();
+    for (int i = 0; i < LATER; i++)
+        log_event(LOG_INFO, "a.b", LOG_NUMBER("i", MANY + i));
+    assert_true(log_stop(30000));
+    close(ends[1]);
+    pthread_join(reader, NULL);
+    assert_true(tally.whole);
+    assert_true(tally.missing > 0);
+    assert_int_equal(MANY + LATER, tally.lines + tally.missing);
+    ends[1] = dup(STDERR_FILENO);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +375,10 @@ int main(void)
                                         close_pipe),
         cmocka_unit_test(levels_have_names),
         cmocka_unit_test_setup_teardown(threads_do_not_mix_their_lines, open_pipe, close_pipe),
+        cmocka_unit_test_setup_teardown(the_thread_keeps_the_order, open_pipe, close_pipe),
+        cmocka_unit_test_setup_teardown(one_line_does_not_wait_for_others, open_pipe, close_pipe),
+        cmocka_unit_test_setup_teardown(a_stalled_reader_stops_nobody, open_pipe, close_pipe),
+        cmocka_unit_test_setup_teardown(logging_recovers_after_a_stall, open_pipe, close_pipe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
