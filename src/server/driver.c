@@ -48,7 +48,7 @@ struct bootstrap {
     size_t key_count;
     struct session_key *keys;
     struct tell_operation open; /* sent and not yet answered */
-    uint32_t ack_timeout_ms; /* of the class, as of the last operation; 0 = the listener's */
+    uint32_t ack_timeout_ms;    /* of the class, as of the last operation; 0 = the listener's */
     /* While draining: when the device was last heard, and what had been received then. */
     uint64_t heard_ms;
     uint32_t heard_bytes;
