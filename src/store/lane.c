@@ -1,6 +1,8 @@
 /* Lanes: the store as one thread sees it. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mailbox_priv.h"
+#include "readers_priv.h"
+#include "usher/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -124,7 +126,8 @@ static enum err_code hand_over(struct store_lane *lane, struct request *request,
     const struct store_ops *ops = lane->store->ops;
     *taken = true;
     if (request->kind == REQUEST_FIND_IDENTITY || request->kind == REQUEST_FIND_ENDPOINT) {
-        *taken = ops->find_later(lane->reader, request);
+        *taken = ops->find_later != NULL ? ops->find_later(lane->reader, request)
+                                         : readers_submit(lane->store->readers, request);
         return *taken ? ERR_OK : ERR_BUSY;
     }
     enum err_code code = writer_submit(lane->store, request);
@@ -204,30 +207,56 @@ static struct request *find_request(const struct identity *identity, struct byte
     return request;
 }
 
+static void find_later(struct store_lane *lane, const struct identity *identity,
+                       struct bytes endpoint, store_device_fn done, void *context)
+{
+    struct request *request = find_request(identity, endpoint);
+    if (request == NULL) {
+        done(context, ERR_UNAVAILABLE, NULL);
+        return;
+    }
+    request->device_done = done;
+    request->context = context;
+    lane_submit(lane, request);
+}
+
+/* ERR_BUSY: not without waiting. */
+static enum err_code find_in_a_hurry(struct store_lane *lane, const struct identity *identity,
+                                     struct bytes endpoint, struct store_device *out,
+                                     struct err *err)
+{
+    struct readers *readers = lane->store->readers;
+    const struct store_ops *ops = lane->store->ops;
+    if (ops->hurry == NULL)
+        return ops->find(lane->reader, identity, endpoint, out, err);
+    if (readers_are_due(readers))
+        return ERR_BUSY;
+    uint64_t start = clock_monotonic_us();
+    ops->hurry(true);
+    enum err_code code = ops->find(lane->reader, identity, endpoint, out, err);
+    ops->hurry(false);
+    readers_note(readers, clock_monotonic_us() - start);
+    return code;
+}
+
 void lane_find(struct store_lane *lane, const struct identity *identity, struct bytes endpoint,
                store_device_fn done, void *context)
 {
-    const struct store_ops *ops = lane->store->ops;
-    if (ops->find_later != NULL) {
-        struct request *request = find_request(identity, endpoint);
-        if (request == NULL) {
-            done(context, ERR_UNAVAILABLE, NULL);
-            return;
-        }
-        request->device_done = done;
-        request->context = context;
-        lane_submit(lane, request);
-        return;
-    }
     struct store_device device = {0};
     struct err err = {0};
-    enum err_code code = ERR_UNAVAILABLE;
-    if (!lane->closing)
-        code = ops->find(lane->reader, identity, endpoint, &device, &err);
+    enum err_code code = ERR_BUSY;
+    if (lane->closing) {
+        done(context, ERR_UNAVAILABLE, NULL);
+        return;
+    }
+    if (lane->store->ops->find_later == NULL)
+        code = find_in_a_hurry(lane, identity, endpoint, &device, &err);
     if (code == ERR_OK)
         done(context, ERR_OK, &device);
+    else if (code == ERR_BUSY)
+        find_later(lane, identity, endpoint, done, context);
     else
-        done(context, lane->closing ? code : lane_read_failed(lane, code, &err), NULL);
+        done(context, lane_read_failed(lane, code, &err), NULL);
     store_device_clear(&device);
 }
 

@@ -97,6 +97,7 @@ const struct store_ops store_sqlite_ops = {
     .reader_open = sqlite_reader_open,
     .reader_close = sqlite_reader_close,
     .find = sqlite_find,
+    .hurry = sqlite_hurry,
     .list = sqlite_list,
     .history = sqlite_history,
 };

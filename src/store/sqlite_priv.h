@@ -40,6 +40,13 @@ struct store_reader {
 /* ---- sqlite_memory.c ---- */
 void sqlite_prepare(void);
 
+/* ---- sqlite_patience.c ---- */
+/* The VFS to open with in place of `wanted`, NULL = the usual one. */
+const char *sqlite_patience_vfs(const char *wanted);
+/* Makes a connection wait for locks, for up to 5 s, unless its thread is in a hurry. */
+void sqlite_patience_watch(sqlite3 *db);
+void sqlite_hurry(bool hurry);
+
 /* ---- sqlite_file.c ---- */
 /* Makes the file 0600 when absent and checks that it can be ours. */
 enum err_code sqlite_file_check(const char *path, struct err *err);

@@ -21,6 +21,7 @@ static const struct {
     {SQLITE_CANTOPEN, ERR_IO, "the file or its directory cannot be opened"},
     {SQLITE_PERM, ERR_DENIED, "permission denied"},
     {SQLITE_BUSY, ERR_BUSY, "another program holds the database; end it"},
+    {SQLITE_PROTOCOL, ERR_BUSY, "another program holds locks of the database; end it"},
     {SQLITE_NOMEM, ERR_NO_MEMORY, "out of memory"},
     {SQLITE_TOOBIG, ERR_INTERNAL, "a value is too long"},
     {SQLITE_CONSTRAINT, ERR_INTERNAL, "a rule of the schema is broken"},
@@ -123,16 +124,16 @@ enum err_code sqlite_configure_reader(struct sqlite_session *session, struct err
 enum err_code sqlite_session_open(struct sqlite_session *session, const struct store_config *config,
                                   struct err *err)
 {
-    enum { BUSY_MS = 5000 };
     session->path = config->path;
     /* Each connection is used by one thread: no mutex inside. */
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
-    if (sqlite3_open_v2(config->path, &session->db, flags, config->vfs) != SQLITE_OK) {
+    if (sqlite3_open_v2(config->path, &session->db, flags, sqlite_patience_vfs(config->vfs)) !=
+        SQLITE_OK) {
         enum err_code code = sqlite_session_error(session, "opening", err);
         sqlite_session_close(session);
         return code;
     }
-    sqlite3_busy_timeout(session->db, BUSY_MS);
+    sqlite_patience_watch(session->db);
     session->sealer = sealer_new(config->vault);
     if (session->sealer == NULL) {
         sqlite_session_close(session);

@@ -1,6 +1,7 @@
 /* Opening and closing, and the calls of the interface. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "device_priv.h"
+#include "readers_priv.h"
 #include "store_priv.h"
 #include "store_test.h"
 
@@ -56,6 +57,7 @@ static enum err_code copy_config(struct store *store, const struct store_config 
 
 static void free_store(struct store *store)
 {
+    readers_stop(store->readers);
     if (store->backend != NULL)
         store->ops->close(store->backend);
     counts_clear(&store->counts);
@@ -101,7 +103,10 @@ enum err_code store_open(const struct store_config *config, struct store **out, 
     if (code != ERR_OK)
         goto out;
     counts_commit(&store->counts);
-    code = writer_start(store, err);
+    if (store->ops->hurry != NULL)
+        code = readers_start(store, &store->readers, err);
+    if (code == ERR_OK)
+        code = writer_start(store, err);
     if (code != ERR_OK)
         goto out;
     *out = store;
@@ -116,6 +121,8 @@ void store_close(struct store *store)
 {
     if (store == NULL)
         return;
+    readers_stop(store->readers); /* before the writer, which they may nudge */
+    store->readers = NULL;
     writer_stop(store);
     free_store(store);
 }

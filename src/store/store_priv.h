@@ -98,6 +98,10 @@ struct store_ops {
     /* Finds by identity (`identity` not empty) or by endpoint. `out` is zeroed before. */
     enum err_code (*find)(struct store_reader *reader, const struct identity *identity,
                           struct bytes endpoint, struct store_device *out, struct err *err);
+    /* For a backend that may have to wait for somebody: on this thread `find` gives ERR_BUSY
+     * instead, until it is told otherwise. Such look-ups are done by threads of their own
+     * (readers_priv.h). NULL: it never waits. */
+    void (*hurry)(bool hurry);
     /* For a backend that answers later: takes the request and returns true. NULL: never does. */
     bool (*find_later)(struct store_reader *reader, struct request *request);
     enum err_code (*list)(struct store_reader *reader, const struct store_filter *filter,
@@ -128,6 +132,7 @@ struct store {
     struct counts counts;
     struct health health;
     atomic_int lanes;
+    struct readers *readers; /* NULL: the backend needs none */
 
     pthread_t writer;
     pthread_mutex_t lock; /* all below */

@@ -4,6 +4,7 @@
 
 Nothing here sleeps for a time that ought to be enough: a test waits for a line in the server's log,
 for a program's end, or for an answer. LIMIT ends what would never end."""
+import fcntl
 import http.client
 import json
 import os
@@ -54,12 +55,15 @@ class Log:
         self.lines = []
         self.ended = False
         self.changed = threading.Condition()
+        self.reading = threading.Event()
+        self.reading.set()
         self.thread = threading.Thread(target=self.read, args=(stream,), daemon=True)
         self.thread.start()
 
     def read(self, stream):
         with stream:
             for line in stream:
+                self.reading.wait()
                 with self.changed:
                     self.lines.append(line.rstrip("\n"))
                     self.changed.notify_all()
@@ -110,12 +114,13 @@ class Log:
 class Server:
     """usherd in a folder; `folder` stays when it is stopped, so that it can be started again."""
 
-    def __init__(self, folder, address="127.0.0.1", profiles=None, settings=""):
+    def __init__(self, folder, address="127.0.0.1", profiles=None, settings="", workers=2):
         self.folder = pathlib.Path(folder)
         self.address = address
         self.socket = self.folder / "usher.sock"
         self.profiles = profiles or self.folder / "profiles"
         self.settings = settings
+        self.workers = workers
         self.process = None
         self.log = None
         self.port = None
@@ -128,7 +133,7 @@ class Server:
         }
         values.update(changes)
         (self.folder / "usher.yaml").write_text(
-            "workers: 2\n"
+            f"workers: {self.workers}\n"
             f'listeners: [{{ address: "{values["listener"]}" }}]\n'
             f'profiles: ["{values["profiles"]}"]\n'
             f'store: {{ backend: sqlite, path: "{values["database"]}" }}\n'
@@ -154,6 +159,13 @@ class Server:
 
     def send_signal(self, number):
         self.process.send_signal(number)
+
+    def lock_database(self, first=120, count=8):
+        """Locks the database against readers and writers (the first lock: writers) until the file
+        that is returned is closed. 120 to 127: write, checkpoint, recovery, five read marks."""
+        held = open(self.folder / "usher.db-shm", "r+b")  # pylint: disable=consider-using-with
+        fcntl.lockf(held, fcntl.LOCK_EX, count, first)
+        return held
 
     def stop(self, number=signal.SIGTERM):
         """Sends the signal and waits; returns the exit code, negative for a signal."""
@@ -277,6 +289,27 @@ class FuncTest(unittest.TestCase):
             elif not words[1].startswith("2."):
                 report["reason"] = "request-refused-" + words[1]
         return report
+
+    def start_device(self, server, endpoint, *options):
+        """The same, not waited for: the process. Its report goes to standard output."""
+        process = subprocess.Popen(
+            [USHER_SIM, "device", "--server", server.uri(), "--endpoint", endpoint, "--identity",
+             endpoint, "--key", f"@{self.keys[endpoint]}", "--json", "-", *options],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        return process
+
+    def report_of(self, process):
+        """The report of a device that was started, once it has ended."""
+        return json.loads(process.communicate(timeout=LIMIT)[0])
+
+    def wait_state(self, server, endpoint, state):
+        """Until the device shows that state, be its session over or not."""
+        deadline = time.monotonic() + LIMIT
+        while self.ask(server, "GET", device_path(endpoint))["state"] != state:
+            self.assertLess(time.monotonic(), deadline, f"{endpoint} is not {state}")
+            time.sleep(0.005)
 
     def bootstrap(self, server, endpoint, *options):
         report = self.device(server, endpoint, *options)

@@ -4,12 +4,15 @@
 
 #include "usher/clock.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* ---- four lanes, one endpoint (I2) ---- */
 
@@ -376,6 +379,119 @@ static void test_slow_lookups_come_through_the_descriptor(void **state)
     answer_clear(&answers[0]);
 }
 
+/* ---- a database that another process has locked (D6) ---- */
+
+/* Holds every lock of the write-ahead log's index, as a recovery does. */
+struct holder {
+    pid_t child;
+    int end; /* closed: let go */
+};
+
+static void hold_locks(const char *shared_memory, int ready, int end)
+{
+    /* Bytes 120 to 127: write, checkpoint, recovery, five read marks. */
+    struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 120, .l_len = 8};
+    char byte = 1;
+    int fd = open(shared_memory, O_RDWR);
+    bool held = fd >= 0 && fcntl(fd, F_SETLKW, &all) == 0 && write(ready, &byte, 1) == 1;
+    while (held && read(end, &byte, 1) > 0)
+        ;
+    _exit(held ? 0 : 1);
+}
+
+static void lock_database(const struct bed *bed, struct holder *holder)
+{
+    char shared_memory[128];
+    int ready[2], end[2];
+    char byte;
+    snprintf(shared_memory, sizeof shared_memory, "%s-shm", bed->path);
+    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(end, O_CLOEXEC), 0);
+    holder->child = fork();
+    assert_true(holder->child >= 0);
+    if (holder->child == 0) {
+        close(end[1]);
+        hold_locks(shared_memory, ready[1], end[0]);
+    }
+    close(ready[1]);
+    close(end[0]);
+    holder->end = end[1];
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+}
+
+static void unlock_database(struct holder *holder)
+{
+    int status = -1;
+    close(holder->end);
+    assert_int_equal(waitpid(holder->child, &status, 0), holder->child);
+    assert_int_equal(status, 0);
+}
+
+static bool open_locked(struct bed *bed, struct holder *holder)
+{
+    if (strcmp(suite_backend, "sqlite") != 0)
+        return false;
+    enroll(bed->lane, "lamp-7");
+    enroll(bed->lane, "lamp-8");
+    lock_database(bed, holder);
+    return true;
+}
+
+/* The call comes back at once, the answer when the database is free. */
+static void test_locked_database_does_not_stop_the_lane(void **state)
+{
+    struct bed *bed = *state;
+    struct holder holder;
+    struct answer answers[3] = {0};
+    if (!open_locked(bed, &holder))
+        skip();
+    store_find_identity(bed->lane, bytes_of_text("id-lamp-7"), answer_device, &answers[0]);
+    store_find_endpoint(bed->lane, bytes_of_text("lamp-8"), answer_device, &answers[1]);
+    store_find_identity(bed->lane, bytes_of_text("nobody"), answer_device, &answers[2]);
+    /* Had they waited here, they would have failed after some seconds. */
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(answers[i].calls, 0);
+    unlock_database(&holder);
+    for (int i = 0; i < 3; i++)
+        answer_wait(bed->lane, &answers[i]);
+    assert_int_equal(answers[0].result, ERR_OK);
+    assert_string_equal(answers[0].device.enrollment.endpoint, "lamp-7");
+    assert_string_equal(answers[1].device.enrollment.endpoint, "lamp-8");
+    assert_int_equal(answers[2].result, ERR_NOT_FOUND);
+    for (int i = 0; i < 3; i++)
+        answer_clear(&answers[i]);
+    /* Free again, and quick: the next look-up needs no other thread for long. */
+    unsigned direct = 0;
+    for (int i = 0; i < 1000 && direct == 0; i++) {
+        store_find_identity(bed->lane, bytes_of_text("id-lamp-7"), answer_device, &answers[0]);
+        direct += answers[0].calls;
+        answer_wait(bed->lane, &answers[0]);
+        answer_clear(&answers[0]);
+    }
+    assert_int_equal(direct, 1);
+}
+
+/* A lane and a store are closed while look-ups wait for the lock. */
+static void test_closing_with_a_locked_database(void **state)
+{
+    struct bed *bed = *state;
+    struct holder holder;
+    struct answer answers[8] = {0};
+    struct err err;
+    if (!open_locked(bed, &holder))
+        skip();
+    for (int i = 0; i < 8; i++)
+        store_find_identity(bed->lane, bytes_of_text("id-lamp-7"), answer_device, &answers[i]);
+    store_lane_close(bed->lane);
+    for (int i = 0; i < 8; i++) {
+        assert_int_equal(answers[i].calls, 1);
+        assert_int_equal(answers[i].result, ERR_UNAVAILABLE);
+    }
+    unlock_database(&holder);
+    assert_int_equal(store_lane_open(bed->store, &bed->lane, &err), ERR_OK);
+}
+
 static void test_unknown_backend(void **state)
 {
     struct store_config config = {.backend = "oracle"};
@@ -398,6 +514,8 @@ int suite_lanes(void)
         SUITE_TEST(test_callbacks_may_call_the_store),
         SUITE_TEST(test_changes_share_commits),
         SUITE_TEST(test_slow_lookups_come_through_the_descriptor),
+        SUITE_TEST(test_locked_database_does_not_stop_the_lane),
+        SUITE_TEST(test_closing_with_a_locked_database),
         SUITE_TEST(test_unknown_backend),
     };
     return cmocka_run_group_tests_name("lanes", tests, NULL, NULL);
