@@ -4,6 +4,7 @@
 #include "options_priv.h"
 #include "report_priv.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -95,6 +96,24 @@ static void settle_numbers(const struct sim_options *options, struct fleet_confi
     fleet->progress = !options->quiet;
 }
 
+static enum err_code open_reports(const char *path, FILE **out, struct err *err)
+{
+    if (path == NULL)
+        return ERR_OK;
+    *out = fopen(path, "w");
+    return *out != NULL ? ERR_OK
+                        : err_set(err, ERR_INVALID, "cannot write %s (%s)", path, strerror(errno));
+}
+
+/* What was buffered may turn out not to fit only now. */
+static enum err_code close_reports(struct fleet_config *fleet, struct fleet_result *result,
+                                   const char *path, struct err *err)
+{
+    bool fine = fleet->reports == NULL || (fclose(fleet->reports) == 0 && !result->reports_failed);
+    fleet->reports = NULL;
+    return fine ? ERR_OK : err_set(err, ERR_INVALID, "cannot write %s (%s)", path, strerror(errno));
+}
+
 static enum err_code run(const struct sim_options *options, struct fleet_config *fleet,
                          struct fleet_result *result, struct err *err)
 {
@@ -103,11 +122,19 @@ static enum err_code run(const struct sim_options *options, struct fleet_config 
         code = loop_resolve(options->config.server_uri, &fleet->server, err);
     if (code == ERR_OK && options->local != NULL)
         code = loop_local(options->local, &fleet->local, err);
+    if (code == ERR_OK)
+        code = open_reports(options->reports, &fleet->reports, err);
     if (code != ERR_OK)
         return code;
     settle_numbers(options, fleet);
     raise_file_limit(fleet->concurrency);
-    return fleet_run(fleet, result, err);
+    code = fleet_run(fleet, result, err);
+    struct err unwritten;
+    if (close_reports(fleet, result, options->reports, &unwritten) != ERR_OK && code == ERR_OK) {
+        *err = unwritten;
+        code = unwritten.code;
+    }
+    return code;
 }
 
 int cmd_fleet(int argc, char **argv)

@@ -1,6 +1,7 @@
 /* Many devices on a few threads: each takes the next device when one of its own is over. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fleet_priv.h"
+#include "report_priv.h"
 
 #include "usher/clock.h"
 
@@ -86,8 +87,19 @@ static void count_failure(struct fleet *fleet, size_t number, const char *reason
     (void)snprintf(failure->detail, sizeof failure->detail, "%s", detail);
 }
 
-static void count_device(struct fleet *fleet, const struct sim_report *report, size_t number)
+/* With the lock held. */
+static void write_report(struct fleet *fleet, const struct sim_device *device, size_t number)
 {
+    char endpoint[FLEET_ENDPOINT_SIZE];
+    endpoint_of(fleet->config, number, endpoint);
+    if (fleet->config->reports != NULL &&
+        !report_write_line(device, endpoint, fleet->config->reports))
+        fleet->result->reports_failed = true;
+}
+
+static void count_device(struct fleet *fleet, const struct sim_device *device, size_t number)
+{
+    const struct sim_report *report = sim_device_report(device);
     struct fleet_result *result = fleet->result;
     pthread_mutex_lock(&fleet->lock);
     result->total++;
@@ -100,6 +112,7 @@ static void count_device(struct fleet *fleet, const struct sim_report *report, s
         fleet->durations[result->done++] = report->duration_ms;
     else
         count_failure(fleet, number, report->reason, report->detail);
+    write_report(fleet, device, number);
     pthread_mutex_unlock(&fleet->lock);
 }
 
@@ -124,7 +137,7 @@ static void device_done(void *context, struct loop *loop, const struct sim_devic
                         size_t number)
 {
     struct fleet_thread *thread = context;
-    count_device(thread->fleet, sim_device_report(device), number);
+    count_device(thread->fleet, device, number);
     (void)add_next(thread->fleet, loop);
 }
 

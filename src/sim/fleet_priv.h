@@ -6,6 +6,8 @@
 #include "keys_priv.h"
 #include "loop_priv.h"
 
+#include <stdio.h>
+
 struct fleet_config {
     const struct sim_config *device;
     struct loop_address server, local;
@@ -15,6 +17,7 @@ struct fleet_config {
     size_t devices;
     uint32_t concurrency, threads;
     bool progress;
+    FILE *reports; /* a line of JSON for each device; NULL = none */
 };
 
 enum { FLEET_REASONS_MAX = 32, FLEET_FAILURES_MAX = 100, FLEET_ENDPOINT_SIZE = 256 };
@@ -37,6 +40,7 @@ struct fleet_result {
     size_t reason_count;
     struct fleet_failure *failures; /* the first ones */
     size_t failure_count;
+    bool reports_failed; /* not all could be written */
 };
 
 enum err_code fleet_run(const struct fleet_config *config, struct fleet_result *out,

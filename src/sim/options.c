@@ -79,6 +79,7 @@ TAKE_TEXT(take_local, local)
 TAKE_TEXT(take_json, json)
 TAKE_TEXT(take_prefix, prefix)
 TAKE_TEXT(take_keys, keys)
+TAKE_TEXT(take_reports, reports)
 TAKE_TEXT(take_key_file, key_file)
 TAKE_FLAG(take_show, show)
 TAKE_FLAG(take_reveal, reveal)
@@ -311,6 +312,7 @@ static const struct option table[] = {
     {"concurrency", "C", FOR_FLEET, take_concurrency, "at most so many at a time; default 100"},
     {"prefix", "TEXT", FOR_FLEET, take_prefix, "endpoint names are TEXT0, TEXT1 and so on"},
     {"keys", "FILE", FOR_FLEET, take_keys, "CSV lines endpoint,identity,key in hexadecimal"},
+    {"reports", "FILE", FOR_FLEET, take_reports, "write a line of JSON for each device"},
     {"threads", "N", FOR_FLEET, take_threads, "default 1: a server beside it needs the cores"},
     {"lwm2m", "VERSION", FOR_BOTH, take_version, "1.0, 1.1 (default) or 1.2"},
     {"pct", "FORMAT", FOR_BOTH, take_preferred,

@@ -26,7 +26,7 @@ struct sim_options {
     struct record holds[OPTION_HOLDS_MAX];
     bool linger_set, show, reveal, quiet;
     /* fleet */
-    const char *prefix, *keys;
+    const char *prefix, *keys, *reports;
     uint32_t devices, concurrency, threads;
 };
 

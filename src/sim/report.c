@@ -166,6 +166,15 @@ void report_table(const struct sim_device *device, bool reveal, FILE *out)
     }
 }
 
+bool report_write_line(const struct sim_device *device, const char *endpoint, FILE *out)
+{
+    json_t *report = report_json(device, endpoint, false);
+    bool fine = report != NULL && json_dumpf(report, out, JSON_COMPACT | JSON_ENSURE_ASCII) == 0 &&
+                fputc('\n', out) != EOF;
+    json_decref(report);
+    return fine;
+}
+
 bool report_write(const json_t *report, const char *path)
 {
     bool standard = strcmp(path, "-") == 0;

@@ -79,9 +79,9 @@ static void client_send(const struct client *client, const char *ip, uint16_t po
 {
     struct udp_listener to = listener_at(ip, port);
 
-    assert_int_equal(sendto(client->fd, data.data, data.len, 0, (struct sockaddr *)&to.address,
-                            to.address_len),
-                     data.len);
+    assert_int_equal(
+        sendto(client->fd, data.data, data.len, 0, (struct sockaddr *)&to.address, to.address_len),
+        data.len);
 }
 
 /* Waits for a datagram: its text, and where it came from. */
