@@ -153,6 +153,7 @@ static void *watch_main(void *argument)
         struct answer answer = {0};
         unsigned before = atomic_load(&watcher->durable);
         store_find_identity(lane, bytes_of_text("id-lamp-7"), keep_device, &answer);
+        wait_in_thread(lane, &answer);
         /* One more may be durable and its report under way. */
         unsigned after = atomic_load(&watcher->durable) + 1;
         uint64_t seen = answer.device.enrollment.bootstraps;
