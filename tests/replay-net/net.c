@@ -335,8 +335,8 @@ static void make_device(struct net *net, unsigned index)
     config.has_mid_start = net->settings.first_mid != 0;
     config.mid_start = net->settings.first_mid;
     config.random = config.has_mid_start ? repeat_short_numbers : NULL;
-    if (index == 0)
-        config.faults = net->settings.faults;
+    if (net->settings.behave != NULL)
+        net->settings.behave(&config);
     if (sim_device_new(&config, device_sends, device, &device->sim, &err) != ERR_OK)
         fail_msg("%s", err.text);
 }

@@ -63,9 +63,10 @@ struct net_settings {
     bool twins;                /* all devices bear the name and key of device 0 */
     uint32_t delay_ms;         /* one way; 0 = 10 */
     uint32_t handshake_min_ms, ack_timeout_ms;
-    const char *profile;      /* YAML of class "lamp"; NULL = net_usual_profile */
-    uint16_t first_mid;       /* of each device, again after each restart; 0 = random */
-    struct sim_faults faults; /* of device 0 */
+    const char *profile; /* YAML of class "lamp"; NULL = net_usual_profile */
+    uint16_t first_mid;  /* of each device, again after each restart; 0 = random */
+    /* Changes how the devices behave; NULL = as usual. */
+    void (*behave)(struct sim_config *config);
 };
 
 struct net_outcome {

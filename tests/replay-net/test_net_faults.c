@@ -11,21 +11,57 @@
 
 enum { LIMIT_MS = 400000 };
 
+typedef void (*fault_fn)(struct net *net, const struct net_datagram *datagram,
+                         struct net_fate *fate);
+
+/* Devices that make a bootstrap longer: answers in messages of their own, small blocks. */
+static void answers_apart(struct sim_config *config)
+{
+    config->separate = true;
+    config->separate_delay_ms = 100;
+}
+
+static void answers_apart_unconfirmed(struct sim_config *config)
+{
+    config->separate = config->separate_non = true;
+}
+
+static void takes_small_blocks(struct sim_config *config)
+{
+    config->block_szx = 2;
+    config->payload_max = 64;
+}
+
+static void (*const behaviours[])(struct sim_config *config) = {
+    NULL,
+    answers_apart,
+    answers_apart_unconfirmed,
+    takes_small_blocks,
+};
+enum { BEHAVIOURS = sizeof behaviours / sizeof behaviours[0] };
+
+static struct net *net_behaving(unsigned behaviour)
+{
+    const struct net_settings settings = {.behave = behaviours[behaviour]};
+
+    return net_new(&settings);
+}
+
 struct clean_run {
     unsigned sent[2];
 };
 
-static struct clean_run measure(void)
+static struct clean_run measure(unsigned behaviour)
 {
-    struct net *net = net_new(NULL);
+    struct net *net = net_behaving(behaviour);
 
     net_start(net, 0, false, 0);
     net_finish(net, LIMIT_MS);
     net_assert_bootstrapped(net, 0);
     struct clean_run run = {{net->sent[0], net->sent[1]}};
     net_free(net);
-    assert_in_range(run.sent[0], 8, 40);
-    assert_in_range(run.sent[1], 8, 40);
+    assert_in_range(run.sent[0], 8, 60);
+    assert_in_range(run.sent[1], 8, 60);
     return run;
 }
 
@@ -74,32 +110,40 @@ static void delay_much(struct net *net, const struct net_datagram *datagram, str
         fate->delay_ms += 100000;
 }
 
-static void bootstrap_with(void (*fault)(struct net *net, const struct net_datagram *datagram,
-                                         struct net_fate *fate),
-                           unsigned ordinal, bool to_server)
+static void bootstrap_with(fault_fn fault, unsigned behaviour, unsigned ordinal, bool to_server)
 {
-    struct net *net = net_new(NULL);
+    struct net *net = net_behaving(behaviour);
 
     net->fault = fault;
     net->chosen = ordinal;
     net->chosen_to_server = to_server;
-    print_message("%s server, datagram %u\n", to_server ? "to" : "from", ordinal);
+    print_message("behaviour %u, %s server, datagram %u\n", behaviour, to_server ? "to" : "from",
+                  ordinal);
     net_start(net, 0, false, 0);
     net_finish(net, LIMIT_MS);
+    bool given_up = net_last(net)->state != STATE_BOOTSTRAPPED;
+    if (given_up) {
+        /* Nobody repeats an answer that is lost after its empty ACK and is not confirmable (RFC
+         * 7252 section 5.2.3): the server gives up, and the device tries again. */
+        assert_ptr_equal(behaviours[behaviour], answers_apart_unconfirmed);
+        assert_true(net_last(net)->cause == CAUSE_TIMEOUT || net_last(net)->cause == CAUSE_CLOSED);
+        net_start(net, 0, false, 0);
+        net_finish(net, LIMIT_MS);
+    }
     net_assert_bootstrapped(net, 0);
-    assert_int_equal(net->outcome_count, 1);
-    assert_int_equal(net->trouble.commits, 1);
+    assert_int_equal(net->outcome_count, 1 + given_up);
+    assert_int_equal(net->trouble.commits, 1); /* the second time with the same key */
     net_free(net);
 }
 
-static void each_in_turn(void (*fault)(struct net *net, const struct net_datagram *datagram,
-                                       struct net_fate *fate))
+static void each_in_turn(fault_fn fault)
 {
-    struct clean_run run = measure();
-
-    for (unsigned direction = 0; direction < 2; direction++)
-        for (unsigned ordinal = 1; ordinal <= run.sent[direction]; ordinal++)
-            bootstrap_with(fault, ordinal, direction != 0);
+    for (unsigned behaviour = 0; behaviour < BEHAVIOURS; behaviour++) {
+        struct clean_run run = measure(behaviour);
+        for (unsigned direction = 0; direction < 2; direction++)
+            for (unsigned ordinal = 1; ordinal <= run.sent[direction]; ordinal++)
+                bootstrap_with(fault, behaviour, ordinal, direction != 0);
+    }
 }
 
 static void test_each_lost(void **state)
@@ -135,16 +179,17 @@ static void test_each_very_late(void **state)
 /* A good network: nothing is sent twice. */
 static void test_nothing_is_repeated_without_need(void **state)
 {
-    struct net *net = net_new(NULL);
-
-    net_start(net, 0, false, 0);
-    net_finish(net, LIMIT_MS);
-    net_assert_bootstrapped(net, 0);
-    struct endpoint_counters counters = net_counters(net, 0);
-    assert_int_equal(counters.coap_retransmissions, 0);
-    assert_int_equal(counters.coap_duplicates, 0);
-    assert_int_equal(sim_device_report(net->devices[0].sim)->duplicates, 0);
-    net_free(net);
+    for (unsigned behaviour = 0; behaviour < BEHAVIOURS; behaviour++) {
+        struct net *net = net_behaving(behaviour);
+        net_start(net, 0, false, 0);
+        net_finish(net, LIMIT_MS);
+        net_assert_bootstrapped(net, 0);
+        struct endpoint_counters counters = net_counters(net, 0);
+        assert_int_equal(counters.coap_retransmissions, 0);
+        assert_int_equal(counters.coap_duplicates, 0);
+        assert_int_equal(sim_device_report(net->devices[0].sim)->duplicates, 0);
+        net_free(net);
+    }
 }
 
 int main(void)

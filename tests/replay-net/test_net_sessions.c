@@ -468,6 +468,36 @@ static void test_ten_seconds_round_trip(void **state)
         }
 }
 
+static void slow_after_handshake(struct net *net, const struct net_datagram *datagram,
+                                 struct net_fate *fate)
+{
+    if (datagram->ordinal > 3)
+        fate->delay_ms = 5000 + net_random(net, 1000);
+}
+
+/* The handshake was quick and shows nothing; the class says what its devices need. */
+static void test_ten_seconds_by_class(void **state)
+{
+    for (unsigned seed = 1; seed <= 10; seed++) {
+        const struct net_settings settings = {
+            .profile = "class: lamp\n"
+                       "servers:\n"
+                       "  - id: 101\n"
+                       "    uri: coaps://lwm2m.city.example:5684\n"
+                       "    security: { mode: psk, credential: generate }\n"
+                       "client: { ack-timeout: 15s }\n",
+        };
+        struct net *net = net_new(&settings);
+        net->random = seed;
+        net->fault = slow_after_handshake;
+        net_start(net, 0, false, 0);
+        net_finish(net, LIMIT_MS);
+        net_assert_bootstrapped(net, 0);
+        assert_int_equal(net_counters(net, 0).coap_retransmissions, 0);
+        net_free(net);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -486,6 +516,7 @@ int main(void)
         cmocka_unit_test(test_vanishing_at_each_moment),
         cmocka_unit_test(test_seen_after_the_handshake),
         cmocka_unit_test(test_ten_seconds_round_trip),
+        cmocka_unit_test(test_ten_seconds_by_class),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
