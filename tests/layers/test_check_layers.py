@@ -53,6 +53,15 @@ class CheckLayers(unittest.TestCase):
         for word in (name, *words):
             self.assertIn(word, result.stderr)
 
+    def test_clock_in_the_driver(self):
+        table = TABLE.replace("}\nprograms", "  'server': ['base'],\n}\nprograms")
+        tree = {"src/meson.build": table, "src/server/worker.c": "#include <time.h>\n"}
+        self.assertEqual(self.check(tree).returncode, 0)
+        result = self.check({**tree, "src/server/driver.c": "#include <time.h>\n"})
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("src/server/driver.c:1", result.stderr)
+        self.assertIn("told the time", result.stderr)
+
     def test_right_tree(self):
         result = self.check({})
         self.assertEqual(result.returncode, 0, result.stderr)
