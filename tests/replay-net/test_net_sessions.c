@@ -432,6 +432,26 @@ static void test_seen_after_the_handshake(void **state)
     net_free(net);
 }
 
+/* An operator blocks or removes a device that has shaken hands and not asked: it is not left with
+ * an association that serves it nothing. */
+static void test_removed_before_it_asked(void **state)
+{
+    struct net *net = net_new(NULL);
+    struct live_entry entry;
+
+    net->fault = lose_the_request;
+    net_start(net, 0, false, 0);
+    net_run(net, 500);
+    assert_true(live_get(net->live, "lamp0", &entry));
+    driver_abort(net->drivers[0], &entry.holder, CAUSE_REMOVED);
+    assert_true(nothing_is_left(net));
+    driver_abort(net->drivers[0], &entry.holder, CAUSE_REMOVED); /* it has gone: nothing happens */
+    net_run(net, 100);
+    assert_int_equal(net->devices[0].state, SIM_FAILED);
+    assert_string_equal(sim_device_report(net->devices[0].sim)->reason, "closed-by-server");
+    net_free(net);
+}
+
 /* ---- slow networks (trap 8) ---- */
 
 static void jitter(struct net *net, const struct net_datagram *datagram, struct net_fate *fate)
@@ -515,6 +535,7 @@ int main(void)
         cmocka_unit_test(test_only_what_was_written_is_promoted),
         cmocka_unit_test(test_vanishing_at_each_moment),
         cmocka_unit_test(test_seen_after_the_handshake),
+        cmocka_unit_test(test_removed_before_it_asked),
         cmocka_unit_test(test_ten_seconds_round_trip),
         cmocka_unit_test(test_ten_seconds_by_class),
     };
