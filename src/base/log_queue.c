@@ -11,7 +11,7 @@
 
 /* NAP_MS: while lines follow each other the writer looks for more only so often; one line after
  * silence is written at once. */
-enum { RING_SIZE = 1 << 20, NAP_MS = 10 };
+enum { RING_SIZE = 1 << 20, NAP_MS = 25 };
 
 enum writer_state { WRITER_NONE, WRITER_WRITES, WRITER_NAPS, WRITER_WAITS };
 
