@@ -62,7 +62,8 @@ static void send_empty(struct association *association, enum coap_type type, uin
 
 /* The first timeout of RFC 7252 section 4.2, or what the handshake's round trip asks for on a slow
  * network (trap 8), times 1 to 1.5. Half as much again as the round trip, since the next one may
- * take longer. */
+ * take longer; but not so much that nothing could be repeated within the time of a request: a
+ * flight that was lost makes a round trip look longer than it is. */
 static uint32_t first_timeout(struct association *association, uint32_t wanted_ms)
 {
     struct endpoint *endpoint = association->endpoint;
@@ -72,6 +73,8 @@ static uint32_t first_timeout(struct association *association, uint32_t wanted_m
         base = endpoint->listeners[association->path.listener].settings.ack_timeout_ms;
     uint32_t expected = association->round_trip_ms + association->round_trip_ms / 2;
 
+    if (expected > REQUEST_TIMEOUT_MS / 4)
+        expected = REQUEST_TIMEOUT_MS / 4;
     if (expected > base)
         base = expected;
     return base + endpoint_random(endpoint) % (base / 2 + 1);

@@ -518,6 +518,33 @@ static void test_ten_seconds_by_class(void **state)
     }
 }
 
+/* The server's flight is lost several times, and then an operation. */
+static void lose_flights(struct net *net, const struct net_datagram *datagram,
+                         struct net_fate *fate)
+{
+    bool flight = net->now < 1060000 && datagram->ordinal > 1;
+
+    if (!datagram->to_server && (flight || datagram->ordinal == net->chosen))
+        fate->copies = 0;
+    if (!datagram->to_server && !flight && net->chosen == 0 && net->devices[0].state == SIM_SERVED)
+        net->chosen = datagram->ordinal + 2;
+}
+
+/* Flights that were lost look like a long round trip; there must be time for repeats all the same.
+ */
+static void test_lost_flights_leave_time_for_repeats(void **state)
+{
+    const struct net_settings settings = {.handshake_min_ms = 9000};
+    struct net *net = net_new(&settings);
+
+    net->fault = lose_flights;
+    net_start(net, 0, false, 0);
+    net_finish(net, LIMIT_MS);
+    net_assert_bootstrapped(net, 0);
+    assert_true(net_counters(net, 0).coap_retransmissions > 0);
+    net_free(net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -538,6 +565,7 @@ int main(void)
         cmocka_unit_test(test_removed_before_it_asked),
         cmocka_unit_test(test_ten_seconds_round_trip),
         cmocka_unit_test(test_ten_seconds_by_class),
+        cmocka_unit_test(test_lost_flights_leave_time_for_repeats),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
