@@ -472,20 +472,34 @@ static void log_outcome(const struct outcome *outcome)
               LOG_NUMBER("warnings", (int64_t)outcome->warning_count));
 }
 
-/* The claim is given back when the outcome is durable, so that status never shows a gap. */
+/* An outcome on its way to the store. Nobody is told before it is durable: what a log line or an
+ * event says is there after a power cut. The claim is given back then too, so that status never
+ * shows a gap. */
 struct recording {
     struct bootstrap *bootstrap;
     uint64_t epoch;
+    struct outcome outcome;
 };
+
+static void report_lost(const struct outcome *outcome, enum err_code result)
+{
+    log_event(LOG_ERROR, "store.outcome-lost", LOG_TEXT("endpoint", outcome->endpoint),
+              LOG_TEXT("state", device_state_name(outcome->state)),
+              LOG_TEXT("session_cause", cause_name(outcome->cause)),
+              LOG_TEXT("cause", err_name(result)));
+}
 
 static void outcome_recorded(void *context, enum err_code result)
 {
     struct recording *recording = context;
     struct bootstrap *bootstrap = recording->bootstrap;
 
-    if (result != ERR_OK)
-        log_event(LOG_ERROR, "store.outcome-lost", LOG_TEXT("endpoint", bootstrap->endpoint),
-                  LOG_TEXT("cause", err_name(result)));
+    if (result != ERR_OK) {
+        report_lost(&recording->outcome, result);
+    } else {
+        log_outcome(&recording->outcome);
+        tell_outcome(&bootstrap->driver->teller, &recording->outcome);
+    }
     if (recording->epoch == bootstrap->epoch)
         release_claim(bootstrap);
     free(recording);
@@ -510,37 +524,56 @@ static size_t promotions_of(const struct bootstrap *bootstrap, struct store_prom
     return count;
 }
 
-static void perform_record(struct bootstrap *bootstrap, const struct session_action *action)
+/* What the session does not know of its association. */
+static void complete_outcome(struct bootstrap *bootstrap, struct outcome *outcome)
 {
-    struct driver *driver = bootstrap->driver;
-    struct outcome outcome = *action->outcome;
+    make_id(bootstrap->driver->now.wall_ms, outcome->id);
+    net_text(&bootstrap->info.path.remote, true, outcome->source);
+    outcome->bytes_sent = bootstrap->info.bytes_sent;
+    outcome->bytes_received = bootstrap->info.bytes_received;
+}
+
+static void record_outcome(struct bootstrap *bootstrap, const struct session_action *action)
+{
     struct store_promotion promotions[KEYS_MAX];
     size_t count = action->promote ? promotions_of(bootstrap, promotions) : 0;
-    struct recording *recording = NULL;
+    struct recording *recording = malloc(sizeof *recording);
 
-    endpoint_info(driver->endpoint, bootstrap->ref, &bootstrap->info);
-    make_id(driver->now.wall_ms, outcome.id);
-    net_text(&bootstrap->info.path.remote, true, outcome.source);
-    outcome.bytes_sent = bootstrap->info.bytes_sent;
-    outcome.bytes_received = bootstrap->info.bytes_received;
+    if (recording == NULL) {
+        report_lost(action->outcome, ERR_NO_MEMORY);
+        return;
+    }
+    *recording = (struct recording){bootstrap, bootstrap->epoch, *action->outcome};
+    complete_outcome(bootstrap, &recording->outcome);
+    bootstrap->calls++;
+    store_record(bootstrap->driver->config.lane, &recording->outcome, promotions, count,
+                 outcome_recorded, recording);
+}
+
+/* Whoever asked has not proved to be a device (I8). */
+static void reject_outcome(struct bootstrap *bootstrap, const struct session_action *action)
+{
+    struct driver *driver = bootstrap->driver;
+    struct bytes identity = identity_bytes(&bootstrap->info.identity);
+    struct outcome outcome = *action->outcome;
+    char source[NET_TEXT_SIZE];
+
+    complete_outcome(bootstrap, &outcome);
     log_outcome(&outcome);
+    net_text(&bootstrap->info.path.remote, false, source);
+    bool told =
+        rejects_add(driver->config.rejects, identity, source, outcome.cause, driver->now.wall_ms);
+    tell_reject(&driver->teller, identity, source, outcome.cause, told);
+}
+
+static void perform_record(struct bootstrap *bootstrap, const struct session_action *action)
+{
+    endpoint_info(bootstrap->driver->endpoint, bootstrap->ref, &bootstrap->info);
+    if (action->outcome->endpoint[0] == '\0')
+        reject_outcome(bootstrap, action);
+    else
+        record_outcome(bootstrap, action);
     forget_keys(bootstrap);
-    if (outcome.endpoint[0] == '\0') {
-        char source[NET_TEXT_SIZE];
-        net_text(&bootstrap->info.path.remote, false, source);
-        struct bytes identity = identity_bytes(&bootstrap->info.identity);
-        bool told = rejects_add(driver->config.rejects, identity, source, outcome.cause,
-                                driver->now.wall_ms);
-        tell_reject(&driver->teller, identity, source, outcome.cause, told);
-    } else {
-        tell_outcome(&driver->teller, &outcome);
-        recording = calloc(1, sizeof *recording);
-    }
-    if (recording != NULL) {
-        *recording = (struct recording){bootstrap, bootstrap->epoch};
-        bootstrap->calls++;
-        store_record(driver->config.lane, &outcome, promotions, count, outcome_recorded, recording);
-    }
     set_finished(bootstrap, true);
     session_recorded(bootstrap->session);
 }
