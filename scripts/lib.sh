@@ -24,7 +24,7 @@ declare -A packages_for=(
     [build]="gcc libc6-dev meson ninja-build pkg-config python3 ca-certificates
         libcoap3-dev libyaml-dev libmicrohttpd-dev libsqlite3-dev libjansson-dev libssl-dev
         libcurl4-openssl-dev"
-    [test]="libcmocka-dev libcbor-dev curl openssl mandoc"
+    [test]="libcmocka-dev libcbor-dev curl openssl mandoc python3-yaml python3-jsonschema"
     [fuzz]="clang llvm"
     [lint]="clang-format-19 shellcheck cppcheck"
     [system-mbedtls]="libmbedtls-dev"

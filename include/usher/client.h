@@ -11,7 +11,9 @@ struct client;
 
 struct client_config {
     const char *socket;  /* path of the UNIX socket; used when `url` is NULL */
-    const char *url;     /* "http://127.0.0.1:8080", without a path */
+    const char *url;     /* "http://127.0.0.1:8080" or "https://..", without a path */
+    const char *token;   /* sent as bearer token over a URL; NULL = none; copied, and wiped */
+    const char *ca_file; /* PEM of the authorities for https; NULL = the system's */
     unsigned timeout_ms; /* of one request; 0 = 30 s */
 };
 

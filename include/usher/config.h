@@ -44,7 +44,10 @@ struct config {
     socklen_t http_address_len; /* 0 = none */
     size_t http_host_count;
     const char *http_hosts[CONFIG_HOSTS_MAX]; /* Host names accepted besides the address itself */
-    bool http_insecure; /* `insecure: true`: a public HTTP address without tokens */
+    const char *http_certificate, *http_key;  /* PEM files, for TLS; both or none */
+    const char *http_tokens;                  /* file of bearer tokens; NULL = none are taken */
+    uint32_t http_rate;                       /* requests a second and TCP address */
+    bool http_insecure; /* `insecure: true`: a public HTTP address without TLS or tokens */
     enum log_level log_level;
     bool log_text;
     struct arena *arena;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* module: http */
-/* The status endpoint: libmicrohttpd on a UNIX socket (login = file permissions; may change things)
- * and, read-only and without secrets, on TCP. Own threads and own store lanes. */
+/* The status endpoint: libmicrohttpd on a UNIX socket (login = file permissions) and on TCP (login
+ * = bearer tokens; without them read-only and without secrets), there with or without TLS. Own
+ * threads and own store lanes. */
 #ifndef USHER_HTTP_H
 #define USHER_HTTP_H
 
@@ -29,6 +30,9 @@ struct http_config {
     socklen_t address_len;
     const char *const *hosts; /* accepted in Host, besides IP addresses and localhost; copied */
     size_t host_count;
+    const char *certificate_path, *key_path; /* PEM, for TLS at `address`; NULL = none */
+    const char *tokens_path;                 /* file of bearer tokens, NULL = none are taken */
+    unsigned rate;                           /* requests a second and TCP address; 0 = no limit */
     const char *version;
     struct store *store;
     struct live *live;
@@ -48,6 +52,8 @@ struct http_config {
 enum err_code http_start(const struct http_config *config, struct http **out, struct err *err);
 /* Port that TCP is bound to (for port 0), 0 = none. */
 uint16_t http_port(const struct http *http);
+/* Reads tokens, certificate and key again. On failure what was in force stays. */
+enum err_code http_reload(struct http *http, struct err *err);
 void http_stop(struct http *http); /* answers what is open, then ends; NULL accepted */
 
 #endif

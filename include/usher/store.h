@@ -158,8 +158,9 @@ struct store_filter {
     const char *prefix;     /* of the endpoint, NULL = any */
     const struct tag *tags; /* all of them must fit; at most FILTER_TAGS_MAX */
     size_t tag_count;
-    const char *after; /* cursor: endpoints after this one, NULL = from the start */
-    size_t limit;      /* 1..1000 */
+    int64_t since_wall_ms; /* the last bootstrap ended then or later; 0 = any, or none yet */
+    const char *after;     /* cursor: endpoints after this one, NULL = from the start */
+    size_t limit;          /* 1..1000 */
 };
 
 /* Rows in byte order of the endpoint, so that a cursor stays right while rows change. Sees every

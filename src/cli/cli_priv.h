@@ -37,6 +37,7 @@ int cmd_rekey(int argc, char **argv);
 int cmd_remove(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 int cmd_status(int argc, char **argv);
+int cmd_token(int argc, char **argv);
 int cmd_unblock(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 int cmd_wait(int argc, char **argv);
@@ -90,6 +91,7 @@ bool cli_parse(const struct cli_usage *usage, int argc, char **argv, size_t *ope
 struct cli_server {
     const char *socket;
     const char *url;
+    const char *token_file, *ca_file;
     bool json;
     struct client *client; /* cli_connect opens, cli_disconnect closes */
 };
@@ -111,8 +113,19 @@ struct cli_server {
          .kind = CLI_TEXT,                                                                         \
          .value = &(server)->url,                                                                  \
          .argument = "URL",                                                                        \
-         .help = "read from usherd over TCP instead, such as http://127.0.0.1:8080 "               \
-                 "(default: $USHER_URL)"}
+         .help = "ask usherd over TCP instead, such as http://127.0.0.1:8080 or https://.. "       \
+                 "(default: $USHER_URL)"},                                                         \
+        {.name = "token-file",                                                                     \
+         .kind = CLI_TEXT,                                                                         \
+         .value = &(server)->token_file,                                                           \
+         .argument = "FILE",                                                                       \
+         .help = "file with the token to send with --url (default: $USHER_TOKEN_FILE)"},           \
+        {.name = "ca-file",                                                                        \
+         .kind = CLI_TEXT,                                                                         \
+         .value = &(server)->ca_file,                                                              \
+         .argument = "FILE",                                                                       \
+         .help = "authority that vouches for an https:// server (default: $USHER_CA_FILE, "        \
+                 "else the system's)"}
 
 /* True when a server is named by options, environment or ./usher.yaml, or the usual socket is
  * there.

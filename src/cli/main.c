@@ -31,6 +31,7 @@ static const struct command commands[] = {
     {"rekey", cmd_rekey, "seal the stored keys under a new master key"},
     {"rejects", cmd_rejects, "list who was turned away, and why"},
     {"events", cmd_events, "show what happens, as it happens"},
+    {"token", cmd_token, "make, list and revoke tokens for HTTP over TCP"},
     {"status", cmd_status, "show how the server is"},
     {"check", cmd_check, "say what is wrong with profiles"},
     {"plan", cmd_plan, "show what a device would receive"},

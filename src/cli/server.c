@@ -2,14 +2,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli_priv.h"
 
+#include "usher/bytes.h"
 #include "usher/config.h"
 #include "usher/enrollment.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { REQUEST_MAX = 1 << 20 };
+enum { REQUEST_MAX = 1 << 20, TOKEN_MAX = 256 };
 
 static const char *environment(const char *name)
 {
@@ -48,6 +50,31 @@ bool cli_server_in_sight(const struct cli_server *server)
            access(default_socket, F_OK) == 0;
 }
 
+/* The first line of the file; only asked for with a URL. */
+static bool read_token(const struct cli_server *server, struct client_config *config,
+                       char token[static TOKEN_MAX], struct err *err)
+{
+    const char *path =
+        server->token_file != NULL ? server->token_file : environment("USHER_TOKEN_FILE");
+    if (config->url == NULL || path == NULL)
+        return true;
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        err_set(err, ERR_INVALID, "cannot read the token file %s (%s)", path, strerror(errno));
+        return false;
+    }
+    setvbuf(file, NULL, _IONBF, 0); /* no copy stays in a buffer */
+    bool good = fgets(token, TOKEN_MAX, file) != NULL;
+    fclose(file);
+    token[strcspn(token, "\r\n")] = '\0';
+    if (!good || token[0] == '\0' || strpbrk(token, " \t") != NULL) {
+        err_set(err, ERR_INVALID, "the token file %s holds no token in its first line", path);
+        return false;
+    }
+    config->token = token;
+    return true;
+}
+
 bool cli_connect(struct cli_server *server, int *exit_code)
 {
     char *found = NULL;
@@ -69,7 +96,11 @@ bool cli_connect(struct cli_server *server, int *exit_code)
         }
     }
     struct err err = {0};
-    bool good = client_new(&config, &server->client, &err) == ERR_OK;
+    char token[TOKEN_MAX] = "";
+    config.ca_file = server->ca_file != NULL ? server->ca_file : environment("USHER_CA_FILE");
+    bool good = read_token(server, &config, token, &err) &&
+                client_new(&config, &server->client, &err) == ERR_OK;
+    bytes_wipe(token, sizeof token);
     free(found); /* the client has a copy */
     if (!good)
         *exit_code = cli_fail(&err);

@@ -20,6 +20,7 @@ struct client {
     struct curl_slist *headers;
     char *socket; /* NULL when a URL is used */
     char *base;   /* URL without a path */
+    char *token, *ca_file;
     unsigned timeout_ms;
     char detail[CURL_ERROR_SIZE];
 };
@@ -44,18 +45,43 @@ void client_free(struct client *client)
     curl_slist_free_all(client->headers);
     free(client->socket);
     free(client->base);
+    free(client->ca_file);
+    if (client->token != NULL)
+        bytes_wipe(client->token, strlen(client->token));
+    free(client->token);
     free(client);
 }
 
-/* "http://host:port" without anything behind; https is refused until tokens exist to send by it. */
-static enum err_code check_url(const char *url, struct err *err)
+/* The host that begins there is this machine. */
+static bool is_loopback(const char *host)
 {
-    static const char scheme[] = "http://";
-    if (strncmp(url, scheme, strlen(scheme)) != 0 || url[strlen(scheme)] == '\0')
+    size_t len = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/");
+    if (strncmp(host, "127.", 4) == 0)
+        return strspn(host, "0123456789.") == len;
+    return (len == 9 && strncmp(host, "localhost", len) == 0) ||
+           (len == 5 && strncmp(host, "[::1]", len) == 0);
+}
+
+/* "http://host:port" or "https://host:port" without anything behind. A token goes over a network
+ * only under TLS. */
+static enum err_code check_url(const struct client_config *config, struct err *err)
+{
+    static const char plain[] = "http://", tls[] = "https://";
+    const char *url = config->url;
+    bool is_tls = strncmp(url, tls, strlen(tls)) == 0;
+    size_t len = is_tls ? strlen(tls) : strlen(plain);
+    if ((!is_tls && strncmp(url, plain, len) != 0) || url[len] == '\0')
         return err_set(err, ERR_INVALID, "'%s' is not a URL such as http://127.0.0.1:8080", url);
-    const char *path = strchr(url + strlen(scheme), '/');
+    const char *path = strchr(url + len, '/');
     if (path != NULL && path[1] != '\0')
         return err_set(err, ERR_INVALID, "the URL '%s' must not have a path", url);
+    if (strchr(url, '@') != NULL)
+        return err_set(err, ERR_INVALID, "the URL must not have a login in it; use a token");
+    if (config->token != NULL && !is_tls && !is_loopback(url + len))
+        return err_set(err, ERR_INVALID,
+                       "'%s' would send the token in the clear; use https://, or a tunnel to "
+                       "127.0.0.1",
+                       url);
     return ERR_OK;
 }
 
@@ -68,23 +94,32 @@ static char *copy_base(const struct client_config *config)
     return base;
 }
 
+/* NULL stays NULL. */
+static bool copy_text(const char *from, char **to)
+{
+    *to = from != NULL ? strdup(from) : NULL;
+    return from == NULL || *to != NULL;
+}
+
 static bool fill(struct client *client, const struct client_config *config)
 {
     client->timeout_ms = config->timeout_ms > 0 ? config->timeout_ms : DEFAULT_TIMEOUT_MS;
     client->base = copy_base(config);
     if (config->url == NULL)
         client->socket = strdup(config->socket);
+    bool copied = copy_text(config->url != NULL ? config->token : NULL, &client->token) &&
+                  copy_text(config->ca_file, &client->ca_file);
     /* Without "Expect" the server's 100 Continue is not awaited. */
     client->headers = curl_slist_append(NULL, "Expect:");
     struct curl_slist *more = curl_slist_append(client->headers, "Content-Type: application/json");
     client->curl = curl_easy_init();
-    return client->base != NULL && client->headers != NULL && more != NULL &&
+    return copied && client->base != NULL && client->headers != NULL && more != NULL &&
            client->curl != NULL && (config->url != NULL || client->socket != NULL);
 }
 
 enum err_code client_new(const struct client_config *config, struct client **out, struct err *err)
 {
-    enum err_code code = config->url != NULL ? check_url(config->url, err) : ERR_OK;
+    enum err_code code = config->url != NULL ? check_url(config, err) : ERR_OK;
     if (code != ERR_OK)
         return code;
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
@@ -114,7 +149,14 @@ static void set_options(struct client *client, const char *method, const char *u
     curl_easy_setopt(curl, CURLOPT_URL, url);
     /* Nothing but our server is ever asked: no proxy, no redirect, no other protocol. */
     curl_easy_setopt(curl, CURLOPT_PROXY, "");
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http");
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (client->ca_file != NULL)
+        curl_easy_setopt(curl, CURLOPT_CAINFO, client->ca_file);
+    if (client->token != NULL) {
+        curl_easy_setopt(curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
+        curl_easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, client->token);
+    }
     /* An endpoint may be called "..". */
     curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
@@ -166,6 +208,12 @@ static enum err_code transfer_error(const struct client *client, CURLcode result
     case CURLE_OPERATION_TIMEDOUT:
         return err_set(err, ERR_TIMEOUT, "the server at %s did not answer within %u seconds",
                        place(client), client->timeout_ms / 1000);
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+        return err_set(err, ERR_DENIED,
+                       "the certificate of %s is not trusted (%s); name its authority with "
+                       "--ca-file",
+                       place(client), detail);
     case CURLE_URL_MALFORMAT:
     case CURLE_COULDNT_RESOLVE_HOST:
         return err_set(err, ERR_INVALID, "cannot use %s: %s", place(client), detail);

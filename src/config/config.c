@@ -43,6 +43,39 @@ static const struct yaml_node *find_node(const struct config *config, const char
     return node != NULL ? node : mapping != NULL ? mapping : config->root;
 }
 
+/* What somebody on the way, or anybody at all, could do at an address that others reach. */
+static bool check_public_http(const struct config_reader *reader, const struct config *config)
+{
+    if (config->http_address_len == 0 || config->http_insecure ||
+        config_is_loopback(&config->http_address))
+        return true;
+    const struct yaml_node *node = find_node(config, "http", "address");
+    if (config->http_tokens == NULL)
+        finding_add(reader->findings, FINDING_ERROR, node,
+                    "%s can be reached from other machines, and there is no login: anybody there "
+                    "could read the list of devices. Name a file for tokens under 'tokens', use "
+                    "127.0.0.1, or say 'insecure: true' in a network that you trust",
+                    config->http_text);
+    else if (config->http_certificate == NULL)
+        finding_add(reader->findings, FINDING_ERROR, node,
+                    "%s can be reached from other machines, and without TLS whoever listens on the "
+                    "way has the tokens. Name 'certificate' and 'key', use 127.0.0.1 with a proxy "
+                    "that speaks TLS, or say 'insecure: true' in a network that you trust",
+                    config->http_text);
+    return config->http_tokens != NULL && config->http_certificate != NULL;
+}
+
+static bool check_http(const struct config_reader *reader, const struct config *config)
+{
+    if ((config->http_certificate == NULL) == (config->http_key == NULL))
+        return check_public_http(reader, config);
+    bool no_key = config->http_key == NULL;
+    finding_add(
+        reader->findings, FINDING_ERROR, find_node(config, "http", no_key ? "certificate" : "key"),
+        "'certificate' and 'key' go together: '%s' is missing", no_key ? "key" : "certificate");
+    return false;
+}
+
 /* What no single key can see. */
 static bool check_together(const struct config_reader *reader, const struct config *config)
 {
@@ -53,15 +86,7 @@ static bool check_together(const struct config_reader *reader, const struct conf
                     config->half_open_max, config->sessions_max);
         good = false;
     }
-    if (config->http_address_len > 0 && !config->http_insecure &&
-        !config_is_loopback(&config->http_address)) {
-        finding_add(reader->findings, FINDING_ERROR, find_node(config, "http", "address"),
-                    "%s can be reached from other machines, and HTTP has no login yet: anybody "
-                    "there could read the list of devices. Use 127.0.0.1 with a proxy that asks "
-                    "for a login, or say 'insecure: true' in a network that you trust",
-                    config->http_text);
-        good = false;
-    }
+    good = check_http(reader, config) && good;
     if (config->http_address_len == 0 && config->http_socket == NULL)
         finding_add(reader->findings, FINDING_WARNING, find_node(config, "http", "socket"),
                     "neither a socket nor an address: the command usher cannot reach this server");

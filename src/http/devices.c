@@ -9,7 +9,8 @@
 struct listing {
     struct request *request;
     struct store_filter filter;
-    int state;                    /* wanted, -1 = any */
+    int state; /* wanted, -1 = any */
+    struct tag tags[FILTER_TAGS_MAX];
     char after[ENDPOINT_MAX + 1]; /* the cursor, decoded */
     uint64_t limit;
     json_t *devices;
@@ -21,6 +22,11 @@ static bool is_passing(int state)
 {
     return state == STATE_SEEN || state == STATE_WRITING || state == STATE_VERIFYING;
 }
+
+static const char *const row_fields[] = {
+    "endpoint",   "class",   "identity",        "state",          "cause",
+    "cause_text", "blocked", "session_started", "last_bootstrap", "duration_ms",
+    "bootstraps", "created", "changed",         "revision",       NULL};
 
 /* ---- the query ---- */
 
@@ -68,12 +74,42 @@ static bool read_cursor(struct request *request, struct listing *listing)
     return true;
 }
 
+/* Each "tag" is NAME:VALUE; all of them must fit. */
+static bool read_tags(struct request *request, struct listing *listing)
+{
+    for (size_t i = 0; i < request->parameter_count; i++) {
+        const char *text = request->parameters[i].value;
+        struct tag *tag = &listing->tags[listing->filter.tag_count];
+        size_t len = strcspn(text, ":");
+        if (strcmp(request->parameters[i].name, "tag") != 0)
+            continue;
+        if (text[len] != ':' || len == 0 || len > TAG_NAME_MAX ||
+            strlen(text + len + 1) > TAG_VALUE_MAX) {
+            http_problem(request, 400, "invalid",
+                         "query parameter 'tag' must be NAME:VALUE, such as district:north");
+            return false;
+        }
+        if (listing->filter.tag_count == FILTER_TAGS_MAX) {
+            http_problem(request, 400, "invalid", "at most %d tags can be asked for at once",
+                         FILTER_TAGS_MAX);
+            return false;
+        }
+        memcpy(tag->name, text, len);
+        strcpy(tag->value, text + len + 1);
+        listing->filter.tag_count++;
+    }
+    listing->filter.tags = listing->tags;
+    return true;
+}
+
 static bool read_listing(struct request *request, struct listing *listing)
 {
-    static const char *const known[] = {"class", "state",  "cause", "prefix",
-                                        "limit", "cursor", NULL};
+    static const char *const known[] = {"class", "state", "cause",  "prefix", "tag",
+                                        "since", "limit", "cursor", "fields", NULL};
     if (!http_read_query(request, known) || !read_names(request, listing) ||
-        !read_cursor(request, listing) ||
+        !read_cursor(request, listing) || !read_tags(request, listing) ||
+        !http_time_parameter(request, "since", &listing->filter.since_wall_ms) ||
+        !http_check_fields(request, row_fields) ||
         !http_number_parameter(request, "limit", 1, HTTP_LIST_MAX, HTTP_LIST_DEFAULT,
                                &listing->limit))
         return false;
@@ -84,6 +120,14 @@ static bool read_listing(struct request *request, struct listing *listing)
 }
 
 /* ---- rows ---- */
+
+static void append_row(struct listing *listing, const struct store_row *row,
+                       const struct live_entry *live)
+{
+    json_t *object = http_row_json(listing->request, row, live);
+    http_pick_fields(listing->request, object);
+    http_append(listing->request, listing->devices, object);
+}
 
 static bool add_row(void *context, const struct store_row *row)
 {
@@ -97,7 +141,7 @@ static bool add_row(void *context, const struct store_row *row)
     bool shown = listing->state < 0 || live == NULL || (int)live->state == listing->state;
     bool cause_fits = listing->filter.cause < 0 || live == NULL;
     if (shown && cause_fits)
-        http_append(listing->request, listing->devices, http_row_json(listing->request, row, live));
+        append_row(listing, row, live);
     return true;
 }
 
@@ -164,8 +208,7 @@ static enum err_code add_live(struct store_lane *lane, struct listing *listing,
         return code;
     bool has_class = class_name == NULL || strcmp(found.row.class_name, class_name) == 0;
     if (has_class) {
-        http_append(listing->request, listing->devices,
-                    http_row_json(listing->request, &found.row, entry));
+        append_row(listing, &found.row, entry);
         listing->examined++;
     }
     return ERR_OK;
@@ -268,14 +311,22 @@ out:
 
 void http_get_device(struct request *request)
 {
-    static const char *const known[] = {NULL};
+    static const char *const known[] = {"fields", NULL};
+    static const char *const fields[] = {"endpoint",    "class",           "identity",
+                                         "state",       "cause",           "cause_text",
+                                         "blocked",     "session_started", "last_bootstrap",
+                                         "duration_ms", "bootstraps",      "created",
+                                         "changed",     "revision",        "tags",
+                                         "credentials", "last_outcome",    NULL};
     struct err err = {0};
     json_t *answer = NULL;
-    if (!http_read_query(request, known))
+    if (!http_read_query(request, known) || !http_check_fields(request, fields))
         return;
     struct store_lane *lane = http_lane_take(request->http);
     enum err_code code = describe_device(request, lane, &answer, &err);
     http_lane_return(request->http, lane);
+    if (code == ERR_OK)
+        http_pick_fields(request, answer);
     if (code == ERR_OK)
         http_answer(request, 200, answer);
     else

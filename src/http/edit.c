@@ -46,7 +46,7 @@ static void log_change(const struct request *request, const char *event, const c
               LOG_TEXT("endpoint", request->endpoint), LOG_TEXT("class", class_name),
               LOG_TEXT("change", change_name(change)), LOG_NUMBER("uid", peer.uid),
               LOG_NUMBER("gid", peer.gid), LOG_NUMBER("pid", peer.pid),
-              LOG_NUMBER("request", (int64_t)request->id));
+              LOG_TEXT("request", request->id));
 }
 
 /* Reading what is there and writing what shall be is one step for each endpoint. */

@@ -5,6 +5,7 @@
 #include "usher/clock.h"
 #include "usher/log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,11 +19,28 @@ static void forget_body(struct request *request)
 static void request_free(struct request *request)
 {
     forget_body(request);
+    http_repeat_end(request, bytes_of(NULL, 0)); /* when it was not sent */
     json_decref(request->answer);
+    if (request->has_text)
+        buf_clear(&request->text);
     if (request->response != NULL)
         MHD_destroy_response(request->response);
     free(request->parameters);
     free(request);
+}
+
+/* The caller's own id, if it can stand in a log; else a number. */
+static void take_request_id(struct request *request)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    const char *given =
+        MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "X-Request-Id");
+    size_t len = given != NULL ? strlen(given) : 0;
+    if (len > 0 && len <= HTTP_REQUEST_ID_MAX && strspn(given, plain) == len)
+        strcpy(request->id, given);
+    else
+        snprintf(request->id, sizeof request->id, "%llu",
+                 (unsigned long long)atomic_fetch_add(&request->http->next_id, 1) + 1);
 }
 
 static struct request *request_new(struct http_door *door, struct MHD_Connection *connection,
@@ -35,9 +53,9 @@ static struct request *request_new(struct http_door *door, struct MHD_Connection
     request->http = door->http;
     request->connection = connection;
     request->path = path;
-    request->id = atomic_fetch_add(&door->http->next_id, 1) + 1;
     request->started_us = clock_monotonic_us();
     buf_init(&request->body, HTTP_BODY_MAX);
+    take_request_id(request);
     pthread_mutex_lock(&door->http->open_lock);
     door->http->open_requests++;
     pthread_mutex_unlock(&door->http->open_lock);
@@ -71,9 +89,7 @@ static void check_head(struct request *request, const char *method)
     if (!http_check_origin(request))
         return;
     http_find_route(request, method);
-    if (request->status == 0 && !is_read(method) && !request->door->may_write)
-        http_problem(request, 403, "denied",
-                     "changes are only taken over the UNIX socket of this server, not over TCP");
+    http_check_access(request);
 }
 
 /* A body larger than we would even throw away; the answer then comes at once, and the connection
@@ -117,16 +133,16 @@ static bool take_body(struct request *request, const char *data, size_t len)
 
 static void log_request(const struct request *request, const char *method)
 {
-    log_event(LOG_DEBUG, "http.request", LOG_NUMBER("request", (int64_t)request->id),
+    log_event(LOG_DEBUG, "http.request", LOG_TEXT("request", request->id),
               LOG_TEXT("method", method), LOG_TEXT("path", request->path),
               LOG_NUMBER("status", request->status),
               LOG_NUMBER("duration_us", (int64_t)(clock_monotonic_us() - request->started_us)),
-              LOG_TEXT("door", request->door->may_write ? "unix" : "tcp"));
+              LOG_TEXT("by", request->who.name));
 }
 
 static enum MHD_Result answer(struct request *request, const char *method)
 {
-    if (request->status == 0)
+    if (request->status == 0 && http_repeat_begin(request))
         request->route->handle(request);
     log_request(request, method);
     enum MHD_Result result = http_send(request);

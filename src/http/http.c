@@ -5,34 +5,12 @@
 #include "usher/clock.h"
 #include "usher/log.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { STOP_PATIENCE_SECONDS = 3 };
-
-/* Complaints of the library are about what clients did: of interest to who looks for them. */
-static void library_says(void *context, const char *format, va_list args)
-    __attribute__((format(printf, 2, 0)));
-static void library_says(void *context, const char *format, va_list args)
-{
-    (void)context;
-    char text[512];
-    vsnprintf(text, sizeof text, format, args);
-    text[strcspn(text, "\n")] = '\0';
-    log_event(LOG_DEBUG, "http.library", LOG_TEXT("message", text));
-}
-
-/* Paths and queries are decoded by us, after they were split, and once only. */
-static size_t leave_as_it_is(void *context, struct MHD_Connection *connection, char *text)
-{
-    (void)context;
-    (void)connection;
-    return strlen(text);
-}
 
 static bool copy_hosts(struct http *http, const struct http_config *config)
 {
@@ -45,6 +23,13 @@ static bool copy_hosts(struct http *http, const struct http_config *config)
     return http->hosts != NULL;
 }
 
+/* NULL stays NULL. */
+static bool copy_text(const char *from, char **to)
+{
+    *to = from != NULL ? strdup(from) : NULL;
+    return from == NULL || *to != NULL;
+}
+
 static void free_http(struct http *http)
 {
     http_lanes_close(http);
@@ -53,6 +38,13 @@ static void free_http(struct http *http)
     free(http->hosts);
     free(http->socket_path);
     free(http->version);
+    free(http->certificate_path);
+    free(http->key_path);
+    http_tokens_close(http->tokens);
+    http_repeats_clear(&http->repeats);
+    pthread_mutex_destroy(&http->repeats.lock);
+    pthread_mutex_destroy(&http->rates.lock);
+    pthread_mutex_destroy(&http->logins.lock);
     for (size_t i = 0; i < HTTP_EDIT_LOCKS; i++)
         pthread_mutex_destroy(&http->edit_locks[i]);
     pthread_mutex_destroy(&http->lanes.lock);
@@ -68,7 +60,7 @@ static struct http *new_http(const struct http_config *config)
     if (http == NULL)
         return NULL;
     http->config = *config;
-    http->unix_door = (struct http_door){.http = http, .fd = -1, .may_write = true};
+    http->unix_door = (struct http_door){.http = http, .fd = -1, .is_unix = true};
     http->tcp_door = (struct http_door){.http = http, .fd = -1};
     http->started_ms = clock_monotonic_ms();
     http->started_wall_ms = clock_wall_ms();
@@ -79,32 +71,18 @@ static struct http *new_http(const struct http_config *config)
     pthread_cond_init(&http->lanes.returned, NULL);
     pthread_mutex_init(&http->open_lock, NULL);
     pthread_cond_init(&http->all_done, NULL);
+    pthread_mutex_init(&http->repeats.lock, NULL);
+    pthread_mutex_init(&http->rates.lock, NULL);
+    pthread_mutex_init(&http->logins.lock, NULL);
     http->version = strdup(config->version != NULL ? config->version : "");
-    if (config->socket_path != NULL)
-        http->socket_path = strdup(config->socket_path);
     bool complete = http->version != NULL && copy_hosts(http, config) &&
-                    (config->socket_path == NULL || http->socket_path != NULL);
+                    copy_text(config->socket_path, &http->socket_path) &&
+                    copy_text(config->certificate_path, &http->certificate_path) &&
+                    copy_text(config->key_path, &http->key_path);
     if (complete)
         return http;
     free_http(http);
     return NULL;
-}
-
-static enum err_code open_door(struct http_door *door, unsigned threads, struct err *err)
-{
-    door->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-        http_handle, door, MHD_OPTION_EXTERNAL_LOGGER, library_says, NULL, MHD_OPTION_LISTEN_SOCKET,
-        door->fd, MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-        door->may_write ? 0u : (unsigned)HTTP_ADDRESS_CONNECTIONS_MAX,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_IDLE_SECONDS,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_CONNECTION_MEMORY,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, leave_as_it_is, NULL,
-        MHD_OPTION_NOTIFY_COMPLETED, http_completed, door, MHD_OPTION_END);
-    if (door->daemon == NULL)
-        return err_set(err, ERR_INTERNAL, "http: libmicrohttpd could not be started");
-    return ERR_OK;
 }
 
 static enum err_code open_doors(struct http *http, struct err *err)
@@ -117,9 +95,9 @@ static enum err_code open_doors(struct http *http, struct err *err)
     if (code == ERR_OK && config->socket_path != NULL)
         code = http_listen_unix(http, config->socket_path, &http->unix_door.fd, err);
     if (code == ERR_OK && http->tcp_door.fd >= 0)
-        code = open_door(&http->tcp_door, HTTP_TCP_THREADS, err);
+        code = http_open_door(&http->tcp_door, &http->tcp_door.daemon, err);
     if (code == ERR_OK && http->unix_door.fd >= 0)
-        code = open_door(&http->unix_door, HTTP_UNIX_THREADS, err);
+        code = http_open_door(&http->unix_door, &http->unix_door.daemon, err);
     return code;
 }
 
@@ -131,6 +109,8 @@ enum err_code http_start(const struct http_config *config, struct http **out, st
     if (http == NULL)
         return err_set(err, ERR_NO_MEMORY, "http: out of memory");
     enum err_code code = http_lanes_open(http, err);
+    if (code == ERR_OK && config->tokens_path != NULL)
+        code = http_tokens_open(config->tokens_path, &http->tokens, err);
     if (code == ERR_OK)
         code = open_doors(http, err);
     if (code == ERR_OK)
@@ -150,6 +130,9 @@ static void close_door(struct http_door *door)
 {
     if (door->daemon != NULL)
         MHD_stop_daemon(door->daemon);
+    for (size_t i = 0; i < HTTP_OLD_DAEMONS_MAX; i++)
+        if (door->old[i] != NULL)
+            MHD_stop_daemon(door->old[i]);
     if (door->fd >= 0)
         close(door->fd);
 }

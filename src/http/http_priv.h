@@ -3,8 +3,10 @@
 #ifndef USHER_HTTP_PRIV_H
 #define USHER_HTTP_PRIV_H
 
+#include "tokens_priv.h"
 #include "usher/buf.h"
 #include "usher/http.h"
+#include "usher/net.h"
 
 #include <jansson.h>
 #include <microhttpd.h>
@@ -24,21 +26,59 @@ enum {
     HTTP_IDLE_SECONDS = 15,
     HTTP_CONNECTION_MEMORY = 32768, /* request line and headers */
     HTTP_EDIT_LOCKS = 64,
-    HTTP_PARAMETERS_MAX = 8,
+    HTTP_PARAMETERS_MAX = 16,
     HTTP_PARAMETER_MAX = 4096, /* bytes of one value: the answer to a Discover fits */
     HTTP_LIST_MAX = 1000,
     HTTP_LIST_DEFAULT = 100,
     HTTP_HISTORY_DEFAULT = 20,
     HTTP_ROUTES_MAX = 48,
     HTTP_STATUS_KINDS = 24,
+    HTTP_LIMIT_BUCKETS = 4096,
+    HTTP_REPEATS_MAX = 256,
+    HTTP_REPEAT_KEY_MAX = 128,
+    HTTP_REQUEST_ID_MAX = 64,
+    HTTP_ETAG_SIZE = 19,
+    HTTP_OLD_DAEMONS_MAX = 4,
 };
 
 /* One of the two daemons. */
 struct http_door {
     struct http *http;
     struct MHD_Daemon *daemon;
-    bool may_write; /* the UNIX socket */
+    /* Those before a change of certificate, until their connections have ended. */
+    struct MHD_Daemon *old[HTTP_OLD_DAEMONS_MAX];
+    atomic_uint generation; /* counts the changes: streams of an old daemon end */
+    bool is_unix;
     int fd;
+};
+
+/* Fills by one with every period, up to the burst. */
+struct http_bucket {
+    uint64_t key, at_ms;
+    double left;
+};
+
+struct http_limits {
+    pthread_mutex_t lock;
+    struct http_bucket buckets[HTTP_LIMIT_BUCKETS];
+};
+
+enum http_repeat_state { HTTP_REPEAT_FREE, HTTP_REPEAT_RUNNING, HTTP_REPEAT_DONE };
+
+/* A POST with an Idempotency-Key, and its answer. */
+struct http_repeat {
+    enum http_repeat_state state;
+    char key[HTTP_REPEAT_KEY_MAX + 1];
+    char who[sizeof((struct http_caller){0}.name)];
+    uint64_t fingerprint, at_ms;
+    unsigned status;
+    bool is_problem, kept;
+    struct buf answer;
+};
+
+struct http_repeats {
+    pthread_mutex_t lock;
+    struct http_repeat list[HTTP_REPEATS_MAX];
 };
 
 struct http_lanes {
@@ -54,6 +94,10 @@ struct http {
     char **hosts; /* copies */
     char *socket_path, *version;
     uint64_t socket_device, socket_inode; /* of the socket file, to remove only our own */
+    char *certificate_path, *key_path;    /* NULL = no TLS */
+    struct http_tokens *tokens;           /* NULL = none are taken */
+    struct http_limits rates, logins;
+    struct http_repeats repeats;
     uint16_t port;
     struct http_door unix_door, tcp_door;
     struct http_lanes lanes;
@@ -74,8 +118,9 @@ struct request;
 
 struct route {
     const char *method; /* GET also serves HEAD */
-    const char *path;   /* "{endpoint}" stands for one segment */
+    const char *path;   /* "{endpoint}" and "{id}" stand for one segment */
     void (*handle)(struct request *request);
+    enum http_scope scope; /* the least that is needed */
 };
 
 struct parameter {
@@ -90,10 +135,16 @@ struct request {
     const char *path; /* as it came, percent-encoded; of the connection */
     const struct route *route;
     char endpoint[ENDPOINT_MAX + 1]; /* out of the path */
+    char item[65];                   /* the {id} of the path */
+    struct http_caller who;
+    char peer[NET_TEXT_SIZE]; /* address over TCP, "" else */
+    uint64_t address;         /* hashed */
     struct buf body;
     size_t body_counted; /* in http->body_bytes */
     size_t discarded;    /* bytes of a body that nobody wants */
-    uint64_t id, started_us;
+    uint64_t started_us;
+    char id[HTTP_REQUEST_ID_MAX + 1]; /* X-Request-Id */
+    struct http_repeat *repeat;       /* to be filled with the answer */
     struct parameter *parameters;
     size_t parameter_count;
     /* the answer */
@@ -101,8 +152,13 @@ struct request {
     char allow[48];  /* methods, for 405 */
     json_t *answer;
     struct MHD_Response *response; /* instead of `answer`: something that is not JSON */
-    const char *content_type;      /* of `response` */
-    unsigned retry_seconds;        /* Retry-After, 0 = none */
+    struct buf text;               /* when has_text: instead of `answer`, too */
+    bool has_text;
+    const char *content_type;  /* of `response` or `text` */
+    char etag[HTTP_ETAG_SIZE]; /* "" = none */
+    bool holds_secret;         /* the answer must not be kept anywhere */
+    bool replayed;
+    unsigned retry_seconds; /* Retry-After, 0 = none */
     bool is_problem;
     bool out_of_memory;
 };
@@ -121,6 +177,28 @@ bool http_check_origin(struct request *request);
 extern const unsigned http_status_kinds[HTTP_STATUS_KINDS];
 void http_count_answer(struct request *request);
 
+/* ---- who asks ---- */
+/* Fills `who` and refuses what he may not do. */
+void http_check_access(struct request *request);
+/* Takes one from the bucket of `key`; false: it is empty, *wait_ms tells for how long. */
+bool http_limit_take(struct http_limits *limits, uint64_t key, uint64_t now_ms, double burst,
+                     double period_ms, uint64_t *wait_ms);
+
+/* ---- POST once ---- */
+/* False: the request is answered, from memory or with a problem. */
+bool http_repeat_begin(struct request *request);
+/* Keeps the answer for the next time. Also after a connection that broke off. */
+void http_repeat_end(struct request *request, struct bytes answer);
+void http_repeats_clear(struct http_repeats *repeats);
+
+/* ---- what the caller has already, what he wants of it ---- */
+void http_make_etag(const struct http *http, struct bytes answer, char out[static HTTP_ETAG_SIZE]);
+bool http_has_it_already(const struct request *request);
+/* False after a refusal: `fields` names one that is not in the NULL-terminated list. */
+bool http_check_fields(struct request *request, const char *const *known);
+/* Leaves only the fields that are wanted. */
+void http_pick_fields(const struct request *request, json_t *object);
+
 /* ---- parameters of the query ---- */
 /* Reads them; false after a refusal that names the wrong one. `known` is NULL-terminated. */
 bool http_read_query(struct request *request, const char *const *known);
@@ -128,6 +206,8 @@ const char *http_parameter(const struct request *request, const char *name); /* 
 /* A whole number in a range, `fallback` when absent; false after a refusal. */
 bool http_number_parameter(struct request *request, const char *name, uint64_t least, uint64_t most,
                            uint64_t fallback, uint64_t *out);
+/* A time by RFC 3339, 0 when absent; false after a refusal. */
+bool http_time_parameter(struct request *request, const char *name, int64_t *wall_ms);
 bool http_boolean_parameter(struct request *request, const char *name, bool *out);
 
 /* ---- answers ---- */
@@ -192,6 +272,8 @@ struct store_lane *http_lane_take(struct http *http); /* waits for one */
 void http_lane_return(struct http *http, struct store_lane *lane);
 
 /* ---- sockets ---- */
+/* A daemon that serves the door's socket. */
+enum err_code http_open_door(struct http_door *door, struct MHD_Daemon **out, struct err *err);
 enum err_code http_listen_unix(struct http *http, const char *path, int *fd, struct err *err);
 enum err_code http_listen_tcp(const struct sockaddr_storage *address, socklen_t len, int *fd,
                               uint16_t *port, struct err *err);
@@ -214,6 +296,11 @@ void http_get_devices(struct request *request);
 void http_get_device(struct request *request);
 void http_get_history(struct request *request);
 void http_get_plan(struct request *request);
+void http_get_openapi(struct request *request);
+void http_get_whoami(struct request *request);
+void http_get_tokens(struct request *request);
+void http_post_token(struct request *request);
+void http_delete_token(struct request *request);
 void http_get_metrics(struct request *request);
 void http_get_series(struct request *request);
 void http_get_events(struct request *request);

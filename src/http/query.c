@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 struct query {
     struct request *request;
@@ -39,9 +40,11 @@ static enum MHD_Result add_parameter(void *context, enum MHD_ValueKind kind, con
     struct query *query = context;
     struct request *request = query->request;
     const char *known = find_known(query->known, name);
-    if (known == NULL) {
+    if (request->parameter_count == HTTP_PARAMETERS_MAX) {
+        http_problem(request, 400, "invalid", "too many query parameters");
+    } else if (known == NULL) {
         refuse_unknown(request, name, query->known);
-    } else if (http_parameter(request, known) != NULL) {
+    } else if (http_parameter(request, known) != NULL && strcmp(known, "tag") != 0) {
         http_problem(request, 400, "invalid", "query parameter '%s' is given twice", known);
     } else {
         struct parameter *parameter = &request->parameters[request->parameter_count];
@@ -104,5 +107,47 @@ bool http_boolean_parameter(struct request *request, const char *name, bool *out
     if (text == NULL || *out || strcmp(text, "false") == 0)
         return true;
     http_problem(request, 400, "invalid", "query parameter '%s' must be true or false", name);
+    return false;
+}
+
+/* "2026-11-23T09:18:10Z", or such with a fraction of a second or another offset of whole minutes.
+ */
+static bool read_time(const char *text, int64_t *wall_ms)
+{
+    struct tm parts = {0};
+    int used = 0, year, month, hours = 0, minutes = 0;
+    char sign = 'Z';
+    if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &year, &month, &parts.tm_mday, &parts.tm_hour,
+               &parts.tm_min, &parts.tm_sec, &used) != 6)
+        return false;
+    text += used;
+    int64_t fraction = 0, unit = 100;
+    if (*text == '.')
+        for (text++; *text >= '0' && *text <= '9'; text++, unit /= 10)
+            fraction += (*text - '0') * unit;
+    if (*text != 'Z' || text[1] != '\0') {
+        sign = *text;
+        if ((sign != '+' && sign != '-') ||
+            sscanf(text + 1, "%2d:%2d%n", &hours, &minutes, &used) != 2 || text[1 + used] != '\0')
+            return false;
+    }
+    bool in_range = year >= 1970 && month >= 1 && month <= 12 && parts.tm_mday >= 1 &&
+                    parts.tm_mday <= 31 && parts.tm_hour <= 23 && parts.tm_min <= 59 &&
+                    parts.tm_sec <= 60 && hours <= 23 && minutes <= 59;
+    parts.tm_year = year - 1900;
+    parts.tm_mon = month - 1;
+    int64_t offset = (hours * 60 + minutes) * 60 * (sign == '-' ? -1 : 1);
+    *wall_ms = ((int64_t)timegm(&parts) - offset) * 1000 + fraction;
+    return in_range;
+}
+
+bool http_time_parameter(struct request *request, const char *name, int64_t *wall_ms)
+{
+    const char *text = http_parameter(request, name);
+    *wall_ms = 0;
+    if (text == NULL || read_time(text, wall_ms))
+        return true;
+    http_problem(request, 400, "invalid",
+                 "query parameter '%s' must be a time such as 2026-11-23T09:18:10Z", name);
     return false;
 }

@@ -53,7 +53,7 @@ void http_rekey(struct request *request)
     }
     if (begins || rekey.done)
         log_event(LOG_INFO, rekey.done ? "store.rekeyed" : "store.rekey-begun",
-                  LOG_NUMBER("request", (int64_t)request->id));
+                  LOG_TEXT("request", request->id));
     snprintf(next, sizeof next, "%u:%" PRId64, rekey.table, rekey.after);
     json_t *answer = json_object();
     http_put(request, answer, "done", json_boolean(rekey.done));

@@ -11,6 +11,9 @@
 
 static void forget_answer(struct request *request)
 {
+    if (request->has_text)
+        buf_clear(&request->text);
+    request->has_text = false;
     json_decref(request->answer);
     request->answer = NULL;
     if (request->response != NULL)
@@ -41,14 +44,13 @@ void http_answer_with(struct request *request, unsigned status, const char *cont
 void http_answer_text(struct request *request, unsigned status, const char *content_type,
                       struct buf *text)
 {
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer_with_free_callback(text->len, text->data, bytes_wipe_free);
-    if (response == NULL) {
-        request->out_of_memory = true;
-        return;
-    }
-    buf_init(text, text->max); /* the memory is the response's */
-    http_answer_with(request, status, content_type, response);
+    forget_answer(request);
+    request->text = *text;
+    request->has_text = true;
+    request->content_type = content_type;
+    request->status = status;
+    request->is_problem = false;
+    buf_init(text, text->max); /* the memory is the request's */
 }
 
 void http_retry_later(struct request *request, unsigned status, unsigned seconds, const char *code,
@@ -208,17 +210,22 @@ static void write_document(struct request *request, struct buf *out)
 
 static bool add_headers(struct request *request, struct MHD_Response *response)
 {
-    char id[24], retry[12];
-    snprintf(id, sizeof id, "%llu", (unsigned long long)request->id);
+    char retry[12];
     snprintf(retry, sizeof retry, "%u", request->retry_seconds);
     const char *json = request->is_problem ? "application/problem+json" : "application/json";
     const struct {
         const char *name, *value;
     } headers[] = {
-        {MHD_HTTP_HEADER_CONTENT_TYPE, request->response != NULL ? request->content_type : json},
-        {MHD_HTTP_HEADER_CACHE_CONTROL, "no-store"},
+        {MHD_HTTP_HEADER_CONTENT_TYPE,
+         request->content_type != NULL ? request->content_type : json},
+        {MHD_HTTP_HEADER_CACHE_CONTROL,
+         request->etag[0] != '\0' ? "private, no-cache" : "no-store"},
+        {MHD_HTTP_HEADER_ETAG, request->etag[0] != '\0' ? request->etag : NULL},
         {"X-Content-Type-Options", "nosniff"},
-        {"X-Request-Id", id},
+        {"X-Request-Id", request->id},
+        {"Idempotency-Replayed", request->replayed ? "true" : NULL},
+        {MHD_HTTP_HEADER_WWW_AUTHENTICATE,
+         request->status == 401 ? "Bearer realm=\"usher\"" : NULL},
         {MHD_HTTP_HEADER_RETRY_AFTER, request->retry_seconds > 0 ? retry : NULL},
         {MHD_HTTP_HEADER_ALLOW, request->allow[0] != '\0' ? request->allow : NULL},
     };
@@ -232,6 +239,30 @@ static bool add_headers(struct request *request, struct MHD_Response *response)
     return good;
 }
 
+/* What is to be sent, as bytes. False when even that cannot be made. */
+static bool make_document(struct request *request, struct buf *out)
+{
+    if (request->has_text && !request->out_of_memory) {
+        *out = request->text;
+        request->has_text = false;
+        return true;
+    }
+    request->content_type = NULL;
+    buf_init(out, HTTP_ANSWER_MAX);
+    write_document(request, out);
+    return !out->failed;
+}
+
+/* Answers to GET can be asked for again: the caller may have this one already. */
+static bool settle_etag(struct request *request, struct bytes document)
+{
+    bool is_get = request->route != NULL && strcmp(request->route->method, "GET") == 0;
+    if (!is_get || request->status != 200)
+        return false;
+    http_make_etag(request->http, document, request->etag);
+    return http_has_it_already(request);
+}
+
 /* The answer as a response; NULL when even that cannot be made. */
 static struct MHD_Response *make_response(struct request *request)
 {
@@ -239,15 +270,17 @@ static struct MHD_Response *make_response(struct request *request)
     struct MHD_Response *response = request->response;
     if (response != NULL && !request->out_of_memory)
         return response;
-    buf_init(&out, HTTP_ANSWER_MAX);
-    write_document(request, &out);
-    if (out.failed) {
-        buf_clear(&out);
-        return NULL;
+    bool good = make_document(request, &out);
+    if (good && settle_etag(request, buf_bytes(&out))) {
+        request->status = 304;
+        buf_reset(&out);
     }
+    if (good)
+        http_repeat_end(request, buf_bytes(&out));
     /* The response owns the memory from here on, and wipes it: it may hold a new key. */
-    response =
-        MHD_create_response_from_buffer_with_free_callback(out.len, out.data, bytes_wipe_free);
+    if (good)
+        response =
+            MHD_create_response_from_buffer_with_free_callback(out.len, out.data, bytes_wipe_free);
     if (response == NULL)
         buf_clear(&out);
     return response;

@@ -11,23 +11,28 @@
 static const char endpoint_segment[] = "{endpoint}";
 
 const struct route http_routes[] = {
-    {"GET", "/livez", http_get_livez},
-    {"GET", "/readyz", http_get_readyz},
-    {"GET", "/metrics", http_get_metrics},
-    {"GET", "/v1/status", http_get_status},
-    {"GET", "/v1/rejects", http_get_rejects},
-    {"GET", "/v1/profiles", http_get_profiles},
-    {"GET", "/v1/events", http_get_events},
-    {"GET", "/v1/series", http_get_series},
-    {"GET", "/v1/devices", http_get_devices},
-    {"GET", "/v1/devices/{endpoint}", http_get_device},
-    {"PUT", "/v1/devices/{endpoint}", http_put_device},
-    {"DELETE", "/v1/devices/{endpoint}", http_delete_device},
-    {"GET", "/v1/devices/{endpoint}/history", http_get_history},
-    {"GET", "/v1/devices/{endpoint}/plan", http_get_plan},
-    {"POST", "/v1/devices/{endpoint}/block", http_block_device},
-    {"POST", "/v1/devices/{endpoint}/unblock", http_unblock_device},
-    {"POST", "/v1/rekey", http_rekey},
+    {"GET", "/livez", http_get_livez, HTTP_NOBODY},
+    {"GET", "/readyz", http_get_readyz, HTTP_NOBODY},
+    {"GET", "/metrics", http_get_metrics, HTTP_VIEWER},
+    {"GET", "/openapi.yaml", http_get_openapi, HTTP_NOBODY},
+    {"GET", "/v1/status", http_get_status, HTTP_VIEWER},
+    {"GET", "/v1/rejects", http_get_rejects, HTTP_VIEWER},
+    {"GET", "/v1/profiles", http_get_profiles, HTTP_VIEWER},
+    {"GET", "/v1/events", http_get_events, HTTP_VIEWER},
+    {"GET", "/v1/series", http_get_series, HTTP_VIEWER},
+    {"GET", "/v1/devices", http_get_devices, HTTP_VIEWER},
+    {"GET", "/v1/devices/{endpoint}", http_get_device, HTTP_VIEWER},
+    {"PUT", "/v1/devices/{endpoint}", http_put_device, HTTP_ENROLLER},
+    {"DELETE", "/v1/devices/{endpoint}", http_delete_device, HTTP_OPERATOR},
+    {"GET", "/v1/devices/{endpoint}/history", http_get_history, HTTP_VIEWER},
+    {"GET", "/v1/devices/{endpoint}/plan", http_get_plan, HTTP_VIEWER},
+    {"POST", "/v1/devices/{endpoint}/block", http_block_device, HTTP_OPERATOR},
+    {"POST", "/v1/devices/{endpoint}/unblock", http_unblock_device, HTTP_OPERATOR},
+    {"POST", "/v1/rekey", http_rekey, HTTP_ADMIN},
+    {"GET", "/v1/whoami", http_get_whoami, HTTP_VIEWER},
+    {"GET", "/v1/tokens", http_get_tokens, HTTP_ADMIN},
+    {"POST", "/v1/tokens", http_post_token, HTTP_ADMIN},
+    {"DELETE", "/v1/tokens/{id}", http_delete_token, HTTP_ADMIN},
 };
 const size_t http_route_count = sizeof http_routes / sizeof http_routes[0];
 _Static_assert(sizeof http_routes / sizeof http_routes[0] <= HTTP_ROUTES_MAX, "each is counted");
@@ -80,25 +85,31 @@ bool http_percent_decode(const char *text, size_t len, char *out, size_t cap)
     return true;
 }
 
-/* Compares segment by segment; the one that stands for the endpoint is reported as it came. */
-static bool path_matches(const char *pattern, const char *path, const char **endpoint, size_t *len)
+/* A segment of a path that stands in the place of "{endpoint}" or "{id}", as it came. */
+struct segment {
+    const char *text; /* NULL = none */
+    size_t len;
+    bool is_endpoint;
+};
+
+/* Compares segment by segment. */
+static bool path_matches(const char *pattern, const char *path, struct segment *found)
 {
-    *endpoint = NULL;
-    *len = 0;
+    *found = (struct segment){0};
     while (*pattern == '/' && *path == '/') {
         pattern++;
         path++;
         size_t wanted = strcspn(pattern, "/"), given = strcspn(path, "/");
-        if (strncmp(pattern, endpoint_segment, wanted) == 0 && wanted > 0) {
-            *endpoint = path;
-            *len = given;
+        if (*pattern == '{') {
+            bool is_endpoint = strncmp(pattern, endpoint_segment, wanted) == 0;
+            *found = (struct segment){path, given, is_endpoint};
         } else if (wanted != given || memcmp(pattern, path, wanted) != 0) {
             return false;
         }
         pattern += wanted;
         path += given;
     }
-    return *pattern == '\0' && *path == '\0' && (*endpoint == NULL || *len > 0);
+    return *pattern == '\0' && *path == '\0' && (found->text == NULL || found->len > 0);
 }
 
 static void read_endpoint(struct request *request, const char *text, size_t len)
@@ -111,6 +122,17 @@ static void read_endpoint(struct request *request, const char *text, size_t len)
             ENDPOINT_MAX);
     else if (enrollment_check_endpoint(bytes_of_text(request->endpoint), &err) != ERR_OK)
         http_problem(request, 400, "invalid", "%s", err.text);
+}
+
+static void read_item(struct request *request, const char *text, size_t len)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    if (len >= sizeof request->item || strspn(text, plain) < len) {
+        http_problem(request, 400, "invalid", "the id in the path is none of this server's");
+        return;
+    }
+    memcpy(request->item, text, len);
+    request->item[len] = '\0';
 }
 
 static void add_method(struct request *request, const char *method)
@@ -126,17 +148,18 @@ void http_find_route(struct request *request, const char *method)
     const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
     for (size_t i = 0; i < http_route_count; i++) {
         const struct route *route = &http_routes[i];
-        const char *endpoint;
-        size_t len;
-        if (!path_matches(route->path, request->path, &endpoint, &len))
+        struct segment found;
+        if (!path_matches(route->path, request->path, &found))
             continue;
         add_method(request, route->method);
         if (strcmp(route->method, wanted) != 0)
             continue;
         request->route = route;
         request->allow[0] = '\0';
-        if (endpoint != NULL)
-            read_endpoint(request, endpoint, len);
+        if (found.text != NULL && found.is_endpoint)
+            read_endpoint(request, found.text, found.len);
+        else if (found.text != NULL)
+            read_item(request, found.text, found.len);
         return;
     }
     if (request->allow[0] != '\0')
@@ -192,9 +215,10 @@ static bool host_is_ours(const struct http *http, const char *text)
 }
 
 /* The page that a browser shows came from here: same scheme, host and port. */
-static bool origin_is_ours(const char *origin, const char *host)
+static bool origin_is_ours(const struct request *request, const char *origin, const char *host)
 {
-    static const char scheme[] = "http://";
+    bool tls = !request->door->is_unix && request->http->certificate_path != NULL;
+    const char *scheme = tls ? "https://" : "http://";
     return strncmp(origin, scheme, strlen(scheme)) == 0 &&
            strcasecmp(origin + strlen(scheme), host) == 0;
 }
@@ -240,9 +264,9 @@ bool http_check_origin(struct request *request)
                      host.value);
         return false;
     }
-    bool foreign =
-        origin.count > 1 ||
-        (origin.count == 1 && (origin.value == NULL || !origin_is_ours(origin.value, host.value)));
+    bool foreign = origin.count > 1 ||
+                   (origin.count == 1 &&
+                    (origin.value == NULL || !origin_is_ours(request, origin.value, host.value)));
     if (foreign)
         http_problem(request, 403, "denied", "pages of other origins may not use this server");
     return !foreign;

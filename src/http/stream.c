@@ -11,6 +11,8 @@ enum { BLOCK_SIZE = 16384 };
 struct stream {
     struct events_reader *reader;
     struct MHD_Connection *connection;
+    const struct http_door *door;
+    unsigned generation; /* of the door, when the stream began */
 };
 
 static void park(void *context)
@@ -26,7 +28,10 @@ static void wake(void *context)
 static ssize_t read_stream(void *context, uint64_t position, char *out, size_t cap)
 {
     (void)position;
-    long got = events_read(((struct stream *)context)->reader, out, cap);
+    const struct stream *stream = context;
+    if (atomic_load(&stream->door->generation) != stream->generation)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    long got = events_read(stream->reader, out, cap);
     return got < 0 ? MHD_CONTENT_READER_END_OF_STREAM : got;
 }
 
@@ -102,6 +107,8 @@ void http_get_events(struct request *request)
         return;
     }
     stream->connection = request->connection;
+    stream->door = request->door;
+    stream->generation = atomic_load(&request->door->generation);
     const struct events_waiting waiting = {park, wake, stream};
     enum err_code code = events_subscribe(request->http->config.events, &filter,
                                           last_id_of(request), &waiting, &stream->reader);

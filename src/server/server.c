@@ -256,6 +256,10 @@ static enum err_code start_http(struct server *server, struct err *err)
         .address_len = config->http_address_len,
         .hosts = config->http_hosts,
         .host_count = config->http_host_count,
+        .certificate_path = config->http_certificate,
+        .key_path = config->http_key,
+        .tokens_path = config->http_tokens,
+        .rate = config->http_rate,
         .version = USHER_VERSION,
         .store = server->store,
         .live = server->live,
@@ -381,6 +385,16 @@ static void report_reload(struct server *server, bool done, size_t classes, size
     metrics_add(server->metrics, done ? METRIC_RELOAD_DONE : METRIC_RELOAD_REFUSED, 1);
 }
 
+/* Tokens, certificate and key. */
+static void reload_http(struct server *server, const struct config *next, struct findings *findings)
+{
+    struct err err = {0};
+    const struct yaml_node here = {.file = next->file, .line = 1, .column = 1};
+
+    if (server->http != NULL && http_reload(server->http, &err) != ERR_OK)
+        finding_add(findings, FINDING_ERROR, &here, "%s", err.text);
+}
+
 /* All or nothing (I7): a running session keeps the snapshot that it began with. */
 static void reload(struct server *server)
 {
@@ -391,6 +405,8 @@ static void reload(struct server *server)
     struct profile_set *fresh = NULL;
     if (next != NULL && config_check_reload(server->config, next, &findings))
         fresh = load_profiles(next, &findings);
+    if (fresh != NULL && findings.errors == 0)
+        reload_http(server, next, &findings);
     if (fresh == NULL || findings.errors > 0) {
         log_findings("server.reload-refused", &findings);
         log_event(LOG_ERROR, "server.reload-failed",

@@ -57,6 +57,7 @@ static bool matches(const struct store_filter *filter, const struct memory_devic
     const char *prefix = filter->prefix != NULL ? filter->prefix : "";
     return (filter->class_name == NULL || strcmp(filter->class_name, device->class_name) == 0) &&
            (filter->state < 0 || filter->state == (int)state) &&
+           (filter->since_wall_ms == 0 || device->last_ms >= filter->since_wall_ms) &&
            (filter->cause < 0 || filter->cause == (int)device->cause) &&
            strncmp(device->endpoint, prefix, strlen(prefix)) == 0 && has_tags(filter, device) &&
            (filter->after == NULL || strcmp(device->endpoint, filter->after) > 0);

@@ -78,7 +78,68 @@ static void add_tags(struct conditions *all, const struct store_filter *filter)
     }
 }
 
-static void build_query(const struct store_filter *filter, struct conditions *all,
+/* ---- devices that called lately ---- */
+
+enum {
+    RECENT_MAX = 8192,   /* outcomes up to which these lead, and are sorted; beyond, a scan in the
+                            list's order finds a page soon */
+    DISORDER_MS = 60000, /* outcomes that end together are not written in order */
+};
+
+/* The end of the first outcome from `seq` on; INT64_MAX: there is none. */
+static int64_t end_of(sqlite3_stmt *statement, int64_t seq)
+{
+    int64_t end = INT64_MAX;
+    sqlite3_reset(statement);
+    sqlite3_bind_int64(statement, 1, seq);
+    if (sqlite3_step(statement) == SQLITE_ROW)
+        end = sqlite3_column_int64(statement, 0);
+    return end;
+}
+
+/* Outcomes are appended as they end, so that their numbers are in order of time, or nearly: the
+ * first number from that time on, and the last. False: the database does not answer. */
+static bool find_recent(sqlite3 *db, int64_t since_ms, int64_t *first, int64_t *last)
+{
+    sqlite3_stmt *ends = NULL, *most = NULL;
+    bool good = sqlite3_prepare_v2(db, "SELECT max(seq), min(seq) FROM outcome", -1, &most, NULL) ==
+                    SQLITE_OK &&
+                sqlite3_prepare_v2(db,
+                                   "SELECT started_ms + duration_ms FROM outcome WHERE seq >= ?1 "
+                                   "ORDER BY seq LIMIT 1",
+                                   -1, &ends, NULL) == SQLITE_OK &&
+                sqlite3_step(most) == SQLITE_ROW;
+    int64_t high = good ? sqlite3_column_int64(most, 0) + 1 : 0;
+    int64_t low = good ? sqlite3_column_int64(most, 1) : 0;
+    *last = high - 1;
+    while (good && low < high) {
+        int64_t middle = low + (high - low) / 2;
+        if (end_of(ends, middle) >= since_ms - DISORDER_MS)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    *first = low;
+    sqlite3_finalize(most);
+    sqlite3_finalize(ends);
+    return good;
+}
+
+/* The FROM of a list that has no tag. */
+static void put_source(sqlite3 *db, const struct store_filter *filter, struct buf *sql)
+{
+    int64_t first = 0, last = 0;
+    if (filter->since_wall_ms != 0 && find_recent(db, filter->since_wall_ms, &first, &last) &&
+        last - first < RECENT_MAX)
+        buf_printf(sql,
+                   "(SELECT DISTINCT device FROM outcome WHERE seq >= %lld) AS recent CROSS JOIN "
+                   "device AS d ON d.id = recent.device ",
+                   (long long)first);
+    else
+        buf_put_text(sql, "device AS d ");
+}
+
+static void build_query(sqlite3 *db, const struct store_filter *filter, struct conditions *all,
                         char prefix_end[static ENDPOINT_MAX + 1])
 {
     bool by_tag = filter->tag_count > 0;
@@ -86,8 +147,10 @@ static void build_query(const struct store_filter *filter, struct conditions *al
     const char *endpoint_from = by_tag ? "t.endpoint >=" : "d.endpoint >=";
     const char *endpoint_below = by_tag ? "t.endpoint <" : "d.endpoint <";
     buf_put_text(&all->sql, SQL_LIST_COLUMNS);
-    buf_put_text(&all->sql, by_tag ? "device_tag AS t JOIN device AS d ON d.endpoint = t.endpoint "
-                                   : "device AS d ");
+    if (by_tag)
+        buf_put_text(&all->sql, "device_tag AS t JOIN device AS d ON d.endpoint = t.endpoint ");
+    else
+        put_source(db, filter, &all->sql);
     add_tags(all, filter);
     if (filter->class_name != NULL)
         add_condition(all, "class =", "", text_value(filter->class_name));
@@ -96,6 +159,8 @@ static void build_query(const struct store_filter *filter, struct conditions *al
     if (filter->cause >= 0)
         add_condition(all, "cause =", filter->cause > 0 ? " AND cause > 0" : "",
                       number_value(filter->cause));
+    if (filter->since_wall_ms != 0)
+        add_condition(all, "last_ms >=", "", number_value(filter->since_wall_ms));
     if (filter->after != NULL)
         add_condition(all, endpoint_after, "", text_value(filter->after));
     if (filter->prefix != NULL && filter->prefix[0] != '\0') {
@@ -164,7 +229,7 @@ enum err_code sqlite_list(struct store_reader *reader, const struct store_filter
     sqlite3_stmt *statement = NULL;
     enum err_code code;
     buf_init_fixed(&all.sql, memory, sizeof memory);
-    build_query(filter, &all, prefix_end);
+    build_query(session->db, filter, &all, prefix_end);
     const char *sql = buf_text(&all.sql);
     if (sql == NULL)
         return err_set(err, ERR_INTERNAL, "store: a list's statement is too long");

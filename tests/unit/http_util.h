@@ -85,7 +85,9 @@ static inline void service_open_store(struct service *service, const char *backe
         fail_msg("%s", err.text);
 }
 
-static inline struct service *service_start(const char *backend)
+/* `change` may be NULL; it is called before the start. */
+static inline struct service *service_start_with(const char *backend,
+                                                 void (*change)(struct service *service))
 {
     static const struct sockaddr_in loopback = {.sin_family = AF_INET,
                                                 .sin_addr = {.s_addr = 0x0100007f}};
@@ -123,9 +125,16 @@ static inline struct service *service_start(const char *backend)
         .evict = service_evict,
         .context = service,
     };
+    if (change != NULL)
+        change(service);
     if (http_start(&service->config, &service->http, &err) != ERR_OK)
         fail_msg("%s", err.text);
     return service;
+}
+
+static inline struct service *service_start(const char *backend)
+{
+    return service_start_with(backend, NULL);
 }
 
 static inline void service_stop(struct service *service)

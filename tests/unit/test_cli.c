@@ -619,8 +619,9 @@ static void test_where_the_server_is(void **state)
     EXPECT(1, "status", "--socket", "/tmp/usher-nowhere.sock");
     assert_in(result.err, "start usherd");
     assert_string_equal(result.out, "");
-    EXPECT(3, "status", "--url", "https://127.0.0.1");
+    EXPECT(1, "status", "--url", "https://127.0.0.1");
     EXPECT(3, "status", "--url", "usher.city.example");
+    EXPECT(3, "status", "--url", "http://127.0.0.1:1", "--token-file", "/nowhere");
 }
 
 /* Output that is lost must not look like success. */

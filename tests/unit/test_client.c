@@ -162,8 +162,8 @@ static void test_not_allowed(void **state)
 static void test_wrong_urls(void **state)
 {
     static const char *const wrong[] = {
-        "https://127.0.0.1",   "127.0.0.1:8080", "http://", "ftp://127.0.0.1",
-        "http://127.0.0.1/v1", "file:///etc",    ""};
+        "https://",        "http://me:pw@127.0.0.1", "127.0.0.1:8080", "http://",
+        "ftp://127.0.0.1", "http://127.0.0.1/v1",    "file:///etc",    ""};
     (void)state;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct client *client = NULL;
@@ -171,6 +171,25 @@ static void test_wrong_urls(void **state)
         assert_int_equal(client_new(&(struct client_config){.url = wrong[i]}, &client, &err),
                          ERR_INVALID);
         assert_null(client);
+    }
+    /* A token is not sent in the clear over a network. */
+    static const char *const far[] = {"http://192.0.2.1", "http://usher.city.example:80",
+                                      "http://127.evil.example", "http://localhost.evil.example"};
+    for (size_t i = 0; i < sizeof far / sizeof far[0]; i++) {
+        struct client *client = NULL;
+        struct err err = {0};
+        const struct client_config config = {.url = far[i], .token = "t"};
+        assert_int_equal(client_new(&config, &client, &err), ERR_INVALID);
+        assert_non_null(strstr(err.text, "in the clear"));
+    }
+    static const char *const near[] = {"http://127.0.0.1:8080", "http://localhost:1",
+                                       "http://[::1]:1", "https://usher.city.example"};
+    for (size_t i = 0; i < sizeof near / sizeof near[0]; i++) {
+        struct client *client = NULL;
+        struct err err = {0};
+        const struct client_config config = {.url = near[i], .token = "t"};
+        assert_int_equal(client_new(&config, &client, &err), ERR_OK);
+        client_free(client);
     }
     client_free(NULL);
 }

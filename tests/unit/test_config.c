@@ -109,6 +109,9 @@ static void test_defaults(void **state)
     assert_null(config->http_text);
     assert_int_equal(config->http_address_len, 0);
     assert_int_equal(config->http_host_count, 0);
+    assert_null(config->http_certificate);
+    assert_null(config->http_tokens);
+    assert_int_equal(config->http_rate, 1000);
     assert_false(config->http_insecure);
     assert_int_equal(config->log_level, LOG_INFO);
     assert_false(config->log_text);
@@ -204,7 +207,8 @@ static void test_unknown_keys(void **state)
            "1:56: error: unknown key 'mim'; did you mean 'min'?\n");
     /* Keys of one section are not known in another. */
     refuse(fixture, "http: {level: info}\n",
-           "1:8: error: unknown key 'level'; known here: socket, address, hosts, insecure\n");
+           "1:8: error: unknown key 'level'; known here: socket, address, hosts, "
+           "certificate, key, tokens, rate, insecure\n");
     refuse(fixture, "level: info\n",
            "1:1: error: unknown key 'level'; known here: workers, listeners, profiles, limits, "
            "store, http, log\n");
@@ -328,14 +332,29 @@ static void test_public_http_is_refused(void **state)
     for (size_t i = 0; i < sizeof public / sizeof public[0]; i++) {
         snprintf(text, sizeof text, "http: {address: \"%s\"}\n", public[i]);
         snprintf(expected, sizeof expected,
-                 "1:17: error: %s can be reached from other machines, and HTTP has no login yet: "
-                 "anybody there could read the list of devices. Use 127.0.0.1 with a proxy that "
-                 "asks for a login, or say 'insecure: true' in a network that you trust\n",
+                 "1:17: error: %s can be reached from other machines, and there is no login: "
+                 "anybody there could read the list of devices. Name a file for tokens under "
+                 "'tokens', use 127.0.0.1, or say 'insecure: true' in a network that you trust\n",
                  public[i]);
         refuse(fixture, text, expected);
+        snprintf(text, sizeof text, "http: {address: \"%s\", tokens: t}\n", public[i]);
+        snprintf(expected, sizeof expected,
+                 "1:17: error: %s can be reached from other machines, and without TLS whoever "
+                 "listens on the way has the tokens. Name 'certificate' and 'key', use 127.0.0.1 "
+                 "with a proxy that speaks TLS, or say 'insecure: true' in a network that you "
+                 "trust\n",
+                 public[i]);
+        refuse(fixture, text, expected);
+        snprintf(text, sizeof text, "http: {address: \"%s\", tokens: t, certificate: c, key: k}\n",
+                 public[i]);
+        assert_string_equal(accepted(fixture, text)->http_key, "k");
         snprintf(text, sizeof text, "http: {insecure: true, address: \"%s\"}\n", public[i]);
         assert_string_equal(accepted(fixture, text)->http_text, public[i]);
     }
+    refuse(fixture, "http: {certificate: c}\n",
+           "1:21: error: 'certificate' and 'key' go together: 'key' is missing\n");
+    refuse(fixture, "http: {key: k}\n",
+           "1:13: error: 'certificate' and 'key' go together: 'certificate' is missing\n");
     accepted(fixture, "http: {address: \"127.0.0.1:0\"}\n");
     accepted(fixture, "http: {address: \"127.9.9.9:80\"}\n");
     accepted(fixture, "http: {address: \"[::1]:80\"}\n");
@@ -434,6 +453,8 @@ static void test_what_needs_a_restart(void **state)
         {"http: {socket: none}\n", "http.socket", 1, 16},
         {"http: {address: \"127.0.0.1:1\"}\n", "http.address", 1, 17},
         {"http: {hosts: [a]}\n", "http.hosts", 1, 15},
+        {"http: {tokens: t}\n", "http.tokens", 1, 16},
+        {"http: {rate: 5}\n", "http.rate", 1, 14},
         {"http: {insecure: true}\n", "http.insecure", 1, 18},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
