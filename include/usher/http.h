@@ -24,6 +24,13 @@ struct http_check {
     char reason[160];
 };
 
+/* A remark on a file of the configuration. */
+struct http_finding {
+    const char *severity; /* "error" "warning" "note" */
+    const char *file, *text;
+    unsigned line, column;
+};
+
 struct http_config {
     const char *socket_path;                /* NULL = none; created 0660, removed on stop */
     const struct sockaddr_storage *address; /* NULL = none */
@@ -44,6 +51,9 @@ struct http_config {
     struct profile_set *(*profiles)(void *context);
     /* Fills `checks`; returns how many. */
     size_t (*ready)(void *context, struct http_check *checks, size_t cap);
+    /* Calls `each` for the remarks of the last reading of the files; NULL = there are none. */
+    void (*findings)(void *context, void (*each)(void *each_context, const struct http_finding *),
+                     void *each_context);
     /* A device was blocked or removed: end its running session. */
     void (*evict)(void *context, const char *endpoint);
     void *context;

@@ -297,6 +297,8 @@ void http_get_device(struct request *request);
 void http_get_history(struct request *request);
 void http_get_plan(struct request *request);
 void http_get_openapi(struct request *request);
+void http_get_dashboard(struct request *request);
+void http_get_asset(struct request *request);
 void http_get_whoami(struct request *request);
 void http_get_tokens(struct request *request);
 void http_post_token(struct request *request);

@@ -210,6 +210,7 @@ static void write_document(struct request *request, struct buf *out)
 
 static bool add_headers(struct request *request, struct MHD_Response *response)
 {
+    bool tls = !request->door->is_unix && request->http->certificate_path != NULL;
     char retry[12];
     snprintf(retry, sizeof retry, "%u", request->retry_seconds);
     const char *json = request->is_problem ? "application/problem+json" : "application/json";
@@ -222,6 +223,11 @@ static bool add_headers(struct request *request, struct MHD_Response *response)
          request->etag[0] != '\0' ? "private, no-cache" : "no-store"},
         {MHD_HTTP_HEADER_ETAG, request->etag[0] != '\0' ? request->etag : NULL},
         {"X-Content-Type-Options", "nosniff"},
+        {"Content-Security-Policy",
+         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src "
+         "'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
+        {"Referrer-Policy", "no-referrer"},
+        {"Strict-Transport-Security", tls ? "max-age=31536000" : NULL},
         {"X-Request-Id", request->id},
         {"Idempotency-Replayed", request->replayed ? "true" : NULL},
         {MHD_HTTP_HEADER_WWW_AUTHENTICATE,

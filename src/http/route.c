@@ -14,6 +14,8 @@ const struct route http_routes[] = {
     {"GET", "/livez", http_get_livez, HTTP_NOBODY},
     {"GET", "/readyz", http_get_readyz, HTTP_NOBODY},
     {"GET", "/metrics", http_get_metrics, HTTP_VIEWER},
+    {"GET", "/", http_get_dashboard, HTTP_NOBODY},
+    {"GET", "/assets/{id}", http_get_asset, HTTP_NOBODY},
     {"GET", "/openapi.yaml", http_get_openapi, HTTP_NOBODY},
     {"GET", "/v1/status", http_get_status, HTTP_VIEWER},
     {"GET", "/v1/rejects", http_get_rejects, HTTP_VIEWER},

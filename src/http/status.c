@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Is it alive, can it serve, what does it do: /livez /readyz /v1/status /v1/rejects /v1/profiles.
- */
+/* Is it alive, can it serve, what does it do: /livez /readyz /v1/status /v1/rejects. */
 #include "http_priv.h"
 
 #include "usher/clock.h"
-#include "usher/codec.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -161,6 +159,61 @@ static json_t *store_json(struct request *request)
     return object;
 }
 
+/* ---- failures by cause ---- */
+
+struct failure {
+    enum cause cause;
+    uint64_t last_hour, since_start;
+};
+
+static int by_count(const void *a, const void *b)
+{
+    const struct failure *left = a, *right = b;
+    uint64_t first = left->last_hour != right->last_hour ? left->last_hour : left->since_start;
+    uint64_t second = left->last_hour != right->last_hour ? right->last_hour : right->since_start;
+    return (first < second) - (first > second);
+}
+
+/* False: no memory. */
+static bool count_failures(const struct metrics *metrics, struct failure failures[CAUSE_LAST])
+{
+    struct metrics_minute minutes[METRICS_MINUTES];
+    struct metrics_class *classes = calloc(METRICS_CLASSES_MAX + 1, sizeof *classes);
+    if (classes == NULL)
+        return false;
+    size_t count = metrics_classes(metrics, classes);
+    metrics_series(metrics, clock_wall_ms(), minutes);
+    for (size_t cause = 0; cause < CAUSE_LAST; cause++) {
+        failures[cause] = (struct failure){.cause = (enum cause)cause};
+        for (size_t i = 0; i < count; i++)
+            failures[cause].since_start += classes[i].failed[cause];
+        for (size_t i = 0; i < METRICS_MINUTES; i++)
+            failures[cause].last_hour += minutes[i].failed[cause];
+    }
+    free(classes);
+    return true;
+}
+
+static json_t *failures_json(struct request *request)
+{
+    struct failure failures[CAUSE_LAST];
+    json_t *list = json_array();
+    if (!count_failures(request->http->config.metrics, failures)) {
+        request->out_of_memory = true;
+        return list;
+    }
+    qsort(failures, CAUSE_LAST, sizeof failures[0], by_count);
+    for (size_t i = 0; i < CAUSE_LAST && failures[i].since_start > 0; i++) {
+        json_t *item = json_object();
+        http_put_text(request, item, "cause", cause_name(failures[i].cause));
+        http_put_text(request, item, "cause_text", cause_advice(failures[i].cause));
+        http_put_number(request, item, "last_hour", failures[i].last_hour);
+        http_put_number(request, item, "since_start", failures[i].since_start);
+        http_append(request, list, item);
+    }
+    return list;
+}
+
 void http_get_status(struct request *request)
 {
     if (!http_read_query(request, no_parameters))
@@ -176,6 +229,7 @@ void http_get_status(struct request *request)
     put_readiness(request, answer);
     http_put(request, answer, "devices", devices_json(request));
     http_put(request, answer, "in_progress", states_json(request, live, passing, PASSING_COUNT));
+    http_put(request, answer, "failures", failures_json(request));
     http_put(request, answer, "rejects", reject_totals_json(request));
     http_put(request, answer, "store", store_json(request));
     http_answer(request, 200, answer);
@@ -216,62 +270,5 @@ void http_get_rejects(struct request *request)
     json_t *answer = json_object();
     http_put(request, answer, "rejects", rejects);
     http_put(request, answer, "totals", reject_totals_json(request));
-    http_answer(request, 200, answer);
-}
-
-/* ---- profiles ---- */
-
-static json_t *client_json(struct request *request, const struct client_behaviour *client)
-{
-    static const char *const discover[] = {[DISCOVER_AUTO] = "auto", [DISCOVER_NEVER] = "never"};
-    static const char *const styles[] = {[DELETE_AUTO] = "auto",
-                                         [DELETE_OBJECT] = "object",
-                                         [DELETE_LISTED] = "listed",
-                                         [DELETE_NONE] = "none"};
-    char version[8] = "auto";
-    if (client->version != LWM2M_VERSION_UNKNOWN)
-        snprintf(version, sizeof version, "%d.%d", client->version / 10 % 10, client->version % 10);
-    json_t *object = json_object();
-    http_put_text(request, object, "discover", discover[client->discover]);
-    http_put_text(request, object, "delete", styles[client->delete_style]);
-    http_put_text(request, object, "format",
-                  client->format >= 0 ? codec_name(client->format) : "auto");
-    http_put_text(request, object, "version", version);
-    http_put_number(request, object, "ack_timeout_ms", client->ack_timeout_ms);
-    http_put_number(request, object, "request_timeout_ms", client->request_timeout_ms);
-    http_put_number(request, object, "deadline_ms", client->deadline_ms);
-    return object;
-}
-
-static json_t *profile_json(struct request *request, const struct profile *profile)
-{
-    static const char *const policies[] = {[REBOOTSTRAP_ALLOW] = "allow",
-                                           [REBOOTSTRAP_ONCE] = "once",
-                                           [REBOOTSTRAP_APPROVE] = "approve",
-                                           [REBOOTSTRAP_QUARANTINE] = "quarantine"};
-    char hash[17];
-    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)profile_hash(profile));
-    json_t *object = json_object();
-    http_put_text(request, object, "class", profile_class(profile));
-    http_put_text(request, object, "file", profile_file(profile));
-    http_put_number(request, object, "line", profile_line(profile));
-    http_put_text(request, object, "hash", hash);
-    http_put_text(request, object, "rebootstrap", policies[profile_rebootstrap(profile)]);
-    http_put(request, object, "client", client_json(request, profile_client(profile)));
-    return object;
-}
-
-void http_get_profiles(struct request *request)
-{
-    if (!http_read_query(request, no_parameters))
-        return;
-    const struct http_config *config = &request->http->config;
-    struct profile_set *set = config->profiles(config->context);
-    json_t *list = json_array();
-    for (size_t i = 0; i < profile_set_count(set); i++)
-        http_append(request, list, profile_json(request, profile_set_at(set, i)));
-    profile_set_unref(set);
-    json_t *answer = json_object();
-    http_put(request, answer, "profiles", list);
     http_answer(request, 200, answer);
 }

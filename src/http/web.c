@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Files that are built in: the description of the API. */
+/* Files that are built in: the dashboard, the description of the API. */
 #include "http_priv.h"
 #include "web_priv.h"
 
@@ -21,10 +21,13 @@ static void answer_file(struct request *request, const struct web_file *file)
     buf_clear(&text);
 }
 
-static void answer_name(struct request *request, const char *name)
+/* `assets`: only files of the dashboard. */
+static void answer_name(struct request *request, const char *name, bool assets)
 {
     for (size_t i = 0; i < web_file_count; i++) {
-        if (strcmp(web_files[i].name, name) == 0) {
+        bool is_asset = strcmp(web_files[i].name, "openapi.yaml") != 0 &&
+                        strcmp(web_files[i].name, "index.html") != 0;
+        if (strcmp(web_files[i].name, name) == 0 && is_asset == assets) {
             answer_file(request, &web_files[i]);
             return;
         }
@@ -35,5 +38,17 @@ static void answer_name(struct request *request, const char *name)
 void http_get_openapi(struct request *request)
 {
     if (http_read_query(request, no_parameters))
-        answer_name(request, "openapi.yaml");
+        answer_name(request, "openapi.yaml", false);
+}
+
+void http_get_dashboard(struct request *request)
+{
+    if (http_read_query(request, no_parameters))
+        answer_name(request, "index.html", false);
+}
+
+void http_get_asset(struct request *request)
+{
+    if (http_read_query(request, no_parameters))
+        answer_name(request, request->item, true);
 }

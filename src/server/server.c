@@ -25,6 +25,7 @@ enum {
     DRAIN_STEP_MS = 50,
     LOG_END_MS = 2000, /* for a reader of the log that has stalled */
     REJECTS_MAX = 4096,
+    FINDINGS_TOLD = 200,
     IDLE_MS = 300000,
 };
 
@@ -38,7 +39,8 @@ struct server {
     struct events *events;
     struct metrics *metrics;
     struct http *http;
-    pthread_mutex_t lock; /* of `profiles` */
+    pthread_mutex_t lock;     /* of `profiles` and `findings` */
+    struct findings findings; /* of the reading that is in force */
     struct profile_set *profiles;
     uint8_t decoy_secret[PSK_SERVER_SECRET_SIZE];
     struct udp_listener listeners[CONFIG_LISTENERS_MAX];
@@ -187,6 +189,40 @@ static void evict(void *context, const char *endpoint)
         post_to(server, &entry.holder, WORKER_ABORT, CAUSE_REMOVED);
 }
 
+/* Called by http: the remarks on the files in force. */
+static void tell_findings(void *context, void (*each)(void *each_context,
+                                                      const struct http_finding *finding),
+                          void *each_context)
+{
+    static const char *const levels[] = {
+        [FINDING_ERROR] = "error", [FINDING_WARNING] = "warning", [FINDING_NOTE] = "note"};
+    struct server *server = context;
+    size_t count = 0;
+
+    pthread_mutex_lock(&server->lock);
+    for (const struct finding *finding = server->findings.first;
+         finding != NULL && count < FINDINGS_TOLD; finding = finding->next, count++) {
+        const struct http_finding told = {.severity = levels[finding->level],
+                                          .file = finding->file,
+                                          .text = finding->text,
+                                          .line = finding->line,
+                                          .column = finding->column};
+        each(each_context, &told);
+    }
+    pthread_mutex_unlock(&server->lock);
+}
+
+/* Takes what is in `findings`, and leaves it empty. */
+static void keep_findings(struct server *server, struct findings *findings)
+{
+    pthread_mutex_lock(&server->lock);
+    struct findings old = server->findings;
+    server->findings = *findings;
+    pthread_mutex_unlock(&server->lock);
+    findings_clear(&old);
+    findings_init(findings);
+}
+
 /* ---- start ---- */
 
 static enum err_code start_workers(struct server *server, struct err *err)
@@ -269,6 +305,7 @@ static enum err_code start_http(struct server *server, struct err *err)
         .profiles = current_profiles,
         .ready = check_ready,
         .evict = evict,
+        .findings = tell_findings,
         .context = server,
     };
 
@@ -292,6 +329,7 @@ static enum err_code start(struct server *server, struct err *err)
     findings_init(&findings);
     server->profiles = load_profiles(server->config, &findings);
     enum err_code code = print_findings(&findings, err);
+    keep_findings(server, &findings);
     findings_clear(&findings);
     if (code != ERR_OK)
         return code;
@@ -420,10 +458,12 @@ static void reload(struct server *server)
         swap_profiles(server, fresh);
         config_free(server->config);
         server->config = next;
+        size_t warnings = findings.warnings;
+        keep_findings(server, &findings);
         report_reload(server, true, profile_set_count(fresh), 0);
         log_event(LOG_INFO, "server.reloaded",
                   LOG_NUMBER("classes", (int64_t)profile_set_count(fresh)),
-                  LOG_NUMBER("warnings", (int64_t)findings.warnings));
+                  LOG_NUMBER("warnings", (int64_t)warnings));
     }
     findings_clear(&findings);
 }
@@ -479,6 +519,7 @@ static void stop(struct server *server)
     live_free(server->live);
     rejects_free(server->rejects);
     profile_set_unref(server->profiles);
+    findings_clear(&server->findings);
     config_free(server->config);
     pthread_mutex_destroy(&server->lock);
     bytes_wipe(server->decoy_secret, sizeof server->decoy_secret);

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// Failures, devices turned away, what happens now, imports, profiles.
+import { devicePath, ask, follow, get, Problem } from "./api.js";
+import { deviceLink } from "./devices.js";
+import { card, empty, facts, h, meter, pill, table } from "./dom.js";
+import { bytes, causeWord, clock, codeWord, duration, fullTime, number, operationWord, pathWord, stateTone, stateWord, when } from "./words.js";
+
+// ---- failures ----
+
+export const failures = {
+  title: "Failures",
+  every: 5000,
+  async render() {
+    const status = await get("v1/status");
+    return [h("h1", null, "Failures, and what to do"),
+      h("p", { class: "quiet" }, `${number(status.devices.by_state.failed)} devices failed at their last attempt. Counts below are of attempts since the server started.`),
+      status.failures.length === 0 ? card(null, empty("Nothing has failed since the server started.")) : status.failures.map((group) => card(causeWord(group.cause), h("p", null, group.cause_text),
+        facts([["In the last hour", number(group.last_hour)], ["Since the start", number(group.since_start)]]),
+        h("p", null, h("a", { href: `#/devices?cause=${group.cause}` }, "Show the devices whose last attempt ended so")))),
+      card("All that failed", h("p", null, h("a", { href: "#/devices?state=failed" }, "List of devices that failed at their last attempt")))];
+  },
+};
+
+// ---- turned away ----
+
+function advice(reject, caller, again) {
+  const name = reject.identity ?? "";
+  const mayAct = ["operator", "admin"].includes(caller.scope);
+  if (reject.cause === "unknown-identity" && name !== "") return [h("p", null, reject.cause_text), h("p", null, "To enrol it: ", h("code", null, `usher enroll '${name}' --class CLASS --key-file FILE`))];
+  if (reject.cause === "blocked" && mayAct && name !== "") {
+    const button = h("button", { type: "button" }, "Let it in again");
+    button.addEventListener("click", async () => {
+      button.disabled = true;
+      try {
+        await ask("POST", devicePath(name, "/unblock"));
+        again();
+      } catch (problem) {
+        button.replaceWith(h("span", null, problem.message));
+      }
+    });
+    return [h("p", null, reject.cause_text), button];
+  }
+  return reject.cause_text;
+}
+
+export const turnedAway = {
+  title: "Turned away",
+  every: 5000,
+  async render(query, name, { caller, again }) {
+    const { rejects } = await get("v1/rejects?limit=200");
+    return [h("h1", null, "Turned away"), h("p", { class: "quiet" }, "Who knocked and was not let in. If a device does not show up, look here first."),
+      card(null, rejects.length === 0 ? empty("Nobody was turned away since the server started.") : table("Turned away", [
+        { title: "Identity", head: true, cell: (row) => row.identity ?? "none was told" }, { title: "Reason", cell: (row) => pill(causeWord(row.cause), "warn") },
+        { title: "From", cell: (row) => row.source }, { title: "Times", number: true, cell: (row) => number(row.count) },
+        { title: "Last", tight: true, cell: (row) => when(row.last) }, { title: "What to do", cell: (row) => h("div", null, advice(row, caller, again)) }], rejects))];
+  },
+};
+
+// ---- live ----
+
+const SHOWN = 200;
+const WORDS = {
+  handshake: (event) => ["connected securely", `from ${event.source}, ${duration(event.duration_ms)}`],
+  request: (event) => ["asks to be set up", `from ${event.source}`],
+  operation: (event) => [`${operationWord(event.operation)} ${event.operation === "finish" ? "" : pathWord(event.path)}`,
+    `${codeWord(event.code)}, ${duration(event.duration_ms)}, ${bytes(event.bytes_sent + event.bytes_received)}${event.attempts > 1 ? `, sent ${event.attempts} times` : ""}`],
+  outcome: (event) => [pill(stateWord(event.state), stateTone(event.state)), event.cause ? `${causeWord(event.cause)}: ${event.detail ?? event.cause_text}` : `in ${duration(event.duration_ms)}`],
+  reject: (event) => [pill("turned away", "warn"), `${causeWord(event.cause)}, from ${event.source}`],
+  enrolment: (event) => ["enrolment", event.change], reload: (event) => ["settings read again", event.ok ? `${event.classes} classes` : "refused; the old ones stay"],
+  import: (event) => ["import", event.state], gap: (event) => [pill("gap", "warn"), event.missed === null ? "events may be missing" : `${number(event.missed)} events left out`],
+};
+
+function row(event) {
+  const [what, detail] = (WORDS[event.event] ?? (() => [event.event, ""]))(event);
+  const who = event.endpoint ? deviceLink(event.endpoint) : event.identity ?? "";
+  return h("li", null, h("time", { datetime: event.time }, clock(event.time)), h("span", null, who), h("span", null, what, " ", h("span", { class: "quiet" }, detail)));
+}
+
+export const live = {
+  title: "Live",
+  async render(query, name, { signal }) {
+    const list = h("ol", { class: "log", role: "log", "aria-live": "off", "aria-label": "Events, newest first", tabindex: "0" });
+    const state = h("p", { class: "quiet", role: "status" }, "Connecting …");
+    let paused = false, waiting = [], scheduled = false;
+    const only = h("select", { id: "only" }, [["", "Everything"], ["outcome", "Results only"], ["reject", "Turned away only"]].map(([value, text]) => h("option", { value }, text)));
+    const show = () => {
+      scheduled = false;
+      const rows = waiting.slice(-SHOWN).reverse().map(row);
+      waiting = [];
+      list.prepend(...rows);
+      while (list.childElementCount > SHOWN) list.lastElementChild.remove();
+    };
+    const take = (event) => {
+      if (paused || (only.value !== "" && event.event !== only.value && event.event !== "gap")) return;
+      waiting.push(event);
+      if (waiting.length > SHOWN) waiting.shift();
+      if (!scheduled) setTimeout(show, 250);
+      scheduled = true;
+    };
+    const button = h("button", { type: "button", "aria-pressed": "false", onclick() {
+      paused = !paused;
+      button.setAttribute("aria-pressed", String(paused));
+      button.textContent = paused ? "Go on" : "Pause";
+    } }, "Pause");
+    follow(take, (what) => { state.textContent = what === "connected" ? "Connected: what happens appears here, newest first." : "The connection was lost; trying again."; }, signal)
+      .catch((problem) => { state.textContent = problem.message; });
+    return [h("h1", null, "Live"), card(null, h("form", { class: "filters" }, h("div", null, h("label", { for: "only" }, "Show"), only), button), state, list)];
+  },
+};
+
+// ---- imports ----
+
+export const imports = {
+  title: "Imports",
+  every: 2000,
+  async render() {
+    let list = null;
+    try {
+      list = (await get("v1/imports")).imports;
+    } catch (problem) {
+      if (!(problem instanceof Problem) || problem.status !== 404) throw problem;
+    }
+    if (list === null || list.length === 0) return [h("h1", null, "Imports"), card(null, empty("No import has run. The command “usher import FILE” enrols many devices from a table."))];
+    const count = (title, key) => ({ title, number: true, cell: (item) => number(item[key] ?? 0) });
+    return [h("h1", null, "Imports"), card(null, table("Imports", [
+      { title: "Import", head: true, cell: (item) => item.id }, { title: "State", cell: (item) => pill(item.state, item.state === "done" ? "good" : item.state === "failed" ? "bad" : "busy") },
+      { title: "Progress", cell: (item) => meter([{ value: item.created ?? 0, tone: "good" }, { value: item.changed ?? 0, tone: "busy" }, { value: item.unchanged ?? 0, tone: "idle" }, { value: item.refused ?? 0, tone: "bad" }], `${item.rows ?? 0} rows`) },
+      count("Rows", "rows"), count("New", "created"), count("Changed", "changed"), count("As before", "unchanged"), count("Refused", "refused"),
+      { title: "Began", tight: true, cell: (item) => fullTime(item.started) }], list))];
+  },
+};
+
+// ---- profiles ----
+
+const POLICIES = { allow: "may be set up again at any time", once: "is set up once only", approve: "needs approval to be set up again", quarantine: "is put aside when it calls again" };
+
+export const profiles = {
+  title: "Profiles",
+  every: 30000,
+  async render() {
+    const answer = await get("v1/profiles");
+    const findings = answer.findings ?? [];
+    return [h("h1", null, "Profiles"), h("p", { class: "quiet" }, "A profile says what the devices of one class receive. They lie in files on the server."),
+      card("Remarks on the files", findings.length === 0 ? empty("None: all files are as they should be.") : table("Remarks", [
+        { title: "Where", head: true, cell: (item) => `${item.file}, line ${item.line}` }, { title: "Kind", cell: (item) => pill(item.severity, item.severity === "error" ? "bad" : item.severity === "warning" ? "warn" : "idle") },
+        { title: "Remark", cell: (item) => item.text }], findings)),
+      card("Classes", answer.profiles.length === 0 ? empty("No profile is loaded: every device is turned away.") : table("Classes", [
+        { title: "Class", head: true, cell: (item) => h("a", { href: `#/devices?class=${encodeURIComponent(item.class)}` }, item.class) },
+        { title: "Calling again", cell: (item) => `A device ${POLICIES[item.rebootstrap] ?? item.rebootstrap}` }, { title: "File", cell: (item) => `${item.file}, line ${item.line}` },
+        { title: "Servers", cell: (item) => (item.servers ?? []).map((server) => h("div", null, `No. ${server.id}: ${server.uri}`)) }], answer.profiles))];
+  },
+};
