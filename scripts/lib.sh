@@ -25,6 +25,7 @@ declare -A packages_for=(
         libcoap3-dev libyaml-dev libmicrohttpd-dev libsqlite3-dev libjansson-dev libssl-dev
         libcurl4-openssl-dev"
     [test]="libcmocka-dev libcbor-dev curl openssl mandoc python3-yaml python3-jsonschema"
+    [browser]="chromium chromium-driver fonts-dejavu-core"
     [fuzz]="clang llvm"
     [lint]="clang-format-19 shellcheck cppcheck"
     [system-mbedtls]="libmbedtls-dev"

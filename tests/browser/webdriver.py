@@ -104,7 +104,7 @@ class Browser:
             {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
             {"name": "prefers-reduced-motion", "value": "reduce"}])
 
-    def picture(self, path, most=1800):
+    def picture(self, path, most=1400):
         """The whole page as PNG, not higher than `most`."""
         size = self.run("return [innerWidth, document.documentElement.scrollHeight]")
         clip = {"x": 0, "y": 0, "width": size[0], "height": min(size[1], most), "scale": 1}

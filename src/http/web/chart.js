@@ -3,8 +3,13 @@
 import { h, s } from "./dom.js";
 import { causeWord, duration, number } from "./words.js";
 
+const LEFT = 40, RIGHT = 56, TOP = 12, BOTTOM = 30;
+let width = 900, height = 260;
+
 // On a phone the picture is drawn smaller, so that its text stays as large as that around it.
-const WIDTH = innerWidth < 600 ? 360 : 900, HEIGHT = innerWidth < 600 ? 220 : 260, LEFT = 40, RIGHT = 56, TOP = 12, BOTTOM = 30;
+function fitWindow() {
+  [width, height] = innerWidth < 600 ? [360, 220] : [900, 260];
+}
 
 function niceTop(value) {
   const unit = 10 ** Math.floor(Math.log10(Math.max(value, 4) / 4));
@@ -12,13 +17,13 @@ function niceTop(value) {
 }
 
 const failedOf = (minute) => Object.values(minute.failed).reduce((sum, count) => sum + count, 0);
-const x = (index) => LEFT + (index * (WIDTH - LEFT - RIGHT)) / 60;
-const y = (value, top) => HEIGHT - BOTTOM - (value / top) * (HEIGHT - TOP - BOTTOM);
+const x = (index) => LEFT + (index * (width - LEFT - RIGHT)) / 60;
+const y = (value, top) => height - BOTTOM - (value / top) * (height - TOP - BOTTOM);
 
 function bar(index, from, value, top, tone) {
   if (value === 0) return null;
   const upper = y(from + value, top);
-  return s("rect", { x: x(index) + 1, y: upper, width: (WIDTH - LEFT - RIGHT) / 60 - 2, height: Math.max(y(from, top) - upper, 1), class: `fill-${tone}` });
+  return s("rect", { x: x(index) + 1, y: upper, width: (width - LEFT - RIGHT) / 60 - 2, height: Math.max(y(from, top) - upper, 1), class: `fill-${tone}` });
 }
 
 // Minutes without a bootstrap break the line.
@@ -42,15 +47,15 @@ function axes(minutes, top, topMs) {
   const parts = [];
   for (const part of [0, 0.25, 0.5, 0.75, 1]) {
     const at = y(part * top, top);
-    parts.push(s("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: at, y2: at }));
+    parts.push(s("line", { x1: LEFT, x2: width - RIGHT, y1: at, y2: at }));
     parts.push(s("text", { x: LEFT - 6, y: at + 4, "text-anchor": "end" }, number(part * top)));
-    if (topMs > 0) parts.push(s("text", { x: WIDTH - RIGHT + 6, y: at + 4 }, duration(part * topMs)));
+    if (topMs > 0) parts.push(s("text", { x: width - RIGHT + 6, y: at + 4 }, duration(part * topMs)));
   }
-  for (let index = 0; index < 60; index += WIDTH < 600 ? 20 : 15) {
+  for (let index = 0; index < 60; index += width < 600 ? 20 : 15) {
     const time = new Date(minutes[index].start).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
-    parts.push(s("text", { x: x(index), y: HEIGHT - 8 }, time));
+    parts.push(s("text", { x: x(index), y: height - 8 }, time));
   }
-  parts.push(s("text", { x: WIDTH - RIGHT, y: HEIGHT - 8, "text-anchor": "end" }, "now"));
+  parts.push(s("text", { x: width - RIGHT, y: height - 8, "text-anchor": "end" }, "now"));
   return parts;
 }
 
@@ -58,6 +63,7 @@ const swatch = (tone) => s("svg", { viewBox: "0 0 10 10", "aria-hidden": "true" 
 const stroke = (dashed) => s("svg", { viewBox: "0 0 10 10", "aria-hidden": "true" }, s("path", { d: "M0 5h10", "stroke-dasharray": dashed ? "3 2" : null }));
 
 export function lastHour(minutes) {
+  fitWindow();
   const done = minutes.reduce((sum, minute) => sum + minute.done + minute.unconfirmed, 0);
   const failed = minutes.reduce((sum, minute) => sum + failedOf(minute), 0);
   const away = minutes.reduce((sum, minute) => sum + minute.turned_away, 0);
@@ -70,7 +76,7 @@ export function lastHour(minutes) {
   });
   const causes = {};
   for (const minute of minutes) for (const [cause, count] of Object.entries(minute.failed)) causes[cause] = (causes[cause] ?? 0) + count;
-  const picture = s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "chart", role: "img", "aria-label": summary },
+  const picture = s("svg", { viewBox: `0 0 ${width} ${height}`, class: "chart", role: "img", "aria-label": summary },
     axes(minutes, top, done > 0 ? topMs : 0), bars, line(minutes, "p50_ms", topMs, "narrow"), line(minutes, "p90_ms", topMs, "wide"));
   return h("div", null, h("p", null, summary, "."), picture,
     h("ul", { class: "legend" }, h("li", null, swatch("good"), "set up a minute"), h("li", null, swatch("bad"), "failed a minute"),

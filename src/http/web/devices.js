@@ -78,7 +78,7 @@ export const devices = {
 
 function step(name, detail, at, length, total, tone, outcome) {
   return h("li", null, h("span", null, name, h("small", null, detail)),
-    h("span", { class: "bar-box" }, s("svg", { viewBox: "0 0 1000 10", preserveAspectRatio: "none", "aria-hidden": "true" }, s("rect", { x: (at / total) * 1000, y: 0, width: Math.max((length / total) * 1000, 6), height: 10, class: `fill-${tone}` }))),
+    h("span", { class: "bar-box" }, s("svg", { viewBox: "0 0 1000 10", preserveAspectRatio: "none", "aria-hidden": "true" }, s("rect", { x: Math.min((at / total) * 1000, 994), y: 0, width: Math.max((length / total) * 1000, 6), height: 10, class: `fill-${tone}` }))),
     h("span", null, `${duration(length)} `, outcome));
 }
 

@@ -51,7 +51,7 @@ export const turnedAway = {
     return [h("h1", null, "Turned away"), h("p", { class: "quiet" }, "Who knocked and was not let in. If a device does not show up, look here first."),
       card(null, rejects.length === 0 ? empty("Nobody was turned away since the server started.") : table("Turned away", [
         { title: "Identity", head: true, cell: (row) => row.identity ?? "none was told" }, { title: "Reason", cell: (row) => pill(causeWord(row.cause), "warn") },
-        { title: "From", cell: (row) => row.source }, { title: "Times", number: true, cell: (row) => number(row.count) },
+        { title: "From", tight: true, cell: (row) => row.source }, { title: "Times", number: true, cell: (row) => number(row.count) },
         { title: "Last", tight: true, cell: (row) => when(row.last) }, { title: "What to do", cell: (row) => h("div", null, advice(row, caller, again)) }], rejects))];
   },
 };
