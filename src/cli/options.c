@@ -87,7 +87,8 @@ static bool read_duration(const char *text, int64_t *out)
     static const struct {
         const char *unit;
         int64_t ms;
-    } units[] = {{"", 1000}, {"ms", 1}, {"s", 1000}, {"min", 60000}, {"h", 3600000}};
+    } units[] = {{"", 1000},     {"ms", 1},      {"s", 1000},
+                 {"min", 60000}, {"h", 3600000}, {"d", 86400000}};
     size_t digits = strspn(text, "0123456789");
     char number[16];
     if (digits == 0 || digits >= sizeof number - 1)

@@ -190,8 +190,8 @@ static void evict(void *context, const char *endpoint)
 }
 
 /* Called by http: the remarks on the files in force. */
-static void tell_findings(void *context, void (*each)(void *each_context,
-                                                      const struct http_finding *finding),
+static void tell_findings(void *context,
+                          void (*each)(void *each_context, const struct http_finding *finding),
                           void *each_context)
 {
     static const char *const levels[] = {

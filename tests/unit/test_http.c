@@ -748,7 +748,7 @@ static void test_bad_paths(void **state)
     expect_problem(service, "GET", target, "", 400, "longer than 255 bytes");
     target[267] = '\0';
     expect_problem(service, "GET", target, "", 404, "xxx");
-    static const char *const missing[] = {"/",
+    static const char *const missing[] = {"/assets",
                                           "/v1",
                                           "/v1/",
                                           "/v1/devices/",
