@@ -90,6 +90,8 @@ struct rule_delete {
 struct profile_rules {
     const struct rule_server *servers;
     size_t server_count;
+    const struct rule_server
+        *bootstrap;                  /* the bootstrap account, ssid 0; NULL: it is not touched */
     const struct rule_write *access; /* /2 */
     size_t access_count;
     const struct rule_write *writes; /* all others, by path */

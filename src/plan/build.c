@@ -62,7 +62,7 @@ static enum err_code make_room(struct planner *planner)
 {
     const struct profile_rules *rules = planner->rules;
     struct plan *plan = planner->plan;
-    plan->cap = plan_clear_most(planner) + 3 * rules->server_count + rules->access_count +
+    plan->cap = plan_clear_most(planner) + 1 + 3 * rules->server_count + rules->access_count +
                 most_writes(rules) + 1;
     plan->record_cap = rules->record_count;
     plan->operations = arena_alloc(plan->arena, plan->cap * sizeof(*plan->operations));
@@ -227,6 +227,19 @@ static enum err_code add_oscore(struct planner *planner, const struct rule_serve
     return add_write(planner, &server->oscore, instance, server);
 }
 
+/* A second bootstrap account would break the device, so its place must be known for sure. */
+static enum err_code add_bootstrap(struct planner *planner)
+{
+    const struct rule_server *account = planner->rules->bootstrap;
+    if (!account)
+        return ERR_OK;
+    if (planner->bootstrap_known)
+        return add_write(planner, &account->security, planner->bootstrap, account);
+    plan_warn(planner, "the bootstrap account stays as it is: Discover does not tell where it is; "
+                       "client.bootstrap-instance can name it");
+    return ERR_OK;
+}
+
 /* Order: reference section 9, rule 1. */
 static enum err_code add_writes(struct planner *planner)
 {
@@ -237,6 +250,8 @@ static enum err_code add_writes(struct planner *planner)
     for (size_t i = 0; i < rules->server_count && code == ERR_OK; i++)
         code = add_write(planner, &rules->servers[i].security, planner->security_ids[i],
                          &rules->servers[i]);
+    if (code == ERR_OK)
+        code = add_bootstrap(planner);
     for (size_t i = 0; i < rules->server_count && code == ERR_OK; i++)
         code = add_write(planner, &rules->servers[i].server, planner->server_ids[i],
                          &rules->servers[i]);

@@ -108,9 +108,27 @@ static enum err_code check_ends_differ(struct planner *planner, const struct rul
     return ERR_OK;
 }
 
+/* The bootstrap account keeps what the device has just proved itself with. */
+static enum err_code fill_own_identity(struct planner *planner, const struct rule_server *account,
+                                       struct value *out)
+{
+    struct bytes identity = identity_bytes(&planner->enrollment->identity);
+    struct bytes copy = arena_bytes(planner->plan->arena, identity);
+    if (identity.len == 0)
+        return err_set(planner->err, ERR_INVALID,
+                       "%s:%u: device '%s' has no identity and key for its bootstrap account",
+                       account->file, account->line, planner->enrollment->endpoint);
+    if (!copy.data)
+        return plan_no_memory(planner->err);
+    *out = (struct value){.type = VALUE_OPAQUE, .bytes = copy};
+    return ERR_OK;
+}
+
 static enum err_code fill_identity(struct planner *planner, const struct rule_server *server,
                                    struct value *out)
 {
+    if (server == planner->rules->bootstrap)
+        return fill_own_identity(planner, server, out);
     const struct enrolled_credential *credential;
     enum err_code code = require_credential(planner, server, &credential);
     if (code != ERR_OK)
@@ -162,6 +180,10 @@ static enum err_code fill_reference(struct planner *planner, const struct rule_s
         [CREDENTIAL_KIND_X509] = SECRET_PRIVATE_KEY,
     };
     static_assert(sizeof(kinds) / sizeof(kinds[0]) == CREDENTIAL_KIND_COUNT, "one for each");
+    if (server == planner->rules->bootstrap) {
+        *out = (struct value){.type = VALUE_SECRET, .secret = {.kind = SECRET_BOOTSTRAP_KEY}};
+        return ERR_OK;
+    }
     const struct enrolled_credential *credential;
     enum err_code code = require_credential(planner, server, &credential);
     if (code != ERR_OK)

@@ -21,6 +21,7 @@ static const char *const client_keys[] = {"discover",
                                           "request-timeout",
                                           "identity-max",
                                           "key-max",
+                                          "key-encoding",
                                           "message-max",
                                           "pack",
                                           NULL};
@@ -79,6 +80,16 @@ static void read_version(struct compiler *compiler, const struct yaml_node *bloc
     int word = node ? compile_word(compiler, node, words) : -1;
     if (word >= 0)
         compiler->profile->client.version = versions[word];
+}
+
+static void read_key_encoding(struct compiler *compiler, const struct yaml_node *block)
+{
+    static const char *const words[] = {
+        [KEY_ENCODING_PKCS8] = "pkcs8", [KEY_ENCODING_SEC1] = "sec1", NULL};
+    const struct yaml_node *node = yaml_get(block, "key-encoding");
+    int word = node ? compile_word(compiler, node, words) : -1;
+    if (word >= 0)
+        compiler->profile->client.key_encoding = (enum key_encoding)word;
 }
 
 static void read_instance(struct compiler *compiler, const struct yaml_node *block, const char *key,
@@ -146,6 +157,7 @@ void compile_client(struct compiler *compiler, const struct yaml_node *root)
     read_delete(compiler, block);
     read_format(compiler, block);
     read_version(compiler, block);
+    read_key_encoding(compiler, block);
     read_instance(compiler, block, "bootstrap-instance", &client->bootstrap_instance);
     read_instance(compiler, block, "first-security-instance", &client->first_security_instance);
     read_instance(compiler, block, "first-server-instance", &client->first_server_instance);

@@ -104,7 +104,7 @@ static void check_uri(struct building *building, const struct yaml_node *node,
                       server_mode_name(building->mode));
 }
 
-static void compile_uri(struct building *building)
+void server_compile_uri(struct building *building)
 {
     struct compiler *compiler = building->compiler;
     const struct yaml_node *node =
@@ -148,7 +148,7 @@ bool server_add_scalar(struct building *building, struct record_list *list,
 
 /* --- the rest of /0 --- */
 
-static void compile_hold_off(struct building *building)
+void server_compile_hold_off(struct building *building)
 {
     const struct yaml_node *node = yaml_get(building->node, "hold-off");
     struct path path = security_path(11);
@@ -210,12 +210,12 @@ static void compile_server(struct compiler *compiler, const struct yaml_node *no
     out->line = node->line;
     yaml_check_keys(node, server_keys, compiler->findings);
     server_compile_security(&building);
-    compile_uri(&building);
+    server_compile_uri(&building);
     struct path path = security_path(1);
     record_list_boolean(compiler, &building.security, node, &path, false);
     path = security_path(10);
     record_list_number(compiler, &building.security, node, &path, out->ssid);
-    compile_hold_off(&building);
+    server_compile_hold_off(&building);
 
     path = path_resource(OBJECT_SERVER, 0, 0);
     record_list_number(compiler, &building.server, node, &path, out->ssid);

@@ -765,6 +765,42 @@ static void test_old_contexts_go(void **state)
     assert_deletes(fixture, "/1 ");
 }
 
+/* --- the bootstrap account --- */
+
+static void test_bootstrap_account_is_written_where_the_profile_says_so(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, ONE_SERVER "bootstrap-account: { uri: \"coaps://new-bs\", hold-off: 30s, "
+                                    "account-timeout: 1h }\n");
+    use_discover(fixture, "</>;lwm2m=1.1,</0/0>;ssid=7,</0/3>,</1/0>;ssid=7");
+    assert_operations(fixture, "delete /0/0, delete /1, write /0/0, write /0/3, write /1/0, "
+                               "finish ");
+    assert_true(get_value(fixture, "/0/3/1")->boolean);
+    assert_text(fixture, "/0/3/0", VALUE_STRING, "coaps://new-bs");
+    assert_text(fixture, "/0/3/3", VALUE_OPAQUE, "id-lamp7");
+    assert_int_equal(get_value(fixture, "/0/3/5")->secret.kind, SECRET_BOOTSTRAP_KEY);
+    assert_int_equal(get_value(fixture, "/0/3/5")->secret.ssid, 0);
+    assert_integer(fixture, "/0/3/11", 30);
+    assert_integer(fixture, "/0/3/12", 3600);
+    assert_null(find_value(fixture, "/0/3/10"));
+    fixture->enrollment.identity.len = 0;
+    assert_no_plan(fixture, ERR_INVALID,
+                   "p.yaml:3: device 'lamp7' has no identity and key for its bootstrap account");
+}
+
+static void test_bootstrap_account_in_an_unknown_place(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, ONE_SERVER "bootstrap-account: { uri: \"coaps://new-bs\" }\n");
+    assert_operations(fixture, "delete /0, delete /1, write /0/1, write /1/0, finish ");
+    assert_warnings(fixture,
+                    "the bootstrap account stays as it is: Discover does not tell where it "
+                    "is; client.bootstrap-instance can name it\n");
+    use_profile(fixture, ONE_SERVER "bootstrap-account: { uri: \"coaps://new-bs\" }\nclient: { "
+                                    "bootstrap-instance: 2 }\n");
+    assert_operations(fixture, "delete /0, delete /1, write /0/0, write /0/2, write /1/0, finish ");
+}
+
 static void test_limits_of_the_class(void **state)
 {
     struct fixture *fixture = *state;
@@ -1309,6 +1345,8 @@ int main(void)
         TEST(test_oscore_that_cannot_be),
         TEST(test_oscore_of_the_store),
         TEST(test_old_contexts_go),
+        TEST(test_bootstrap_account_is_written_where_the_profile_says_so),
+        TEST(test_bootstrap_account_in_an_unknown_place),
         TEST(test_limits_of_the_class),
         TEST(test_long_identities_are_refused),
         TEST(test_variables),
