@@ -22,10 +22,12 @@ enum client_delete {
     DELETE_NONE
 };
 
+enum client_read { READ_NEVER, READ_AUTO };
 enum key_encoding { KEY_ENCODING_PKCS8, KEY_ENCODING_SEC1 };
 
 struct client_behaviour {
     enum client_discover discover;
+    enum client_read read; /* /1 before it is written, to tell how it differs */
     bool refuse_pack; /* Bootstrap-Pack-Requests are answered 4.05: the device then asks step by
                          step */
     enum client_delete delete_style;

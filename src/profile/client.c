@@ -24,6 +24,7 @@ static const char *const client_keys[] = {"discover",
                                           "key-encoding",
                                           "message-max",
                                           "pack",
+                                          "read",
                                           NULL};
 
 static void read_discover(struct compiler *compiler, const struct yaml_node *block)
@@ -40,6 +41,15 @@ static void read_pack(struct compiler *compiler, const struct yaml_node *block)
     static const char *const words[] = {"auto", "never", NULL};
     const struct yaml_node *node = yaml_get(block, "pack");
     compiler->profile->client.refuse_pack = node && compile_word(compiler, node, words) == 1;
+}
+
+static void read_read(struct compiler *compiler, const struct yaml_node *block)
+{
+    static const char *const words[] = {[READ_NEVER] = "never", [READ_AUTO] = "auto", NULL};
+    const struct yaml_node *node = yaml_get(block, "read");
+    int word = node ? compile_word(compiler, node, words) : -1;
+    if (word >= 0)
+        compiler->profile->client.read = (enum client_read)word;
 }
 
 static void read_delete(struct compiler *compiler, const struct yaml_node *block)
@@ -154,6 +164,7 @@ void compile_client(struct compiler *compiler, const struct yaml_node *root)
     yaml_check_keys(block, client_keys, compiler->findings);
     read_discover(compiler, block);
     read_pack(compiler, block);
+    read_read(compiler, block);
     read_delete(compiler, block);
     read_format(compiler, block);
     read_version(compiler, block);

@@ -31,6 +31,8 @@ static void send_operation(struct turn *turn, const struct operation *operation,
     if (operation->kind == OPERATION_WRITE) {
         action->format = current_format(attempt);
         attempt->outcome.format = action->format;
+    } else if (operation->kind == OPERATION_READ) {
+        action->format = drift_format(attempt);
     }
 }
 
@@ -267,7 +269,6 @@ static void make_plan(struct turn *turn)
     struct attempt *attempt = turn->session->attempt;
     struct plan_context context = {.now_wall_ms = turn->event->wall_ms};
     struct err err;
-    hint_version(attempt);
     enum err_code result = plan_build(attempt->profile, &attempt->enrollment, attempt->capability,
                                       &context, &attempt->plan, &err);
     free(attempt->capability);
@@ -277,6 +278,7 @@ static void make_plan(struct turn *turn)
         return;
     }
     sequence_note_plan(attempt);
+    drift_note(attempt);
     assert(plan_count(attempt->plan) > 0 && attempt->format_count > 0);
     send_due(turn);
 }
@@ -289,6 +291,18 @@ static void read_listing(struct turn *turn)
         report_warning(&attempt->outcome, "the answer to Discover could not be read: %s", err.text);
 }
 
+static void read_or_plan(struct turn *turn)
+{
+    struct attempt *attempt = turn->session->attempt;
+    hint_version(attempt);
+    if (!drift_is_wanted(attempt)) {
+        make_plan(turn);
+        return;
+    }
+    attempt->read = (struct operation){.kind = OPERATION_READ, .path = path_object(OBJECT_SERVER)};
+    send_operation(turn, &attempt->read, PHASE_READING);
+}
+
 void sequence_discovered(struct turn *turn)
 {
     if (turn->event->kind == SESSION_NO_ANSWER) {
@@ -298,6 +312,17 @@ void sequence_discovered(struct turn *turn)
     note_step(turn);
     if (verdict_of(OPERATION_DISCOVER, turn->event->code) == VERDICT_LISTED)
         read_listing(turn);
+    read_or_plan(turn);
+}
+
+void sequence_read(struct turn *turn)
+{
+    if (turn->event->kind == SESSION_NO_ANSWER) {
+        fail_unanswered(turn);
+        return;
+    }
+    note_step(turn);
+    drift_take(turn->session->attempt, turn->event);
     make_plan(turn);
 }
 
@@ -312,7 +337,7 @@ void sequence_start(struct turn *turn)
     capability_init(attempt->capability);
     if (attempt->client.discover == DISCOVER_NEVER) {
         turn_show_state(turn, STATE_WRITING);
-        make_plan(turn);
+        read_or_plan(turn);
         return;
     }
     attempt->discover = (struct operation){.kind = OPERATION_DISCOVER, .path = path_root()};

@@ -34,6 +34,7 @@ enum phase {
     PHASE_COMMITTING,  /* waiting for COMMITTED */
     PHASE_RESPONDING,  /* 2.04 is on its way, waiting for RESPONDED */
     PHASE_DISCOVERING, /* Discover is open */
+    PHASE_READING,     /* Read of /1 is open */
     PHASE_OPERATING,   /* an operation of the plan is open */
     PHASE_FINISHING,   /* Finish is open */
     PHASE_REFUSING,    /* an error code is on its way; the attempt is recorded */
@@ -71,7 +72,8 @@ struct attempt {
     struct capability *capability; /* until the plan is made */
     struct plan *plan;
     size_t next; /* index of the operation that is open or comes next */
-    struct operation discover;
+    struct operation discover, read;
+    struct records held;          /* what Read gave, until the plan is made */
     struct operation pack;        /* the plan as one document */
     const struct operation *open; /* NULL = none */
     uint64_t sent_ms;             /* when it was sent */
@@ -144,6 +146,15 @@ void sequence_start(struct turn *turn);
 void sequence_note_plan(struct attempt *attempt);
 void sequence_discovered(struct turn *turn);
 void sequence_answered(struct turn *turn);
+
+void sequence_read(struct turn *turn); /* Read was answered, or not */
+
+/* drift.c: what the device had before */
+bool drift_is_wanted(const struct attempt *attempt);
+int drift_format(const struct attempt *attempt);
+void drift_take(struct attempt *attempt, const struct session_event *event);
+void drift_note(struct attempt *attempt);
+void drift_free(struct attempt *attempt);
 
 /* verdict.c: what an answer means (docs/session.md) */
 enum verdict {
