@@ -42,6 +42,8 @@ struct client_behaviour {
     uint32_t deadline_ms;        /* of the whole bootstrap; default 180 s */
     uint32_t request_timeout_ms; /* of one operation with all its repeats; default 93 s */
     uint16_t identity_max, key_max; /* bytes; 0 = no limit known */
+    bool split;                     /* writes over message_max go in pieces rather than by Block1 */
+    bool silent_refusals;           /* refuse by silence: error codes park these devices */
     uint16_t message_max; /* bytes of one CoAP payload; 0 = no limit known: Block1 over 1024 */
 };
 

@@ -23,6 +23,8 @@ static const char *const client_keys[] = {"discover",
                                           "key-max",
                                           "key-encoding",
                                           "message-max",
+                                          "split",
+                                          "refusals",
                                           "pack",
                                           "read",
                                           NULL};
@@ -73,8 +75,9 @@ static void read_delete(struct compiler *compiler, const struct yaml_node *block
 static void read_format(struct compiler *compiler, const struct yaml_node *block)
 {
     static const char *const words[] = {"auto",       "tlv",        "senml-json",
-                                        "senml-cbor", "lwm2m-cbor", NULL};
-    static const int formats[] = {-1, 11542, 110, 112, 11544};
+                                        "senml-cbor", "lwm2m-cbor", "oma-json",
+                                        "tlv-1542",   "json-1543",  NULL};
+    static const int formats[] = {-1, 11542, 110, 112, 11544, 11543, 1542, 1543};
     const struct yaml_node *node = yaml_get(block, "format");
     int word = node ? compile_word(compiler, node, words) : -1;
     if (word >= 0)
@@ -100,6 +103,24 @@ static void read_key_encoding(struct compiler *compiler, const struct yaml_node 
     int word = node ? compile_word(compiler, node, words) : -1;
     if (word >= 0)
         compiler->profile->client.key_encoding = (enum key_encoding)word;
+}
+
+static void read_split(struct compiler *compiler, const struct yaml_node *block)
+{
+    static const char *const words[] = {"never", "resource", NULL};
+    const struct yaml_node *node = yaml_get(block, "split");
+    int word = node ? compile_word(compiler, node, words) : -1;
+    if (word >= 0)
+        compiler->profile->client.split = word == 1;
+}
+
+static void read_refusals(struct compiler *compiler, const struct yaml_node *block)
+{
+    static const char *const words[] = {"code", "silent", NULL};
+    const struct yaml_node *node = yaml_get(block, "refusals");
+    int word = node ? compile_word(compiler, node, words) : -1;
+    if (word >= 0)
+        compiler->profile->client.silent_refusals = word == 1;
 }
 
 static void read_instance(struct compiler *compiler, const struct yaml_node *block, const char *key,
@@ -169,6 +190,8 @@ void compile_client(struct compiler *compiler, const struct yaml_node *root)
     read_format(compiler, block);
     read_version(compiler, block);
     read_key_encoding(compiler, block);
+    read_split(compiler, block);
+    read_refusals(compiler, block);
     read_instance(compiler, block, "bootstrap-instance", &client->bootstrap_instance);
     read_instance(compiler, block, "first-security-instance", &client->first_security_instance);
     read_instance(compiler, block, "first-server-instance", &client->first_server_instance);

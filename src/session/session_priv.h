@@ -17,6 +17,7 @@ enum {
     CODE_NOT_FOUND = 4 << 5 | 4,
     CODE_NOT_ALLOWED = 4 << 5 | 5,
     CODE_NOT_ACCEPTABLE = 4 << 5 | 6,
+    CODE_TOO_LARGE = 4 << 5 | 13,
     CODE_UNSUPPORTED_FORMAT = 4 << 5 | 15,
     CODE_INTERNAL_ERROR = 5 << 5 | 0,
 };
@@ -75,6 +76,9 @@ struct attempt {
     struct operation discover, read;
     struct records held;          /* what Read gave, until the plan is made */
     struct operation pack;        /* the plan as one document */
+    struct plan_pieces pieces;    /* of operation `next`, when it goes in pieces */
+    size_t piece;                 /* the one that is open */
+    bool too_large;               /* operation `next` was refused as too large */
     const struct operation *open; /* NULL = none */
     uint64_t sent_ms;             /* when it was sent */
     int formats[PROFILE_FORMATS_MAX];
@@ -163,6 +167,7 @@ enum verdict {
     VERDICT_WARN,         /* go on, but say so */
     VERDICT_OTHER_FORMAT, /* this format is not taken */
     VERDICT_GUESS_FORMAT, /* perhaps this format is not taken */
+    VERDICT_TOO_LARGE,    /* smaller pieces */
     VERDICT_REPAIR,       /* Finish: write the accounts again */
     VERDICT_REFUSED,
 };

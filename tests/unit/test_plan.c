@@ -234,7 +234,7 @@ static void test_what_every_account_holds(void **state)
     buf_reset(&fixture->text);
     plan_print_text(fixture->plan, &fixture->text);
     assert_string_equal(buf_text(&fixture->text),
-                        "class a, LwM2M 1.0, formats tlv, senml-cbor, senml-json\n"
+                        "class a, LwM2M 1.0, formats tlv, senml-cbor, senml-json, oma-json\n"
                         "delete /0\n"
                         "delete /1\n"
                         "write /0/1\n"
@@ -1053,9 +1053,12 @@ static void test_formats(void **state)
 {
     struct fixture *fixture = *state;
     use_profile(fixture, ONE_SERVER);
-    assert_formats(fixture, -1, 11542, 112, 110, -1);
+    assert_formats(fixture, -1, 11542, 112, 110, 11543); /* 1.0 has no other JSON */
     assert_formats(fixture, 112, 112, 11542, 110, -1);
     assert_formats(fixture, 11544, 11544, 11542, 112, 110);
+    assert_formats(fixture, 1542, 1542, 11542, 112, 110);
+    /* What cannot hold an instance is no format to try. */
+    assert_formats(fixture, 60, 11542, 112, 110, -1);
     assert_formats(fixture, 40, 11542, 112, 110, -1);
     assert_formats(fixture, 99999, 11542, 112, 110, -1);
     use_profile(fixture, ONE_SERVER "client: { format: lwm2m-cbor }\n");
@@ -1066,7 +1069,8 @@ static void test_formats(void **state)
 /* profile may not use codec, so it knows the numbers by itself. */
 static void test_profiles_and_codec_agree_on_formats(void **state)
 {
-    static const char *const names[] = {"tlv", "senml-json", "senml-cbor", "lwm2m-cbor"};
+    static const char *const names[] = {"tlv",      "senml-json", "senml-cbor", "lwm2m-cbor",
+                                        "oma-json", "tlv-1542",   "json-1543"};
     struct fixture *fixture = *state;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char text[300];
@@ -1084,6 +1088,49 @@ static uint64_t hash_now(struct fixture *fixture)
 {
     make_plan(fixture);
     return plan_hash(fixture->plan);
+}
+
+/* --- in pieces --- */
+
+static void assert_pieces(const struct operation *write, size_t most, const char *expected)
+{
+    struct plan_pieces pieces;
+    struct buf text;
+    buf_init(&text, 4096);
+    assert_true(plan_split(write, FORMAT_TLV, most, &pieces));
+    size_t records = 0;
+    for (size_t i = 0; i < pieces.count; i++) {
+        char path[PATH_TEXT_SIZE];
+        size_t size = 0;
+        struct err err;
+        path_text(&pieces.items[i].path, path);
+        assert_int_equal(plan_payload_size(&pieces.items[i], FORMAT_TLV, &size, &err), ERR_OK);
+        buf_printf(&text, "%s%s:%zu", i > 0 ? " " : "", path, size);
+        assert_int_equal(pieces.items[i].kind, OPERATION_WRITE);
+        records += pieces.items[i].record_count;
+    }
+    assert_int_equal(records, write->record_count);
+    assert_string_equal(buf_text(&text), expected);
+    plan_pieces_clear(&pieces);
+    buf_clear(&text);
+}
+
+static void test_pieces(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, "class: a\nservers: [{ id: 101, uri: \"coaps://a-name-of-40-bytes-in-all-"
+                         "and-no-more.de\", security: { mode: psk, credential: generate, "
+                         "key-length: 32, ciphersuites: [0xC0A8, 0x00AE] } }]\n");
+    use_discover(fixture, "</>;lwm2m=1.1,</0/0>,</1>");
+    make_plan(fixture);
+    const struct operation *write = plan_operation(fixture->plan, 0);
+    assert_int_equal(write->path.ids[0], OBJECT_SECURITY);
+    assert_pieces(write, 1024, "/0/1:115");
+    assert_pieces(write, 114, "/0/1:64 /0/1/0:51");
+    assert_pieces(write, 63, "/0/1:29 /0/1/0:51 /0/1/5:35");
+    /* Values of one resource stay together, and there is no less than one. */
+    assert_pieces(write, 1, "/0/1:3 /0/1/0:51 /0/1/1:3 /0/1/2:3 /0/1/3:7 /0/1/5:35 /0/1/16:13");
+    assert_pieces(write, 0, "/0/1/0:51 /0/1/1:3 /0/1/2:3 /0/1/3:7 /0/1/5:35 /0/1/10:3 /0/1/16:13");
 }
 
 static void test_hash(void **state)
@@ -1151,7 +1198,7 @@ static void test_json(void **state)
     snprintf(
         expected, sizeof(expected),
         "{\"class\":\"a\",\"version\":\"1.0\",\"hash\":\"%016llx\",\"formats\":[\"tlv\","
-        "\"senml-cbor\",\"senml-json\"],\"operations\":["
+        "\"senml-cbor\",\"senml-json\",\"oma-json\"],\"operations\":["
         "{\"operation\":\"delete\",\"path\":\"/1\"},"
         "{\"operation\":\"write\",\"path\":\"/0/7\",\"optional\":false,\"values\":["
         "{\"path\":\"/0/7/0\",\"name\":\"Server URI\",\"type\":\"string\",\"value\":\"coaps://"
@@ -1357,6 +1404,7 @@ int main(void)
         TEST(test_spread_is_stable_and_even),
         TEST(test_formats),
         TEST(test_profiles_and_codec_agree_on_formats),
+        TEST(test_pieces),
         TEST(test_hash),
         TEST(test_a_plan_outlives_the_set),
         TEST(test_json),
