@@ -8,7 +8,8 @@
 /* Defaults of a whole bootstrap and of one operation (reference section 9, rule 7). */
 enum { DEADLINE_MS = 180000, REQUEST_TIMEOUT_MS = 93000 };
 
-static const char *const client_keys[] = {"discover",
+static const char *const client_keys[] = {"preset",
+                                          "discover",
                                           "delete",
                                           "format",
                                           "version",
@@ -38,11 +39,24 @@ static void read_discover(struct compiler *compiler, const struct yaml_node *blo
         compiler->profile->client.discover = (enum client_discover)word;
 }
 
+static void read_preset(struct compiler *compiler, const struct yaml_node *block)
+{
+    struct client_behaviour *client = &compiler->profile->client;
+    const struct yaml_node *node = yaml_get(block, "preset");
+    const struct profile_preset *preset = node ? compile_preset(compiler, node) : NULL;
+    if (!preset)
+        return;
+    *client = preset->client;
+    client->preset = preset;
+}
+
 static void read_pack(struct compiler *compiler, const struct yaml_node *block)
 {
     static const char *const words[] = {"auto", "never", NULL};
     const struct yaml_node *node = yaml_get(block, "pack");
-    compiler->profile->client.refuse_pack = node && compile_word(compiler, node, words) == 1;
+    int word = node ? compile_word(compiler, node, words) : -1;
+    if (word >= 0)
+        compiler->profile->client.refuse_pack = word == 1;
 }
 
 static void read_read(struct compiler *compiler, const struct yaml_node *block)
@@ -182,6 +196,7 @@ void compile_client(struct compiler *compiler, const struct yaml_node *root)
     if (!block ||
         !compile_expect(compiler, block, YAML_MAPPING, "a mapping such as { discover: never }"))
         return;
+    read_preset(compiler, block); /* first: all other keys say what is different */
     yaml_check_keys(block, client_keys, compiler->findings);
     read_discover(compiler, block);
     read_pack(compiler, block);

@@ -199,6 +199,7 @@ bool compile_class(struct compiler *compiler, const struct yaml_node *root)
     compile_access(compiler, root);
     compile_writes(compiler, root);
     compile_deletes(compiler, root);
+    check_preset(compiler, root);
     count_records(&compiler->profile->rules);
     if (!hash_tree(compiler->scratch, compiler->profile->class_name, root,
                    &compiler->profile->hash))

@@ -129,6 +129,9 @@ void compile_bootstrap_account(struct compiler *compiler, const struct yaml_node
 void compile_access(struct compiler *compiler, const struct yaml_node *root);
 void compile_writes(struct compiler *compiler, const struct yaml_node *root);
 void compile_deletes(struct compiler *compiler, const struct yaml_node *root);
+const struct profile_preset *compile_preset(struct compiler *compiler,
+                                            const struct yaml_node *node);
+void check_preset(struct compiler *compiler, const struct yaml_node *root);
 void compile_client(struct compiler *compiler, const struct yaml_node *root);
 
 /* merge.c: the class with its parents' keys; NULL when memory ran out. */

@@ -588,6 +588,53 @@ static void test_cut_and_bent_samples(void **state)
     }
 }
 
+/* --- presets --- */
+
+static void test_presets(void **state)
+{
+    struct profile_set *set = load("- class: a\n  servers: [" SERVER(
+        1) "]\n  client: { preset: zephyr }\n"
+           "- class: b\n  extends: a\n  client: { identity-max: 64, refusals: code }\n"
+           "- class: c\n  extends: a\n  client: { preset: wakaama }\n");
+    const struct client_behaviour *a = profile_client(profile_set_find(set, "a"));
+    const struct client_behaviour *b = profile_client(profile_set_find(set, "b"));
+    const struct client_behaviour *c = profile_client(profile_set_find(set, "c"));
+    assert_string_equal(a->preset->name, "zephyr");
+    assert_int_equal(a->identity_max, 16);
+    assert_int_equal(a->deadline_ms, 180000);
+    assert_int_equal(a->bootstrap_instance, -1);
+    assert_true(a->silent_refusals && a->split);
+    assert_int_equal(b->identity_max, 64);
+    assert_int_equal(b->key_max, 16);
+    assert_true(!b->silent_refusals && b->split);
+    assert_int_equal(c->delete_style, DELETE_LISTED);
+    assert_int_equal(c->identity_max, 0);
+    profile_set_unref(set);
+}
+
+/* Each can be used with a plain profile, and their list is in order. */
+static void test_every_preset_can_be_used(void **state)
+{
+    size_t count = 0;
+    for (const struct profile_preset *preset; (preset = profile_preset(count)); count++) {
+        char text[400];
+        snprintf(text, sizeof(text),
+                 "class: a\nservers: [{ id: 1, uri: \"coaps://h\", security: { mode: psk, "
+                 "credential: generate, identity: \"${short}\" } }]\nclient: { preset: %s }\n",
+                 preset->name);
+        struct findings findings;
+        findings_init(&findings);
+        struct profile_set *set = profile_set_load_text("t.yaml", bytes_of_text(text), &findings);
+        assert_non_null(set);
+        assert_string_equal(findings_text(&findings), "");
+        if (count > 0)
+            assert_true(strcmp(profile_preset(count - 1)->name, preset->name) < 0);
+        findings_clear(&findings);
+        profile_set_unref(set);
+    }
+    assert_int_equal(count, 11);
+}
+
 /* --- files that a profile names --- */
 
 static const char *data_path(const char *name, char out[static 600])
@@ -706,6 +753,8 @@ int main(void)
         cmocka_unit_test(test_long_values_are_refused),
         cmocka_unit_test(test_many_children_of_a_large_parent),
         cmocka_unit_test(test_cut_and_bent_samples),
+        cmocka_unit_test(test_presets),
+        cmocka_unit_test(test_every_preset_can_be_used),
         cmocka_unit_test(test_certificates),
         cmocka_unit_test(test_certificates_count_for_the_hash),
     };
