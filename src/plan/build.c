@@ -33,6 +33,19 @@ void plan_warn(struct planner *planner, const char *format, ...)
         plan->warnings[plan->warning_count++] = copy;
 }
 
+void plan_note(struct planner *planner, const char *format, ...)
+{
+    char text[200];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    struct plan *plan = planner->plan;
+    const char *copy = plan->note_count < SERVERS_MAX ? arena_text(plan->arena, text) : NULL;
+    if (copy)
+        plan->notes[plan->note_count++] = copy;
+}
+
 static struct plan *new_plan(const struct profile *profile, struct err *err)
 {
     struct arena *arena = arena_new(PLAN_MEMORY_MAX);

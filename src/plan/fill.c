@@ -204,6 +204,17 @@ static enum err_code fill_reference(struct planner *planner, const struct rule_s
     return ERR_OK;
 }
 
+static enum err_code fill_place(struct planner *planner, const struct rule_server *server,
+                                struct value *out)
+{
+    const struct rule_place *place = rule_pick_place(server, planner->enrollment, planner->err);
+    if (!place)
+        return ERR_INVALID;
+    plan_note(planner, "server %u is at %s, picked from %zu", server->ssid, place->name,
+              server->pick->count);
+    return rule_value_resolve(&place->uri, &planner->scope, out, planner->err);
+}
+
 static void fill_link(const struct planner *planner, const struct rule_server *server,
                       struct value *out)
 {
@@ -302,6 +313,8 @@ static enum err_code fill_by_source(struct planner *planner, const struct rule_r
         return fill_reference(planner, server, false, out);
     case RULE_PUBLIC_PART:
         return fill_reference(planner, server, true, out);
+    case RULE_PICK:
+        return fill_place(planner, server, out);
     case RULE_LINK:
         fill_link(planner, server, out);
         return ERR_OK;

@@ -22,6 +22,8 @@ struct plan {
     uint64_t hash;
     const char *warnings[PLAN_WARNINGS_MAX];
     size_t warning_count;
+    const char *notes[SERVERS_MAX];
+    size_t note_count;
 };
 
 /* A plan while it is made. */
@@ -44,6 +46,10 @@ struct planner {
 struct operation *plan_add(struct planner *planner, enum operation_kind kind, struct path path);
 /* A remark; those beyond the cap are dropped. */
 void plan_warn(struct planner *planner, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* What was chosen; at most one for each server. */
+void plan_note(struct planner *planner, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* fill.c */

@@ -1090,6 +1090,96 @@ static uint64_t hash_now(struct fixture *fixture)
     return plan_hash(fixture->plan);
 }
 
+/* --- one place of several --- */
+
+static const char *picked(struct fixture *fixture, const char *endpoint)
+{
+    static char uri[64];
+    snprintf(fixture->enrollment.endpoint, sizeof(fixture->enrollment.endpoint), "%s", endpoint);
+    make_plan(fixture);
+    const struct value *value = get_value(fixture, "/0/1/0");
+    snprintf(uri, sizeof(uri), "%.*s", (int)value->bytes.len, (const char *)value->bytes.data);
+    return uri;
+}
+
+#define PICK(by, from)                                                                             \
+    "class: a\nservers: [{ id: 101, pick: { by: " by ", from: [" from                              \
+    "] }, security: { mode: psk, credential: generate } }]\n"
+#define PLACE(name, more) "{ name: " name ", uri: \"coaps://" name "\"" more " }"
+
+static void test_pick_by_hash_is_even_and_stable(void **state)
+{
+    enum { DEVICES = 2000 };
+    struct fixture *fixture = *state;
+    static char before[DEVICES][16];
+    int counts[3] = {0}, moved = 0;
+    use_profile(fixture, PICK("endpoint-hash", PLACE("dm1", "") ", " PLACE("dm2", "")));
+    for (int i = 0; i < DEVICES; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "lamp-%d", i);
+        snprintf(before[i], sizeof(before[i]), "%.15s", picked(fixture, name));
+        counts[before[i][10] - '1']++;
+    }
+    assert_true(counts[0] > 900 && counts[1] > 900);
+    /* The same on every machine and in every release. */
+    assert_string_equal(picked(fixture, "lamp-0"), before[0]);
+    /* A third takes its third, and from both; nobody moves between the other two. */
+    use_profile(fixture, PICK("endpoint-hash",
+                              PLACE("dm3", "") ", " PLACE("dm1", "") ", " PLACE("dm2", "")));
+    for (int i = 0; i < DEVICES; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "lamp-%d", i);
+        const char *now = picked(fixture, name);
+        counts[2] += now[10] == '3';
+        moved += strcmp(now, before[i]) != 0;
+    }
+    assert_int_equal(moved, counts[2]);
+    assert_true(moved > 560 && moved < 780);
+}
+
+static void test_pick_by_weight(void **state)
+{
+    struct fixture *fixture = *state;
+    int counts[2] = {0};
+    use_profile(fixture,
+                PICK("weight", PLACE("dm1", ", weight: 3") ", " PLACE("dm2", ", capacity: 1")));
+    for (int i = 0; i < 2000; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "lamp-%d", i);
+        counts[picked(fixture, name)[10] - '1']++;
+    }
+    assert_true(counts[0] > 1400 && counts[0] < 1600);
+    buf_reset(&fixture->text);
+    plan_print_text(fixture->plan, &fixture->text);
+    assert_non_null(strstr(buf_text(&fixture->text), "note: server 101 is at dm"));
+    buf_reset(&fixture->text);
+    assert_int_equal(plan_print_json(fixture->plan, FORMAT_NONE, &fixture->text, &fixture->err),
+                     ERR_OK);
+    assert_non_null(strstr(buf_text(&fixture->text), "\"notes\":[\"server 101 is at dm"));
+}
+
+static void test_pick_by_tag(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, PICK("tag.district",
+                              PLACE("n1", ", region: north") ", " PLACE("s1", ", region: south")));
+    assert_no_plan(fixture, ERR_INVALID,
+                   "p.yaml:2: no place to pick for server 101: device 'lamp7' has no tag "
+                   "'district', and no region is called so; add a place without a region for all "
+                   "others");
+    add_tag(fixture, "district", "south");
+    assert_string_equal(picked(fixture, "lamp7"), "coaps://s1");
+    strcpy(fixture->tags[0].value, "north");
+    assert_string_equal(picked(fixture, "lamp7"), "coaps://n1");
+    strcpy(fixture->tags[0].value, "west");
+    assert_no_plan(fixture, ERR_INVALID,
+                   "p.yaml:2: no place to pick for server 101: device 'lamp7' has the tag value "
+                   "'west', and no region is called so; add a place without a region for all "
+                   "others");
+    use_profile(fixture, PICK("tag.district", PLACE("n1", ", region: north") ", " PLACE("x1", "")));
+    assert_string_equal(picked(fixture, "lamp7"), "coaps://x1");
+}
+
 /* --- in pieces --- */
 
 static void assert_pieces(const struct operation *write, size_t most, const char *expected)
@@ -1224,7 +1314,8 @@ static void test_json(void **state)
         "{\"path\":\"/33000/0/3\",\"type\":\"float\",\"value\":0.5}]},"
         "{\"operation\":\"write\",\"path\":\"/33000/0/2\",\"optional\":true,\"values\":["
         "{\"path\":\"/33000/0/2\",\"type\":\"objlink\",\"value\":\"65535:65535\"}]},"
-        "{\"operation\":\"finish\"}],\"warnings\":[\"/24/0: resource 6 left out, LwM2M 1.0 does "
+        "{\"operation\":\"finish\"}],\"notes\":[],\"warnings\":[\"/24/0: resource 6 left out, "
+        "LwM2M 1.0 does "
         "not have it\"]}",
         (unsigned long long)plan_hash(fixture->plan));
     assert_string_equal(buf_text(&fixture->text), expected);
@@ -1404,6 +1495,9 @@ int main(void)
         TEST(test_spread_is_stable_and_even),
         TEST(test_formats),
         TEST(test_profiles_and_codec_agree_on_formats),
+        TEST(test_pick_by_hash_is_even_and_stable),
+        TEST(test_pick_by_weight),
+        TEST(test_pick_by_tag),
         TEST(test_pieces),
         TEST(test_hash),
         TEST(test_a_plan_outlives_the_set),
