@@ -46,9 +46,12 @@ const struct operation *plan_operation(const struct plan *plan, size_t index);
  * All are encodable. */
 size_t plan_formats(const struct plan *plan, int formats[static PROFILE_FORMATS_MAX]);
 enum lwm2m_version plan_version(const struct plan *plan); /* the version written for */
-/* Same profile, device data and capability give the same hash; ${now} and generations do not count.
- */
+/* What the device is meant to have: same profile and device data give the same hash, whatever the
+ * device says of itself; secrets, their generations and ${now} do not count. */
 uint64_t plan_hash(const struct plan *plan);
+/* The same without a plan. ERR_INVALID, ERR_RANGE: a variable has no value for this device. */
+enum err_code plan_intent(const struct profile *profile, const struct enrollment *enrollment,
+                          uint64_t *out, struct err *err);
 /* Bytes of a write's payload, secrets counted with their length. */
 enum err_code plan_payload_size(const struct operation *write, int format, size_t *out,
                                 struct err *err);

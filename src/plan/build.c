@@ -160,7 +160,6 @@ static enum err_code add_write(struct planner *planner, const struct rule_write 
     struct operation *operation = plan_add(planner, OPERATION_WRITE, path);
     operation->optional = write->optional;
     operation->records = &plan->records[plan->record_count];
-    plan_hash_operation(&plan->hash, operation);
     for (size_t i = 0; i < write->count; i++) {
         const struct rule_record *rule = &write->records[i];
         if (rule->since > plan->version) {
@@ -174,7 +173,6 @@ static enum err_code add_write(struct planner *planner, const struct rule_write 
         if (code != ERR_OK)
             return code;
         plan->record_count++;
-        plan_hash_record(&plan->hash, record, !rule->value.has_now);
     }
     warn_left_out(planner, &path, &left_out);
     operation->record_count = (size_t)(&plan->records[plan->record_count] - operation->records);
@@ -286,19 +284,18 @@ static enum err_code fill_plan(struct planner *planner)
 {
     struct plan *plan = planner->plan;
     plan->version = choose_version(planner->client, planner->capability);
-    plan->hash = plan_hash_start();
     plan_choose_formats(plan, planner->client, planner->capability);
     enum err_code code = make_room(planner);
     if (code != ERR_OK)
         return code;
     plan_find_bootstrap(planner);
     plan_clear(planner);
-    for (size_t i = 0; i < plan->count; i++)
-        plan_hash_operation(&plan->hash, &plan->operations[i]);
     plan_choose_instances(planner);
     code = add_writes(planner);
     if (code == ERR_OK)
-        plan_hash_operation(&plan->hash, plan_add(planner, OPERATION_FINISH, path_root()));
+        code = plan_intent_of(planner, &plan->hash);
+    if (code == ERR_OK)
+        plan_add(planner, OPERATION_FINISH, path_root());
     return code;
 }
 

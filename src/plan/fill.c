@@ -270,7 +270,7 @@ static uint32_t share_of(const struct planner *planner, uint32_t spread)
                       ((uint64_t)spread + 1));
 }
 
-static void fill_delay(const struct planner *planner, const struct rule_record *rule,
+void plan_fill_delay(const struct planner *planner, const struct rule_record *rule,
                        struct value *out)
 {
     uint32_t seconds = rule->delay.after;
@@ -319,7 +319,7 @@ static enum err_code fill_by_source(struct planner *planner, const struct rule_r
         fill_link(planner, server, out);
         return ERR_OK;
     case RULE_DELAY:
-        fill_delay(planner, rule, out);
+        plan_fill_delay(planner, rule, out);
         return ERR_OK;
     case RULE_BINDING:
         return fill_binding(planner, server, out);

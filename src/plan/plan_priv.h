@@ -59,6 +59,12 @@ size_t plan_version_index(enum lwm2m_version version); /* among RULE_VERSIONS */
 enum err_code plan_fill(struct planner *planner, const struct rule_record *rule,
                         const struct rule_server *server, struct value *out);
 
+void plan_fill_delay(const struct planner *planner, const struct rule_record *rule,
+                     struct value *out);
+
+/* intent.c */
+enum err_code plan_intent_of(struct planner *planner, uint64_t *out);
+
 /* instances.c */
 void plan_find_bootstrap(struct planner *planner);
 /* True when Discover named instances of the object, so that what it did not name is not there. */

@@ -1248,8 +1248,61 @@ static void test_hash(void **state)
     strcpy((char *)fixture->enrollment.credentials[0].identity.data, "lamp8");
     assert_true(hash != hash_now(fixture));
     strcpy((char *)fixture->enrollment.credentials[0].identity.data, "lamp7");
-    use_discover(fixture, "</>;lwm2m=1.0,</0/0>");
-    assert_true(hash != hash_now(fixture));
+    strcpy(fixture->enrollment.endpoint, "lamp7");
+    /* What the device says of itself does not count: the same is meant for it. */
+    use_discover(fixture, "</>;lwm2m=1.2,</0/0>;ssid=9,</0/1>,</1/4>;ssid=9");
+    assert_true(hash == hash_now(fixture));
+    uint64_t intent = 0;
+    assert_int_equal(plan_intent(profile_set_at(fixture->set, 0), &fixture->enrollment, &intent,
+                                 &fixture->err),
+                     ERR_OK);
+    assert_true(hash == intent);
+    fixture->enrollment.tag_count = 0;
+    assert_int_equal(plan_intent(profile_set_at(fixture->set, 0), &fixture->enrollment, &intent,
+                                 &fixture->err),
+                     ERR_INVALID);
+}
+
+/* Each change of the profile that a device could notice makes another hash. */
+static void test_hash_tells_changes_of_the_profile(void **state)
+{
+    static const char *const profiles[] = {
+        ONE_SERVER,
+        "class: a\nservers: [" SERVER(102, "") "]\n",
+        "class: a\nservers: [" SERVER(101, ", lifetime: 1h") "]\n",
+        "class: a\nservers: [" SERVER(101, ", hold-off: { spread: 5min }") "]\n",
+        "class: a\nservers: [" SERVER(101, ", binding: UT") "]\n",
+        "class: a\nservers: [" SERVER(101, ", extra: { server: { 26: 1 } }") "]\n",
+        "class: a\nservers: [{ id: 101, uri: \"coaps://h101\", security: { mode: psk, credential: "
+        "generate, key-length: 32 } }]\n",
+        "class: a\nservers: [{ id: 101, uri: \"coaps://h101\", security: { mode: psk, credential: "
+        "enrolled } }]\n",
+        "class: a\nservers: [{ id: 101, uri: \"coap://h101\", security: { mode: oscore, credential: "
+        "generate } }]\n",
+        ONE_SERVER "write: { /3/0/15: Europe/Vienna }\n",
+        ONE_SERVER "write: { /3/0/15: Europe/Berlin }\n",
+        ONE_SERVER "delete: [/33755]\n",
+        ONE_SERVER "bootstrap-account: { uri: \"coaps://b\" }\n",
+        TWO_SERVERS,
+    };
+    enum { COUNT = sizeof(profiles) / sizeof(profiles[0]) };
+    struct fixture *fixture = *state;
+    uint64_t hashes[COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        use_profile(fixture, profiles[i]);
+        assert_int_equal(plan_intent(profile_set_at(fixture->set, 0), &fixture->enrollment,
+                                     &hashes[i], &fixture->err),
+                         ERR_OK);
+        for (size_t j = 0; j < i; j++)
+            assert_true(hashes[i] != hashes[j]);
+    }
+    /* How it is brought there does not count. */
+    uint64_t hash = 0;
+    use_profile(fixture, ONE_SERVER "client: { discover: never, format: senml-json }\n");
+    assert_int_equal(plan_intent(profile_set_at(fixture->set, 0), &fixture->enrollment, &hash,
+                                 &fixture->err),
+                     ERR_OK);
+    assert_true(hash == hashes[0]);
 }
 
 /* --- life and print --- */
@@ -1500,6 +1553,7 @@ int main(void)
         TEST(test_pick_by_tag),
         TEST(test_pieces),
         TEST(test_hash),
+        TEST(test_hash_tells_changes_of_the_profile),
         TEST(test_a_plan_outlives_the_set),
         TEST(test_json),
         TEST(test_text_is_safe_on_a_terminal),
