@@ -14,8 +14,13 @@ enum content_format {
     FORMAT_TEXT = 0,
     FORMAT_LINK = 40,
     FORMAT_OPAQUE = 42,
+    FORMAT_CBOR = 60, /* of one resource */
     FORMAT_SENML_JSON = 110,
     FORMAT_SENML_CBOR = 112,
+    /* Text, TLV and JSON as they were numbered before LwM2M 1.0 had numbers of its own. */
+    FORMAT_OLD_TEXT = 1541,
+    FORMAT_OLD_TLV = 1542,
+    FORMAT_OLD_JSON = 1543,
     FORMAT_TLV = 11542,
     FORMAT_OMA_JSON = 11543,
     FORMAT_LWM2M_CBOR = 11544,
@@ -23,6 +28,8 @@ enum content_format {
 
 bool codec_can_encode(int format);
 bool codec_can_decode(int format);
+/* True when it can hold a whole instance, as a Write of one wants. */
+bool codec_can_encode_instance(int format);
 const char *
 codec_name(int format); /* "tlv" "senml-cbor" "senml-json" "lwm2m-cbor" ...; "unknown" */
 int codec_from_name(const char *name); /* FORMAT_NONE when unknown */

@@ -46,9 +46,27 @@ const struct operation *plan_operation(const struct plan *plan, size_t index);
  * All are encodable. */
 size_t plan_formats(const struct plan *plan, int formats[static PROFILE_FORMATS_MAX]);
 enum lwm2m_version plan_version(const struct plan *plan); /* the version written for */
-/* Same profile, device data and capability give the same hash; ${now} and generations do not count.
- */
+/* What the device is meant to have: same profile and device data give the same hash, whatever the
+ * device says of itself; secrets, their generations and ${now} do not count. */
 uint64_t plan_hash(const struct plan *plan);
+/* The same without a plan. ERR_INVALID, ERR_RANGE: a variable has no value for this device. */
+enum err_code plan_intent(const struct profile *profile, const struct enrollment *enrollment,
+                          uint64_t *out, struct err *err);
+/* Bytes of a write's payload, secrets counted with their length. */
+enum err_code plan_payload_size(const struct operation *write, int format, size_t *out,
+                                struct err *err);
+
+/* A write of an instance in pieces of at most `most` bytes as far as possible: the instance without
+ * its largest resources, then these one by one; most 0 = all resources one by one. Pieces borrow
+ * from the write. False: no memory. */
+struct plan_pieces {
+    struct operation *items;
+    size_t count;
+    struct record *kept;
+};
+bool plan_split(const struct operation *write, int format, size_t most, struct plan_pieces *out);
+void plan_pieces_clear(struct plan_pieces *pieces);
+
 /* The writes of the plan as one operation on /, for an answer to a Bootstrap-Pack-Request. The
  * device replaces every object that is named and keeps the others: ERR_UNSUPPORTED, with the
  * reason, when the plan wants more than that. Borrowed from the plan. */

@@ -22,10 +22,15 @@ enum client_delete {
     DELETE_NONE
 };
 
+enum client_read { READ_NEVER, READ_AUTO };
 enum key_encoding { KEY_ENCODING_PKCS8, KEY_ENCODING_SEC1 };
 
+struct profile_preset;
+
 struct client_behaviour {
+    const struct profile_preset *preset; /* the client these are; NULL = not said */
     enum client_discover discover;
+    enum client_read read; /* /1 before it is written, to tell how it differs */
     bool refuse_pack; /* Bootstrap-Pack-Requests are answered 4.05: the device then asks step by
                          step */
     enum client_delete delete_style;
@@ -40,8 +45,21 @@ struct client_behaviour {
     uint32_t deadline_ms;        /* of the whole bootstrap; default 180 s */
     uint32_t request_timeout_ms; /* of one operation with all its repeats; default 93 s */
     uint16_t identity_max, key_max; /* bytes; 0 = no limit known */
+    bool split;                     /* writes over message_max go in pieces rather than by Block1 */
+    bool silent_refusals;           /* refuse by silence: error codes park these devices */
     uint16_t message_max; /* bytes of one CoAP payload; 0 = no limit known: Block1 over 1024 */
 };
+
+/* A well-known client: how it behaves, and what it cannot take (`usher check` warns). */
+struct profile_preset {
+    const char *name, *about;
+    struct client_behaviour client; /* where the profile does not say otherwise */
+    uint16_t servers_max;           /* 0 = no limit known */
+    uint8_t modes;           /* security modes by bit: number of /0/x/2, bit 5 OSCORE; 0 = all */
+    const uint16_t *objects; /* that it knows; object_count 0 = all */
+    size_t object_count;
+};
+const struct profile_preset *profile_preset(size_t index); /* by name; NULL at the end */
 
 enum rebootstrap_policy {
     REBOOTSTRAP_ALLOW,

@@ -34,6 +34,7 @@ enum rule_source {
     RULE_IDENTITY,    /* PSK identity or Sender ID of the server's credential */
     RULE_KEY,         /* reference to its key */
     RULE_PUBLIC_PART, /* reference to its certificates or raw public key */
+    RULE_PICK,        /* URI of the place that was picked */
     RULE_LINK,        /* the server's instance of /21 */
     RULE_DELAY,       /* `delay` */
     RULE_BINDING,     /* the server's binding, as the device's version spells it */
@@ -64,6 +65,24 @@ struct rule_write {
 
 enum { RULE_VERSIONS = 3 }; /* LwM2M 1.0, 1.1, 1.2 */
 
+/* `pick:`: which of several places a device gets as this server. */
+enum pick_by { PICK_BY_WEIGHT, PICK_BY_HASH, PICK_BY_TAG };
+enum { PICK_NAME_MAX = 31 };
+
+struct rule_place {
+    const char *name;
+    struct rule_value uri;
+    uint32_t weight;
+    const char *region; /* NULL = any */
+};
+
+struct rule_pick {
+    enum pick_by by;
+    const char *tag; /* whose value is the region */
+    const struct rule_place *places;
+    size_t count;
+};
+
 struct rule_server {
     uint16_t ssid;
     enum credential_source credential;
@@ -77,6 +96,7 @@ struct rule_server {
     struct rule_write security;          /* /0, by resource */
     struct rule_write server;            /* /1 */
     struct rule_write oscore;            /* /21; count 0 = none */
+    const struct rule_pick *pick;        /* NULL: its URI stands among its records */
     const char *file;
     unsigned line;
 };
@@ -90,6 +110,8 @@ struct rule_delete {
 struct profile_rules {
     const struct rule_server *servers;
     size_t server_count;
+    const struct rule_server
+        *bootstrap;                  /* the bootstrap account, ssid 0; NULL: it is not touched */
     const struct rule_write *access; /* /2 */
     size_t access_count;
     const struct rule_write *writes; /* all others, by path */
@@ -112,5 +134,9 @@ struct rule_scope {
  * one; `err` names the profile's line, the variable and the device. Fixed bytes stay borrowed. */
 enum err_code rule_value_resolve(const struct rule_value *value, const struct rule_scope *scope,
                                  struct value *out, struct err *err);
+
+/* The place for a device; the same every time, on every machine. NULL: its tag names no region. */
+const struct rule_place *rule_pick_place(const struct rule_server *server,
+                                         const struct enrollment *enrollment, struct err *err);
 
 #endif

@@ -154,6 +154,8 @@ bool cli_check_state(const char *state);
 
 /* A key as hexadecimal text from a file (a leading '@' is allowed), or from standard input ("-").
  * NULL: err names the file and what is wrong with it. */
+/* The content of a file of key material: PEM as it is, DER as base64. NULL: err says why. */
+json_t *cli_read_material(const char *name, struct err *err);
 json_t *cli_read_key(const char *name, struct err *err);
 
 /* ---- output: data on stdout, messages on stderr ---- */

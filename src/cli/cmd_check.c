@@ -15,6 +15,7 @@ struct check {
     size_t path_count;
     bool json;
     bool quiet;
+    bool presets;
 };
 
 static const char *count_text(char *out, size_t size, size_t count, const char *word)
@@ -80,6 +81,22 @@ static int print_text(const struct profile_set *set, struct findings *findings, 
     return cli_finish(CLI_OK);
 }
 
+static int print_presets(bool json)
+{
+    json_t *list = cli_memory(json_array());
+    for (size_t i = 0; profile_preset(i); i++) {
+        const struct profile_preset *preset = profile_preset(i);
+        if (json)
+            json_array_append_new(list, cli_memory(json_pack("{s:s, s:s}", "name", preset->name,
+                                                             "about", preset->about)));
+        else
+            printf("%-18s %s\n", preset->name, preset->about);
+    }
+    int exit_code = json ? cli_print_json(list) : cli_finish(CLI_OK);
+    json_decref(list);
+    return exit_code;
+}
+
 static int run_check(const struct check *check)
 {
     struct findings findings;
@@ -105,9 +122,13 @@ int cmd_check(int argc, char **argv)
          .kind = CLI_FLAG,
          .value = &check.quiet,
          .help = "print nothing unless there are errors"},
+        {.name = "presets",
+         .kind = CLI_FLAG,
+         .value = &check.presets,
+         .help = "list the clients that `client: { preset: .. }` knows"},
     };
     const struct cli_usage usage = {
-        .synopsis = "check [DIR|FILE..] [--json] [-q]",
+        .synopsis = "check [DIR|FILE..] [--json] [-q] [--presets]",
         .summary =
             "Reads profiles as the server does and prints what is wrong with them, each with\n"
             "file, line and column. Without arguments: the directory ./profiles.\n"
@@ -123,6 +144,8 @@ int cmd_check(int argc, char **argv)
     int exit_code = CLI_OK;
     if (!cli_parse(&usage, argc, argv, &operands, &exit_code))
         return exit_code;
+    if (check.presets)
+        return print_presets(check.json);
     if (operands > 0) {
         check.paths = (const char *const *)(argv + 1);
         check.path_count = operands;

@@ -36,14 +36,15 @@ static void put_number(const char *title, const json_t *value, const char *unit)
 
 static void put_credentials(const json_t *device)
 {
-    static const char *const titles[] = {"server", "credential", "generation", "identity", "key"};
+    static const char *const titles[] = {"server",     "kind",     "credential",
+                                         "generation", "identity", "key"};
     const json_t *credentials = json_object_get(device, "credentials");
     size_t index;
     json_t *credential;
 
     if (json_array_size(credentials) == 0)
         return;
-    struct cli_table *table = cli_table_new(5, titles);
+    struct cli_table *table = cli_table_new(6, titles);
     json_array_foreach(credentials, index, credential)
     {
         char server[24], generation[24], key[40];
@@ -53,8 +54,9 @@ static void put_credentials(const json_t *device)
                  (long long)json_integer_value(json_object_get(credential, "generation")));
         snprintf(key, sizeof key, "%lld bytes",
                  (long long)json_integer_value(json_object_get(credential, "key_length")));
-        const char *cells[] = {server, text_of(credential, "status"), generation,
-                               text_of(credential, "identity"), key};
+        const char *cells[] = {
+            server,     text_of(credential, "kind"),     text_of(credential, "status"),
+            generation, text_of(credential, "identity"), key};
         cli_table_row(table, cells, CLI_PLAIN);
     }
     putchar('\n');

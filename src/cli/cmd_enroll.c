@@ -9,7 +9,7 @@ struct enrolment {
     struct cli_server server;
     const char *class_name, *identity, *key, *key_file;
     bool key_stdin, generate, replace, if_absent;
-    struct cli_list server_keys, tags;
+    struct cli_list server_keys, server_oscore, server_certificates, server_key_pairs, tags;
 };
 
 /* "NAME=VALUE" */
@@ -37,19 +37,28 @@ static int add_tags(const struct cli_list *list, json_t *body)
     return CLI_OK;
 }
 
+/* What stands behind "SSID=", or NULL after a message. */
+static const char *take_ssid(const char *option, const char *text, const char *form, long *ssid)
+{
+    char *rest;
+    *ssid = strtol(text, &rest, 10);
+    if (rest != text && *rest == '=' && *ssid >= 1 && *ssid <= 65534)
+        return rest + 1;
+    cli_say("%s %s: write %s", option, text, form);
+    return NULL;
+}
+
 /* "SSID=IDENTITY,@FILE"; without an identity the endpoint is it. */
 static int add_server_key(const char *text, const char *endpoint, json_t *list)
 {
     struct err err = {0};
-    char *rest;
-    long ssid = strtol(text, &rest, 10);
+    long ssid;
     const char *file = strrchr(text, ',');
+    const char *identity =
+        take_ssid("--server-key", text, "SSID=IDENTITY,@FILE or SSID=@FILE", &ssid);
 
-    if (rest == text || *rest != '=' || ssid < 1 || ssid > 65534) {
-        cli_say("--server-key %s: write SSID=IDENTITY,@FILE or SSID=@FILE", text);
+    if (identity == NULL)
         return CLI_USAGE;
-    }
-    const char *identity = rest + 1;
     json_t *name =
         file == NULL ? json_string(endpoint) : json_stringn(identity, (size_t)(file - identity));
     json_t *key = cli_read_key(file == NULL ? identity : file + 1, &err);
@@ -62,6 +71,97 @@ static int add_server_key(const char *text, const char *endpoint, json_t *list)
         cli_memory(json_pack("{s:i, s:o, s:o}", "ssid", (int)ssid, "identity", name, "key", key));
     json_array_append_new(list, entry);
     return CLI_OK;
+}
+
+/* "SSID=SENDER,@FILE" */
+static int add_server_oscore(const char *text, json_t *list)
+{
+    struct err err = {0};
+    long ssid;
+    const char *sender = take_ssid("--server-oscore", text, "SSID=SENDER-ID,@FILE", &ssid);
+    const char *file = strrchr(text, ',');
+
+    if (sender == NULL || file == NULL || file < sender) {
+        if (sender != NULL)
+            cli_say("--server-oscore %s: write SSID=SENDER-ID,@FILE", text);
+        return CLI_USAGE;
+    }
+    json_t *name = json_stringn(sender, (size_t)(file - sender));
+    json_t *key = cli_read_key(file + 1, &err);
+    if (key == NULL || name == NULL) {
+        json_decref(key);
+        json_decref(name);
+        return key == NULL ? cli_fail(&err) : CLI_INVALID;
+    }
+    json_array_append_new(list,
+                          cli_memory(json_pack("{s:i, s:s, s:o, s:o}", "ssid", (int)ssid, "kind",
+                                               "oscore", "identity", name, "key", key)));
+    return CLI_OK;
+}
+
+/* "SSID=@CERTIFICATES,@PRIVATE-KEY" */
+static int add_server_certificate(const char *text, json_t *list)
+{
+    struct err err = {0};
+    long ssid;
+    const char *form = "SSID=@CERTIFICATES,@PRIVATE-KEY";
+    const char *files = take_ssid("--server-certificate", text, form, &ssid);
+    const char *comma = files != NULL ? strchr(files, ',') : NULL;
+
+    if (comma == NULL) {
+        if (files != NULL)
+            cli_say("--server-certificate %s: write %s", text, form);
+        return CLI_USAGE;
+    }
+    char *first = cli_memory(strndup(files, (size_t)(comma - files)));
+    json_t *certificate = cli_read_material(first, &err);
+    json_t *key = certificate != NULL ? cli_read_material(comma + 1, &err) : NULL;
+    free(first);
+    if (key == NULL) {
+        json_decref(certificate);
+        return cli_fail(&err);
+    }
+    json_array_append_new(
+        list, cli_memory(json_pack("{s:i, s:s, s:o, s:o}", "ssid", (int)ssid, "kind", "x509",
+                                   "certificate", certificate, "private_key", key)));
+    return CLI_OK;
+}
+
+/* "SSID=@PRIVATE-KEY" */
+static int add_server_key_pair(const char *text, json_t *list)
+{
+    struct err err = {0};
+    long ssid;
+    const char *file = take_ssid("--server-key-pair", text, "SSID=@PRIVATE-KEY", &ssid);
+
+    if (file == NULL)
+        return CLI_USAGE;
+    json_t *key = cli_read_material(file, &err);
+    if (key == NULL)
+        return cli_fail(&err);
+    json_array_append_new(list, cli_memory(json_pack("{s:i, s:s, s:o}", "ssid", (int)ssid, "kind",
+                                                     "rpk", "private_key", key)));
+    return CLI_OK;
+}
+
+static int add_server_credentials(const struct enrolment *enrolment, const char *endpoint,
+                                  json_t *body)
+{
+    int code = CLI_OK;
+    json_t *list = cli_memory(json_array());
+
+    for (size_t i = 0; code == CLI_OK && i < enrolment->server_keys.count; i++)
+        code = add_server_key(enrolment->server_keys.items[i], endpoint, list);
+    for (size_t i = 0; code == CLI_OK && i < enrolment->server_oscore.count; i++)
+        code = add_server_oscore(enrolment->server_oscore.items[i], list);
+    for (size_t i = 0; code == CLI_OK && i < enrolment->server_certificates.count; i++)
+        code = add_server_certificate(enrolment->server_certificates.items[i], list);
+    for (size_t i = 0; code == CLI_OK && i < enrolment->server_key_pairs.count; i++)
+        code = add_server_key_pair(enrolment->server_key_pairs.items[i], list);
+    if (json_array_size(list) > 0)
+        json_object_set(body, "server_credentials", list);
+    json_decref(list);
+    return code;
 }
 
 static int check_options(const struct enrolment *enrolment)
@@ -125,12 +225,8 @@ static int make_body(const struct enrolment *enrolment, const char *endpoint, js
         code = add_key(enrolment, body);
     if (code == CLI_OK && enrolment->tags.count > 0)
         code = add_tags(&enrolment->tags, body);
-    if (code == CLI_OK && enrolment->server_keys.count > 0) {
-        json_t *list = cli_memory(json_array());
-        json_object_set_new(body, "server_credentials", list);
-        for (size_t i = 0; code == CLI_OK && i < enrolment->server_keys.count; i++)
-            code = add_server_key(enrolment->server_keys.items[i], endpoint, list);
-    }
+    if (code == CLI_OK)
+        code = add_server_credentials(enrolment, endpoint, body);
     return code;
 }
 
@@ -218,6 +314,21 @@ int cmd_enroll(int argc, char **argv)
          .value = &enrolment.server_keys,
          .argument = "SSID=IDENTITY,@FILE",
          .help = "PSK for a server with `credential: enrolled`; may be repeated"},
+        {.name = "server-oscore",
+         .kind = CLI_LIST,
+         .value = &enrolment.server_oscore,
+         .argument = "SSID=SENDER-ID,@FILE",
+         .help = "the same for OSCORE: Sender ID and Master Secret"},
+        {.name = "server-certificate",
+         .kind = CLI_LIST,
+         .value = &enrolment.server_certificates,
+         .argument = "SSID=@CERTIFICATES,@PRIVATE-KEY",
+         .help = "the same for X.509; PEM or DER, the device's own certificate first"},
+        {.name = "server-key-pair",
+         .kind = CLI_LIST,
+         .value = &enrolment.server_key_pairs,
+         .argument = "SSID=@PRIVATE-KEY",
+         .help = "the same for raw public keys"},
         {.name = "tag",
          .letter = 't',
          .kind = CLI_LIST,

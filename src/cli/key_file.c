@@ -4,9 +4,10 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { KEY_LEAST = 16, KEY_MOST = 64, TEXT_MAX = KEY_MOST * 2 + 64 };
+enum { KEY_LEAST = 16, KEY_MOST = 64, TEXT_MAX = KEY_MOST * 2 + 64, MATERIAL_MAX = 16384 };
 
 /* Somebody gave the key itself: it must not be repeated in a message. */
 static bool looks_like_key(const char *name)
@@ -42,6 +43,42 @@ static enum err_code check_hex(const char *name, const char *text, struct err *e
         return err_set(err, ERR_INVALID, "key file '%s': the key has %zu bytes; %d to %d are taken",
                        name, len / 2, KEY_LEAST, KEY_MOST);
     return ERR_OK;
+}
+
+/* PEM travels as text; DER has bytes that JSON has not. */
+static json_t *material_json(const uint8_t *data, size_t len)
+{
+    static const char mark[] = "-----BEGIN ";
+    if (memmem(data, len, mark, sizeof mark - 1) != NULL && bytes_is_utf8(bytes_of(data, len)))
+        return json_stringn((const char *)data, len);
+    char *text = cli_memory(malloc(BYTES_BASE64_SIZE(len)));
+    bytes_to_base64(bytes_of(data, len), false, text);
+    json_t *json = json_string(text);
+    bytes_wipe(text, strlen(text));
+    free(text);
+    return json;
+}
+
+json_t *cli_read_material(const char *name, struct err *err)
+{
+    uint8_t data[MATERIAL_MAX + 1];
+    json_t *json = NULL;
+
+    if (name[0] == '@')
+        name++;
+    FILE *file = open_key(name, err);
+    if (file == NULL)
+        return NULL;
+    size_t len = fread(data, 1, sizeof data, file);
+    if (ferror(file) || len == 0 || len > MATERIAL_MAX)
+        err_set(err, ERR_INVALID, "'%s': %s", name,
+                len > MATERIAL_MAX ? "longer than 16 KiB" : "nothing can be read from it");
+    else
+        json = cli_memory(material_json(data, len));
+    if (file != stdin)
+        fclose(file);
+    bytes_wipe(data, sizeof data);
+    return json;
 }
 
 json_t *cli_read_key(const char *name, struct err *err)

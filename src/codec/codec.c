@@ -19,6 +19,10 @@ static const struct format formats[] = {
     {FORMAT_TEXT, "text", text_encode, text_decode, 3, 4},
     {FORMAT_LINK, "link", NULL, NULL, 0, 0},
     {FORMAT_OPAQUE, "opaque", opaque_encode, opaque_decode, 3, 4},
+    {FORMAT_CBOR, "cbor", cbor_encode, cbor_decode, 3, 4},
+    {FORMAT_OLD_TEXT, "text-1541", text_encode, text_decode, 3, 4},
+    {FORMAT_OLD_TLV, "tlv-1542", tlv_encode, tlv_decode, 1, 3},
+    {FORMAT_OLD_JSON, "json-1543", oma_json_encode, oma_json_decode, 1, 4},
     {FORMAT_SENML_JSON, "senml-json", senml_json_encode, senml_json_decode, 0, 4},
     {FORMAT_SENML_CBOR, "senml-cbor", senml_cbor_encode, senml_cbor_decode, 0, 4},
     {FORMAT_TLV, "tlv", tlv_encode, tlv_decode, 1, 3},
@@ -46,6 +50,13 @@ bool codec_can_decode(int format)
 {
     const struct format *found = find_format(format);
     return found != NULL && found->decode != NULL;
+}
+
+bool codec_can_encode_instance(int format)
+{
+    const struct format *found = find_format(format);
+    return found != NULL && found->encode != NULL && found->base_least <= 2 &&
+           found->base_most >= 2;
 }
 
 const char *codec_name(int format)

@@ -71,6 +71,8 @@ enum err_code oma_json_encode(const struct encoder *encoder);
 enum err_code oma_json_decode(struct decoder *decoder);
 enum err_code text_encode(const struct encoder *encoder);
 enum err_code text_decode(struct decoder *decoder);
+enum err_code cbor_encode(const struct encoder *encoder);
+enum err_code cbor_decode(struct decoder *decoder);
 enum err_code opaque_encode(const struct encoder *encoder);
 enum err_code opaque_decode(struct decoder *decoder);
 

@@ -1,5 +1,6 @@
-/* The formats of one value without structure: text/plain and octet-stream. */
+/* The formats of one value without structure: text/plain, octet-stream and CBOR. */
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cbor_priv.h"
 #include "codec_priv.h"
 #include "json_priv.h"
 
@@ -34,6 +35,37 @@ enum err_code opaque_decode(struct decoder *decoder)
 {
     const struct value natural = {.type = VALUE_OPAQUE, .bytes = decoder->payload};
     return decoder_add(decoder, decoder->base, &natural);
+}
+
+/* A link is the text "21:1", as in LwM2M CBOR (OMA Core 1.2 section 7.4.2). */
+enum err_code cbor_encode(const struct encoder *encoder)
+{
+    struct value value;
+    char link[OBJLINK_TEXT_SIZE];
+    enum err_code code = single_value(encoder, true, &value);
+    if (code != ERR_OK)
+        return code;
+    if (value.type != VALUE_OBJLINK) {
+        cbor_put_value(encoder->out, &value);
+        return ERR_OK;
+    }
+    objlink_text(value.link, link);
+    cbor_put_text(encoder->out, link);
+    return ERR_OK;
+}
+
+enum err_code cbor_decode(struct decoder *decoder)
+{
+    struct reader reader;
+    struct cbor_item item;
+    struct value value = {0};
+    reader_init(&reader, decoder->payload);
+    if (!cbor_next(&reader, &item))
+        return cbor_fail(decoder, &reader, "is not well-formed CBOR");
+    enum err_code code = cbor_value(decoder, &reader, &item, &value);
+    if (code == ERR_OK && reader_left(&reader) > 0)
+        code = cbor_fail(decoder, &reader, "something follows after the value");
+    return code == ERR_OK ? decoder_add(decoder, decoder->base, &value) : code;
 }
 
 enum err_code text_encode(const struct encoder *encoder)

@@ -2,10 +2,12 @@
 /* The JSON of an enrolment. Messages name the member that is wrong and never quote a key. */
 #include "http_priv.h"
 
+#include "usher/key_pair.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_LEAST = 16, KEY_MOST = 64 };
+enum { KEY_LEAST = 16, KEY_MOST = 64, MATERIAL_MAX = 32768 };
 
 static bool refuse(struct request *request, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -98,14 +100,118 @@ static bool read_identity(struct request *request, const json_t *object, const c
 
 /* ---- server credentials ---- */
 
+static const char place[] = "server_credentials";
+
+static bool read_kind(struct request *request, const json_t *item, enum credential_kind *kind)
+{
+    const json_t *value = json_object_get(item, "kind");
+    const char *text = text_of(value);
+    *kind = CREDENTIAL_KIND_PSK;
+    return value == NULL || (text != NULL && credential_kind_from_name(text, kind)) ||
+           refuse(request, "%s: 'kind' must be one of psk, oscore, rpk, x509", place);
+}
+
+static bool decode_material(const char *text, struct buf *out)
+{
+    size_t len = strlen(text), decoded = 0;
+    if (strstr(text, "-----BEGIN ") != NULL) {
+        buf_put(out, text, len);
+        return true;
+    }
+    uint8_t *room = buf_claim(out, len);
+    if (room == NULL || !bytes_from_base64(text, len, room, len, &decoded))
+        return room == NULL;
+    out->len -= len - decoded;
+    return true;
+}
+
+/* PEM as text, or base64 of DER: as bytes in `out`. */
+static bool read_material(struct request *request, const json_t *item, const char *member,
+                          struct buf *out)
+{
+    const char *text = text_of(json_object_get(item, member));
+    if (text == NULL)
+        return refuse(request, "%s: '%s' must be text: PEM, or DER in base64", place, member);
+    if (!decode_material(text, out))
+        return refuse(request, "%s: '%s' is neither PEM nor base64", place, member);
+    return !out->failed || refuse(request, "%s: '%s' is too long", place, member);
+}
+
+static bool take_private_key(struct request *request, const json_t *item, struct secret *out)
+{
+    struct buf text;
+    struct err err = {0};
+    buf_init(&text, MATERIAL_MAX);
+    bool good = read_material(request, item, "private_key", &text);
+    if (good && key_pair_read_private(buf_bytes(&text), out, &err) != ERR_OK)
+        good = refuse(request, "%s: 'private_key': %s", place, err.text);
+    buf_clear(&text);
+    return good;
+}
+
+/* The public half of a raw key follows from the private one; certificates are given. */
+static bool read_public_part(struct request *request, const json_t *item,
+                             const struct secret *private_key, bool raw, struct buf *out)
+{
+    struct buf text;
+    struct err err = {0};
+    buf_init(&text, MATERIAL_MAX);
+    bool good = raw || read_material(request, item, "certificate", &text);
+    enum err_code code = ERR_OK;
+    if (good && raw)
+        code = key_pair_public_of(private_key, out, &err);
+    else if (good)
+        code = key_pair_read_certificates(buf_bytes(&text), out, &err);
+    if (good && !raw && code == ERR_OK)
+        code = key_pair_check(private_key, buf_bytes(out), &err);
+    buf_clear(&text);
+    return good && (code == ERR_OK || refuse(request, "%s: '%s': %s", place,
+                                             raw ? "private_key" : "certificate", err.text));
+}
+
+static bool read_key_pair(struct request *request, json_t *item, struct store_device *device,
+                          size_t at)
+{
+    static const char *const with_key[] = {"ssid", "kind", "private_key", NULL};
+    static const char *const with_certificate[] = {"ssid", "kind", "private_key", "certificate",
+                                                   NULL};
+    struct enrolled_credential *credential = &device->enrollment.credentials[at];
+    bool raw = credential->kind == CREDENTIAL_KIND_RPK;
+    struct buf der;
+    buf_init(&der, PUBLIC_PART_MAX);
+    bool good = check_members(request, item, raw ? with_key : with_certificate, place) &&
+                take_private_key(request, item, &device->keys[at]) &&
+                read_public_part(request, item, &device->keys[at], raw, &der);
+    if (good && (device->publics[at] = blob_new(buf_bytes(&der))) == NULL) {
+        request->out_of_memory = true;
+        good = false;
+    }
+    credential->public_len = (uint16_t)der.len;
+    buf_clear(&der);
+    return good;
+}
+
+static bool read_shared_key(struct request *request, json_t *item, struct store_device *device,
+                            size_t at)
+{
+    static const char *const known[] = {"ssid", "kind", "identity", "key", "key_base64", NULL};
+    struct enrolled_credential *credential = &device->enrollment.credentials[at];
+    bool has_identity = false, has_key = false;
+    if (!check_members(request, item, known, place) ||
+        !read_identity(request, item, place, &credential->identity, &has_identity) ||
+        !read_key(request, item, place, &device->keys[at], &has_key))
+        return false;
+    return (has_identity && has_key) ||
+           refuse(request, "%s: server %u needs 'identity' and 'key'", place, credential->ssid);
+}
+
 static bool read_credential(struct request *request, json_t *item, struct store_device *device)
 {
-    static const char *const known[] = {"ssid", "identity", "key", "key_base64", NULL};
-    static const char place[] = "server_credentials";
+    static const char *const known[] = {"ssid",       "kind",        "identity",    "key",
+                                        "key_base64", "private_key", "certificate", NULL};
     size_t at = device->enrollment.credential_count;
     struct enrolled_credential *credential = &device->enrollment.credentials[at];
     const json_t *ssid = json_object_get(item, "ssid");
-    bool has_identity = false, has_key = false;
     if (!json_is_object(item))
         return refuse(request, "%s: each entry must be an object", place);
     if (!check_members(request, item, known, place))
@@ -117,13 +223,13 @@ static bool read_credential(struct request *request, json_t *item, struct store_
             return refuse(request, "%s: server %u is named twice", place,
                           device->enrollment.credentials[i].ssid);
     }
-    if (!read_identity(request, item, place, &credential->identity, &has_identity) ||
-        !read_key(request, item, place, &device->keys[at], &has_key))
-        return false;
-    if (!has_identity || !has_key)
-        return refuse(request, "%s: server %lld needs 'identity' and 'key'", place,
-                      (long long)json_integer_value(ssid));
     credential->ssid = (uint16_t)json_integer_value(ssid);
+    if (!read_kind(request, item, &credential->kind))
+        return false;
+    bool shared =
+        credential->kind == CREDENTIAL_KIND_PSK || credential->kind == CREDENTIAL_KIND_OSCORE;
+    if (!(shared ? read_shared_key : read_key_pair)(request, item, device, at))
+        return false;
     credential->status = CREDENTIAL_ACTIVE;
     credential->key_len = device->keys[at].len;
     device->enrollment.credential_count++;

@@ -66,6 +66,7 @@ static json_t *credentials_json(struct request *request, const struct enrollment
         const struct enrolled_credential *credential = &enrollment->credentials[i];
         json_t *item = json_object();
         http_put_number(request, item, "ssid", credential->ssid);
+        http_put_text(request, item, "kind", credential_kind_name(credential->kind));
         http_put_text(request, item, "status", credential_status_name(credential->status));
         http_put_number(request, item, "generation", credential->generation);
         http_put_identity(request, item, "identity", &credential->identity);

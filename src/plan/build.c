@@ -33,6 +33,19 @@ void plan_warn(struct planner *planner, const char *format, ...)
         plan->warnings[plan->warning_count++] = copy;
 }
 
+void plan_note(struct planner *planner, const char *format, ...)
+{
+    char text[200];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    struct plan *plan = planner->plan;
+    const char *copy = plan->note_count < SERVERS_MAX ? arena_text(plan->arena, text) : NULL;
+    if (copy)
+        plan->notes[plan->note_count++] = copy;
+}
+
 static struct plan *new_plan(const struct profile *profile, struct err *err)
 {
     struct arena *arena = arena_new(PLAN_MEMORY_MAX);
@@ -62,7 +75,7 @@ static enum err_code make_room(struct planner *planner)
 {
     const struct profile_rules *rules = planner->rules;
     struct plan *plan = planner->plan;
-    plan->cap = plan_clear_most(planner) + 3 * rules->server_count + rules->access_count +
+    plan->cap = plan_clear_most(planner) + 1 + 3 * rules->server_count + rules->access_count +
                 most_writes(rules) + 1;
     plan->record_cap = rules->record_count;
     plan->operations = arena_alloc(plan->arena, plan->cap * sizeof(*plan->operations));
@@ -147,7 +160,6 @@ static enum err_code add_write(struct planner *planner, const struct rule_write 
     struct operation *operation = plan_add(planner, OPERATION_WRITE, path);
     operation->optional = write->optional;
     operation->records = &plan->records[plan->record_count];
-    plan_hash_operation(&plan->hash, operation);
     for (size_t i = 0; i < write->count; i++) {
         const struct rule_record *rule = &write->records[i];
         if (rule->since > plan->version) {
@@ -161,7 +173,6 @@ static enum err_code add_write(struct planner *planner, const struct rule_write 
         if (code != ERR_OK)
             return code;
         plan->record_count++;
-        plan_hash_record(&plan->hash, record, !rule->value.has_now);
     }
     warn_left_out(planner, &path, &left_out);
     operation->record_count = (size_t)(&plan->records[plan->record_count] - operation->records);
@@ -227,6 +238,19 @@ static enum err_code add_oscore(struct planner *planner, const struct rule_serve
     return add_write(planner, &server->oscore, instance, server);
 }
 
+/* A second bootstrap account would break the device, so its place must be known for sure. */
+static enum err_code add_bootstrap(struct planner *planner)
+{
+    const struct rule_server *account = planner->rules->bootstrap;
+    if (!account)
+        return ERR_OK;
+    if (planner->bootstrap_known)
+        return add_write(planner, &account->security, planner->bootstrap, account);
+    plan_warn(planner, "the bootstrap account stays as it is: Discover does not tell where it is; "
+                       "client.bootstrap-instance can name it");
+    return ERR_OK;
+}
+
 /* Order: reference section 9, rule 1. */
 static enum err_code add_writes(struct planner *planner)
 {
@@ -237,6 +261,8 @@ static enum err_code add_writes(struct planner *planner)
     for (size_t i = 0; i < rules->server_count && code == ERR_OK; i++)
         code = add_write(planner, &rules->servers[i].security, planner->security_ids[i],
                          &rules->servers[i]);
+    if (code == ERR_OK)
+        code = add_bootstrap(planner);
     for (size_t i = 0; i < rules->server_count && code == ERR_OK; i++)
         code = add_write(planner, &rules->servers[i].server, planner->server_ids[i],
                          &rules->servers[i]);
@@ -258,19 +284,18 @@ static enum err_code fill_plan(struct planner *planner)
 {
     struct plan *plan = planner->plan;
     plan->version = choose_version(planner->client, planner->capability);
-    plan->hash = plan_hash_start();
     plan_choose_formats(plan, planner->client, planner->capability);
     enum err_code code = make_room(planner);
     if (code != ERR_OK)
         return code;
     plan_find_bootstrap(planner);
     plan_clear(planner);
-    for (size_t i = 0; i < plan->count; i++)
-        plan_hash_operation(&plan->hash, &plan->operations[i]);
     plan_choose_instances(planner);
     code = add_writes(planner);
     if (code == ERR_OK)
-        plan_hash_operation(&plan->hash, plan_add(planner, OPERATION_FINISH, path_root()));
+        code = plan_intent_of(planner, &plan->hash);
+    if (code == ERR_OK)
+        plan_add(planner, OPERATION_FINISH, path_root());
     return code;
 }
 

@@ -108,9 +108,27 @@ static enum err_code check_ends_differ(struct planner *planner, const struct rul
     return ERR_OK;
 }
 
+/* The bootstrap account keeps what the device has just proved itself with. */
+static enum err_code fill_own_identity(struct planner *planner, const struct rule_server *account,
+                                       struct value *out)
+{
+    struct bytes identity = identity_bytes(&planner->enrollment->identity);
+    struct bytes copy = arena_bytes(planner->plan->arena, identity);
+    if (identity.len == 0)
+        return err_set(planner->err, ERR_INVALID,
+                       "%s:%u: device '%s' has no identity and key for its bootstrap account",
+                       account->file, account->line, planner->enrollment->endpoint);
+    if (!copy.data)
+        return plan_no_memory(planner->err);
+    *out = (struct value){.type = VALUE_OPAQUE, .bytes = copy};
+    return ERR_OK;
+}
+
 static enum err_code fill_identity(struct planner *planner, const struct rule_server *server,
                                    struct value *out)
 {
+    if (server == planner->rules->bootstrap)
+        return fill_own_identity(planner, server, out);
     const struct enrolled_credential *credential;
     enum err_code code = require_credential(planner, server, &credential);
     if (code != ERR_OK)
@@ -162,6 +180,10 @@ static enum err_code fill_reference(struct planner *planner, const struct rule_s
         [CREDENTIAL_KIND_X509] = SECRET_PRIVATE_KEY,
     };
     static_assert(sizeof(kinds) / sizeof(kinds[0]) == CREDENTIAL_KIND_COUNT, "one for each");
+    if (server == planner->rules->bootstrap) {
+        *out = (struct value){.type = VALUE_SECRET, .secret = {.kind = SECRET_BOOTSTRAP_KEY}};
+        return ERR_OK;
+    }
     const struct enrolled_credential *credential;
     enum err_code code = require_credential(planner, server, &credential);
     if (code != ERR_OK)
@@ -180,6 +202,17 @@ static enum err_code fill_reference(struct planner *planner, const struct rule_s
                    .generation = credential ? credential->generation : 0},
     };
     return ERR_OK;
+}
+
+static enum err_code fill_place(struct planner *planner, const struct rule_server *server,
+                                struct value *out)
+{
+    const struct rule_place *place = rule_pick_place(server, planner->enrollment, planner->err);
+    if (!place)
+        return ERR_INVALID;
+    plan_note(planner, "server %u is at %s, picked from %zu", server->ssid, place->name,
+              server->pick->count);
+    return rule_value_resolve(&place->uri, &planner->scope, out, planner->err);
 }
 
 static void fill_link(const struct planner *planner, const struct rule_server *server,
@@ -237,7 +270,7 @@ static uint32_t share_of(const struct planner *planner, uint32_t spread)
                       ((uint64_t)spread + 1));
 }
 
-static void fill_delay(const struct planner *planner, const struct rule_record *rule,
+void plan_fill_delay(const struct planner *planner, const struct rule_record *rule,
                        struct value *out)
 {
     uint32_t seconds = rule->delay.after;
@@ -280,11 +313,13 @@ static enum err_code fill_by_source(struct planner *planner, const struct rule_r
         return fill_reference(planner, server, false, out);
     case RULE_PUBLIC_PART:
         return fill_reference(planner, server, true, out);
+    case RULE_PICK:
+        return fill_place(planner, server, out);
     case RULE_LINK:
         fill_link(planner, server, out);
         return ERR_OK;
     case RULE_DELAY:
-        fill_delay(planner, rule, out);
+        plan_fill_delay(planner, rule, out);
         return ERR_OK;
     case RULE_BINDING:
         return fill_binding(planner, server, out);

@@ -34,6 +34,19 @@ static enum err_code encode(const struct operation *write, int format, struct fi
                         err);
 }
 
+enum err_code plan_payload_size(const struct operation *write, int format, size_t *out,
+                                struct err *err)
+{
+    struct filler filler = {.opaque = 0x00, .text = '0'};
+    struct buf payload;
+    buf_init(&payload, PAYLOAD_MAX);
+    enum err_code code = encode(write, format, &filler, &payload, err);
+    if (code == ERR_OK)
+        *out = payload.len;
+    buf_clear(&payload);
+    return code;
+}
+
 static const struct secret_ref *next_secret(const struct operation *write, size_t *at)
 {
     while (*at < write->record_count && write->records[*at].value.type != VALUE_SECRET)

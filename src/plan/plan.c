@@ -44,7 +44,7 @@ const char *plan_warning(const struct plan *plan, size_t index)
 
 static void offer(struct plan *plan, int format)
 {
-    if (plan->format_count == PROFILE_FORMATS_MAX || !codec_can_encode(format))
+    if (plan->format_count == PROFILE_FORMATS_MAX || !codec_can_encode_instance(format))
         return;
     for (size_t i = 0; i < plan->format_count; i++)
         if (plan->formats[i] == format)
@@ -61,6 +61,8 @@ void plan_choose_formats(struct plan *plan, const struct client_behaviour *clien
     offer(plan, FORMAT_TLV);
     offer(plan, FORMAT_SENML_CBOR);
     offer(plan, FORMAT_SENML_JSON);
+    if (plan->version == LWM2M_1_0)
+        offer(plan, FORMAT_OMA_JSON);
 }
 
 size_t plan_formats(const struct plan *plan, int formats[static PROFILE_FORMATS_MAX])

@@ -22,6 +22,8 @@ struct plan {
     uint64_t hash;
     const char *warnings[PLAN_WARNINGS_MAX];
     size_t warning_count;
+    const char *notes[SERVERS_MAX];
+    size_t note_count;
 };
 
 /* A plan while it is made. */
@@ -46,12 +48,22 @@ struct operation *plan_add(struct planner *planner, enum operation_kind kind, st
 void plan_warn(struct planner *planner, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* What was chosen; at most one for each server. */
+void plan_note(struct planner *planner, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* fill.c */
 enum err_code plan_no_memory(struct err *err);
 size_t plan_version_index(enum lwm2m_version version); /* among RULE_VERSIONS */
 /* The value of a record. `server` is NULL outside accounts. */
 enum err_code plan_fill(struct planner *planner, const struct rule_record *rule,
                         const struct rule_server *server, struct value *out);
+
+void plan_fill_delay(const struct planner *planner, const struct rule_record *rule,
+                     struct value *out);
+
+/* intent.c */
+enum err_code plan_intent_of(struct planner *planner, uint64_t *out);
 
 /* instances.c */
 void plan_find_bootstrap(struct planner *planner);

@@ -168,6 +168,11 @@ enum err_code plan_print_json(const struct plan *plan, int format, struct buf *o
         buf_put_text(out, i > 0 ? "," : "");
         code = put_operation(&plan->operations[i], format, out, err);
     }
+    buf_put_text(out, "],\"notes\":[");
+    for (size_t i = 0; i < plan->note_count; i++) {
+        buf_put_text(out, i > 0 ? "," : "");
+        put_text(plan->notes[i], out);
+    }
     buf_put_text(out, "],\"warnings\":[");
     for (size_t i = 0; i < plan->warning_count; i++) {
         buf_put_text(out, i > 0 ? "," : "");

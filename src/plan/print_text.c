@@ -123,6 +123,8 @@ void plan_print_text(const struct plan *plan, struct buf *out)
     buf_put_text(out, "\n");
     for (size_t i = 0; i < plan->count; i++)
         put_operation(&plan->operations[i], out);
+    for (size_t i = 0; i < plan->note_count; i++)
+        buf_printf(out, "note: %s\n", plan->notes[i]);
     for (size_t i = 0; i < plan->warning_count; i++)
         buf_printf(out, "warning: %s\n", plan->warnings[i]);
 }

@@ -8,7 +8,8 @@
 /* Defaults of a whole bootstrap and of one operation (reference section 9, rule 7). */
 enum { DEADLINE_MS = 180000, REQUEST_TIMEOUT_MS = 93000 };
 
-static const char *const client_keys[] = {"discover",
+static const char *const client_keys[] = {"preset",
+                                          "discover",
                                           "delete",
                                           "format",
                                           "version",
@@ -21,8 +22,12 @@ static const char *const client_keys[] = {"discover",
                                           "request-timeout",
                                           "identity-max",
                                           "key-max",
+                                          "key-encoding",
                                           "message-max",
+                                          "split",
+                                          "refusals",
                                           "pack",
+                                          "read",
                                           NULL};
 
 static void read_discover(struct compiler *compiler, const struct yaml_node *block)
@@ -34,11 +39,33 @@ static void read_discover(struct compiler *compiler, const struct yaml_node *blo
         compiler->profile->client.discover = (enum client_discover)word;
 }
 
+static void read_preset(struct compiler *compiler, const struct yaml_node *block)
+{
+    struct client_behaviour *client = &compiler->profile->client;
+    const struct yaml_node *node = yaml_get(block, "preset");
+    const struct profile_preset *preset = node ? compile_preset(compiler, node) : NULL;
+    if (!preset)
+        return;
+    *client = preset->client;
+    client->preset = preset;
+}
+
 static void read_pack(struct compiler *compiler, const struct yaml_node *block)
 {
     static const char *const words[] = {"auto", "never", NULL};
     const struct yaml_node *node = yaml_get(block, "pack");
-    compiler->profile->client.refuse_pack = node && compile_word(compiler, node, words) == 1;
+    int word = node ? compile_word(compiler, node, words) : -1;
+    if (word >= 0)
+        compiler->profile->client.refuse_pack = word == 1;
+}
+
+static void read_read(struct compiler *compiler, const struct yaml_node *block)
+{
+    static const char *const words[] = {[READ_NEVER] = "never", [READ_AUTO] = "auto", NULL};
+    const struct yaml_node *node = yaml_get(block, "read");
+    int word = node ? compile_word(compiler, node, words) : -1;
+    if (word >= 0)
+        compiler->profile->client.read = (enum client_read)word;
 }
 
 static void read_delete(struct compiler *compiler, const struct yaml_node *block)
@@ -62,8 +89,9 @@ static void read_delete(struct compiler *compiler, const struct yaml_node *block
 static void read_format(struct compiler *compiler, const struct yaml_node *block)
 {
     static const char *const words[] = {"auto",       "tlv",        "senml-json",
-                                        "senml-cbor", "lwm2m-cbor", NULL};
-    static const int formats[] = {-1, 11542, 110, 112, 11544};
+                                        "senml-cbor", "lwm2m-cbor", "oma-json",
+                                        "tlv-1542",   "json-1543",  NULL};
+    static const int formats[] = {-1, 11542, 110, 112, 11544, 11543, 1542, 1543};
     const struct yaml_node *node = yaml_get(block, "format");
     int word = node ? compile_word(compiler, node, words) : -1;
     if (word >= 0)
@@ -79,6 +107,34 @@ static void read_version(struct compiler *compiler, const struct yaml_node *bloc
     int word = node ? compile_word(compiler, node, words) : -1;
     if (word >= 0)
         compiler->profile->client.version = versions[word];
+}
+
+static void read_key_encoding(struct compiler *compiler, const struct yaml_node *block)
+{
+    static const char *const words[] = {
+        [KEY_ENCODING_PKCS8] = "pkcs8", [KEY_ENCODING_SEC1] = "sec1", NULL};
+    const struct yaml_node *node = yaml_get(block, "key-encoding");
+    int word = node ? compile_word(compiler, node, words) : -1;
+    if (word >= 0)
+        compiler->profile->client.key_encoding = (enum key_encoding)word;
+}
+
+static void read_split(struct compiler *compiler, const struct yaml_node *block)
+{
+    static const char *const words[] = {"never", "resource", NULL};
+    const struct yaml_node *node = yaml_get(block, "split");
+    int word = node ? compile_word(compiler, node, words) : -1;
+    if (word >= 0)
+        compiler->profile->client.split = word == 1;
+}
+
+static void read_refusals(struct compiler *compiler, const struct yaml_node *block)
+{
+    static const char *const words[] = {"code", "silent", NULL};
+    const struct yaml_node *node = yaml_get(block, "refusals");
+    int word = node ? compile_word(compiler, node, words) : -1;
+    if (word >= 0)
+        compiler->profile->client.silent_refusals = word == 1;
 }
 
 static void read_instance(struct compiler *compiler, const struct yaml_node *block, const char *key,
@@ -140,12 +196,17 @@ void compile_client(struct compiler *compiler, const struct yaml_node *root)
     if (!block ||
         !compile_expect(compiler, block, YAML_MAPPING, "a mapping such as { discover: never }"))
         return;
+    read_preset(compiler, block); /* first: all other keys say what is different */
     yaml_check_keys(block, client_keys, compiler->findings);
     read_discover(compiler, block);
     read_pack(compiler, block);
+    read_read(compiler, block);
     read_delete(compiler, block);
     read_format(compiler, block);
     read_version(compiler, block);
+    read_key_encoding(compiler, block);
+    read_split(compiler, block);
+    read_refusals(compiler, block);
     read_instance(compiler, block, "bootstrap-instance", &client->bootstrap_instance);
     read_instance(compiler, block, "first-security-instance", &client->first_security_instance);
     read_instance(compiler, block, "first-server-instance", &client->first_server_instance);

@@ -117,7 +117,8 @@ bool compile_path(struct compiler *compiler, const struct yaml_node *node, struc
 
 static const char *const top_keys[] = {"class", "description", "abstract", "extends",
                                        "match", "rebootstrap", "servers",  "access-control",
-                                       "write", "delete",      "client",   NULL};
+                                       "write", "delete",      "client",   "bootstrap-account",
+                                       NULL};
 
 static void compile_match(struct compiler *compiler, const struct yaml_node *root)
 {
@@ -174,6 +175,8 @@ static void compile_description(struct compiler *compiler, const struct yaml_nod
 
 static void count_records(struct profile_rules *rules)
 {
+    if (rules->bootstrap)
+        rules->record_count += rules->bootstrap->security.count;
     for (size_t i = 0; i < rules->server_count; i++)
         rules->record_count += rules->servers[i].security.count + rules->servers[i].server.count +
                                rules->servers[i].oscore.count;
@@ -192,9 +195,11 @@ bool compile_class(struct compiler *compiler, const struct yaml_node *root)
     /* `client` first: servers depend on it. Deletes last: they depend on access control. */
     compile_client(compiler, root);
     compile_servers(compiler, root);
+    compile_bootstrap_account(compiler, root);
     compile_access(compiler, root);
     compile_writes(compiler, root);
     compile_deletes(compiler, root);
+    check_preset(compiler, root);
     count_records(&compiler->profile->rules);
     if (!hash_tree(compiler->scratch, compiler->profile->class_name, root,
                    &compiler->profile->hash))

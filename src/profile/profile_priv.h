@@ -125,9 +125,13 @@ void compile_binding(struct compiler *compiler, const struct yaml_node *node, co
                      struct rule_server *out);
 void compile_extra(struct compiler *compiler, const struct yaml_node *node,
                    struct record_list *security, struct record_list *server);
+void compile_bootstrap_account(struct compiler *compiler, const struct yaml_node *root);
 void compile_access(struct compiler *compiler, const struct yaml_node *root);
 void compile_writes(struct compiler *compiler, const struct yaml_node *root);
 void compile_deletes(struct compiler *compiler, const struct yaml_node *root);
+const struct profile_preset *compile_preset(struct compiler *compiler,
+                                            const struct yaml_node *node);
+void check_preset(struct compiler *compiler, const struct yaml_node *root);
 void compile_client(struct compiler *compiler, const struct yaml_node *root);
 
 /* merge.c: the class with its parents' keys; NULL when memory ran out. */

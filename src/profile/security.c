@@ -7,6 +7,7 @@
 #include <string.h>
 
 enum { KEY_LENGTH_DEFAULT = 16, KEY_LENGTH_LEAST = 16, KEY_LENGTH_MOST = 64 };
+enum { ENDPOINT_WARN = 32 }; /* bytes that most endpoint names have */
 
 static const struct {
     const char *name;
@@ -204,12 +205,41 @@ static void compile_source(struct building *building, const struct yaml_node *se
         word == 1 || !can_generate ? CREDENTIAL_ENROLLED : CREDENTIAL_GENERATE;
 }
 
+/* What a plan would warn of for each device is told once, where it is known beforehand. */
+static void check_identity_limit(struct building *building, const struct yaml_node *security)
+{
+    uint16_t most = building->compiler->profile->client.identity_max;
+    const struct rule_value *identity = &building->out->identity;
+    const struct yaml_node *node = yaml_get(security, "identity");
+    size_t len =
+        identity->part_count > 0 ? server_literal_length(identity) : identity->fixed.bytes.len;
+    bool named = false;
+    if (building->out->credential != CREDENTIAL_GENERATE || most == 0 ||
+        building->compiler->abstract)
+        return;
+    for (size_t i = 0; i < identity->part_count; i++) {
+        named |= identity->parts[i].kind == PART_ENDPOINT;
+        len += identity->parts[i].kind == PART_SHORT ? SHORT_NAME_LEN : 0;
+    }
+    if (len > most)
+        COMPILE_WARNING(building->compiler, node ? node : security,
+                        "an identity of %zu bytes or more, and these devices take %u "
+                        "(client.identity-max)",
+                        len, most);
+    else if (named && most < ENDPOINT_WARN)
+        COMPILE_WARNING(building->compiler, node ? node : security,
+                        "the identity is as long as the endpoint, and these devices take %u bytes "
+                        "(client.identity-max); identity: \"${short}\" has 7",
+                        most);
+}
+
 static void compile_psk(struct building *building, const struct yaml_node *security)
 {
     if (building->out->credential == CREDENTIAL_GENERATE || yaml_get(security, "identity"))
         server_compile_identity(building, security, "identity", "${endpoint}", IDENTITY_MAX,
                                 &building->out->identity);
     check_key_limit(building, security);
+    check_identity_limit(building, security);
     server_add_late(building, &building->security, security_path(3), RULE_IDENTITY);
     server_add_late(building, &building->security, security_path(5), RULE_KEY);
 }

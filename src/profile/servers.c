@@ -8,6 +8,7 @@ enum { DELAY_MAX_S = 30 * 86400 };
 
 static const char *const server_keys[] = {"id",
                                           "uri",
+                                          "pick",
                                           "security",
                                           "lifetime",
                                           "binding",
@@ -104,20 +105,34 @@ static void check_uri(struct building *building, const struct yaml_node *node,
                       server_mode_name(building->mode));
 }
 
-static void compile_uri(struct building *building)
+bool server_read_uri(struct building *building, const struct yaml_node *mapping,
+                     struct rule_value *out)
 {
     struct compiler *compiler = building->compiler;
     const struct yaml_node *node =
-        server_wanted(compiler, building->node, "uri", "uri: coaps://lwm2m.example:5684");
-    struct path path = security_path(0);
-    struct rule_value value;
+        server_wanted(compiler, mapping, "uri", "uri: coaps://lwm2m.example:5684");
     const struct resource_definition *definition = object_table_resource(OBJECT_SECURITY, 0);
-    if (!node || !compile_value(compiler, node, VALUE_STRING, definition, &value))
+    if (!node || !compile_value(compiler, node, VALUE_STRING, definition, out))
+        return false;
+    check_uri(building, node, out);
+    return true;
+}
+
+void server_compile_uri(struct building *building)
+{
+    struct path path = security_path(0);
+    const struct yaml_node *pick = yaml_get(building->node, "pick");
+    struct rule_value value = {.fixed = {.type = VALUE_STRING}};
+    if (pick ? !server_compile_pick(building, pick)
+             : !server_read_uri(building, building->node, &value))
         return;
-    check_uri(building, node, &value);
-    struct rule_record *record = record_list_add(compiler, &building->security, node, &path);
-    if (record)
-        record->value = value;
+    struct rule_record *record =
+        record_list_add(building->compiler, &building->security, building->node, &path);
+    if (!record)
+        return;
+    record->value = value;
+    if (pick)
+        record->source = RULE_PICK;
 }
 
 /* --- records --- */
@@ -148,7 +163,7 @@ bool server_add_scalar(struct building *building, struct record_list *list,
 
 /* --- the rest of /0 --- */
 
-static void compile_hold_off(struct building *building)
+void server_compile_hold_off(struct building *building)
 {
     const struct yaml_node *node = yaml_get(building->node, "hold-off");
     struct path path = security_path(11);
@@ -181,6 +196,10 @@ static void add_empty_resources(struct building *building)
 static const char *default_binding(const struct yaml_node *server)
 {
     const struct yaml_node *uri = yaml_get(server, "uri");
+    const struct yaml_node *pick = yaml_get(server, "pick");
+    const struct yaml_node *from = pick ? yaml_get(pick, "from") : NULL;
+    if (from && from->first) /* what holds for one place holds for all */
+        uri = yaml_get(from->first, "uri");
     int scheme = uri && uri->kind == YAML_SCALAR ? scheme_of(uri->text) : -1;
     return scheme >= 0 && schemes[scheme].tcp ? "T" : "U";
 }
@@ -210,12 +229,12 @@ static void compile_server(struct compiler *compiler, const struct yaml_node *no
     out->line = node->line;
     yaml_check_keys(node, server_keys, compiler->findings);
     server_compile_security(&building);
-    compile_uri(&building);
+    server_compile_uri(&building);
     struct path path = security_path(1);
     record_list_boolean(compiler, &building.security, node, &path, false);
     path = security_path(10);
     record_list_number(compiler, &building.security, node, &path, out->ssid);
-    compile_hold_off(&building);
+    server_compile_hold_off(&building);
 
     path = path_resource(OBJECT_SERVER, 0, 0);
     record_list_number(compiler, &building.server, node, &path, out->ssid);

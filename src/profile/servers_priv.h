@@ -30,6 +30,14 @@ struct rule_record *server_add_late(struct building *building, struct record_lis
 bool server_add_scalar(struct building *building, struct record_list *list,
                        const struct yaml_node *node, struct path path);
 
+void server_compile_uri(struct building *building);
+/* The key `uri` of a mapping; false after an error. */
+bool server_read_uri(struct building *building, const struct yaml_node *mapping,
+                     struct rule_value *out);
+/* pick.c: the block `pick:` in the place of a URI; false after an error */
+bool server_compile_pick(struct building *building, const struct yaml_node *node);
+void server_compile_hold_off(struct building *building);
+
 /* security.c: the block `security:` */
 void server_compile_security(struct building *building);
 /* True when this mode's URIs are coaps:// or coaps+tcp://. */

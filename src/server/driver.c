@@ -2,6 +2,7 @@
 /* The imperative shell of session_step: between endpoint, store, claims and log. */
 #include "driver_priv.h"
 #include "seen_priv.h"
+#include "usher/key_pair.h"
 #include "usher/log.h"
 
 #include <assert.h>
@@ -47,6 +48,7 @@ struct bootstrap {
     uint64_t epoch; /* counts requests, so that late store answers are recognised */
     size_t key_count;
     struct session_key *keys;
+    struct secret *converted;   /* a private key in another form, while it is written */
     struct tell_operation open; /* sent and not yet answered */
     uint32_t ack_timeout_ms;    /* of the class, as of the last operation; 0 = the listener's */
     /* While draining: when the device was last heard, and what had been received then. */
@@ -87,6 +89,10 @@ static void forget_keys(struct bootstrap *bootstrap)
         bytes_wipe(bootstrap->keys, bootstrap->key_count * sizeof *bootstrap->keys);
     free(bootstrap->keys);
     bootstrap->keys = NULL;
+    if (bootstrap->converted != NULL)
+        secret_clear(bootstrap->converted);
+    free(bootstrap->converted);
+    bootstrap->converted = NULL;
     bootstrap->key_count = 0;
 }
 
@@ -185,17 +191,16 @@ static struct call *call_new(struct bootstrap *bootstrap, bool commit)
 
 static void step(struct bootstrap *bootstrap, const struct session_event *event);
 
+/* The bootstrap account's own key stands behind those of the servers, as server 0. */
 static bool keep_keys(struct bootstrap *bootstrap, const struct store_device *device)
 {
     size_t count = device->enrollment.credential_count;
 
     forget_keys(bootstrap);
-    if (count == 0)
-        return true;
-    bootstrap->keys = calloc(count, sizeof *bootstrap->keys);
+    bootstrap->keys = calloc(count + 1, sizeof *bootstrap->keys);
     if (bootstrap->keys == NULL)
         return false;
-    bootstrap->key_count = count;
+    bootstrap->key_count = count + 1;
     for (size_t i = 0; i < count; i++) {
         bootstrap->keys[i].ssid = device->enrollment.credentials[i].ssid;
         bootstrap->keys[i].generation = device->enrollment.credentials[i].generation;
@@ -203,6 +208,7 @@ static bool keep_keys(struct bootstrap *bootstrap, const struct store_device *de
         bootstrap->keys[i].key = device->keys[i];
         bootstrap->keys[i].public_part = blob_ref(device->publics[i]);
     }
+    bootstrap->keys[count].key = device->bootstrap_key;
     return true;
 }
 
@@ -322,6 +328,7 @@ static bool fits(const struct secret_ref *ref, enum credential_kind kind)
 {
     switch (ref->kind) {
     case SECRET_PSK_KEY:
+    case SECRET_BOOTSTRAP_KEY:
         return kind == CREDENTIAL_KIND_PSK;
     case SECRET_OSCORE_MASTER:
         return kind == CREDENTIAL_KIND_OSCORE;
@@ -333,19 +340,33 @@ static bool fits(const struct secret_ref *ref, enum credential_kind kind)
     }
 }
 
+/* The encoder keeps no bytes beyond the next question, so that one place is enough. */
+static bool convert(struct bootstrap *bootstrap, const struct session_key *key, struct bytes *out)
+{
+    if (bootstrap->converted == NULL)
+        bootstrap->converted = calloc(1, sizeof *bootstrap->converted);
+    if (bootstrap->converted == NULL || !key_pair_to_sec1(&key->key, bootstrap->converted))
+        return false;
+    *out = secret_bytes(bootstrap->converted);
+    return true;
+}
+
 static bool reveal(void *context, const struct secret_ref *ref, struct bytes *out)
 {
-    struct session_key *key = find_key(context, ref->ssid, ref->generation);
+    struct bootstrap *bootstrap = context;
+    struct session_key *key = find_key(bootstrap, ref->ssid, ref->generation);
 
     if (key == NULL || !fits(ref, key->kind))
         return false;
     if (ref->kind == SECRET_PUBLIC_PART) {
         *out = blob_bytes(key->public_part);
+        if (ref->first_only && key->kind == CREDENTIAL_KIND_X509)
+            *out = key_pair_first(*out);
         return true;
     }
     key->written = true;
     *out = secret_bytes(&key->key);
-    return true;
+    return !ref->as_sec1 || convert(bootstrap, key, out);
 }
 
 static uint8_t method_of(enum operation_kind kind)

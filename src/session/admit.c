@@ -17,11 +17,23 @@ struct refusal {
     char detail[sizeof((struct outcome *)0)->detail];
 };
 
+/* Known as soon as the device is, also when it is refused before its class mattered. */
+static bool wants_silence(const struct attempt *attempt)
+{
+    struct err unused;
+    const struct profile *profile = attempt->profile;
+    if (profile == NULL && attempt->resolved && attempt->profiles != NULL)
+        profile = profile_set_select(attempt->profiles, &attempt->enrollment, &unused);
+    return profile != NULL && profile_client(profile)->silent_refusals;
+}
+
 /* After an error a device that asked for a pack sends its Bootstrap-Request, which then meets with
  * silence: there is no need to keep it waiting twice. */
 static uint8_t code_of(const struct attempt *attempt, const struct refusal *refusal)
 {
     bool pack = attempt->request.pack;
+    if (wants_silence(attempt))
+        return SILENCE;
     if (pack && (refusal->cause == CAUSE_NO_PROFILE || refusal->cause == CAUSE_PLAN_FAILED))
         return CODE_NOT_FOUND;
     return refusal->code;

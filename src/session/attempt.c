@@ -45,6 +45,8 @@ static void attempt_drop_work(struct attempt *attempt)
     attempt->capability = NULL;
     free(attempt->needs);
     attempt->needs = NULL;
+    drift_free(attempt);
+    plan_pieces_clear(&attempt->pieces);
     profile_set_unref(attempt->profiles);
     attempt->profiles = NULL;
     attempt->profile = NULL;

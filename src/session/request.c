@@ -66,7 +66,7 @@ static void read_format(struct bytes text, struct request *out)
     if (!parse_number(text, UINT16_MAX, &number)) {
         reject(out, CODE_BAD_REQUEST, CAUSE_BAD_REQUEST);
         report_text(out->detail, sizeof out->detail, "pct= is not a content format number");
-    } else if (!codec_can_encode((int)number)) {
+    } else if (!codec_can_encode_instance((int)number)) {
         reject(out, CODE_UNSUPPORTED_FORMAT, CAUSE_UNSUPPORTED_FORMAT);
         report_text(out->detail, sizeof out->detail,
                     "the device wants content format %u, which this server does not write",

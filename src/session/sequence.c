@@ -31,6 +31,8 @@ static void send_operation(struct turn *turn, const struct operation *operation,
     if (operation->kind == OPERATION_WRITE) {
         action->format = current_format(attempt);
         attempt->outcome.format = action->format;
+    } else if (operation->kind == OPERATION_READ) {
+        action->format = drift_format(attempt);
     }
 }
 
@@ -46,26 +48,69 @@ static bool is_due(const struct attempt *attempt, const struct operation *operat
             operation->path.ids[0] == OBJECT_OSCORE);
 }
 
+enum { MESSAGE_DEFAULT = 1024 }; /* bytes over which a message goes by blocks, see session.h */
+
+/* 0: it goes whole. The class says that its devices take no blocks, or the device has said 4.13. */
+static bool goes_in_pieces(const struct attempt *attempt, const struct operation *operation,
+                           size_t *most)
+{
+    size_t size = 0;
+    struct err err;
+    *most = attempt->client.message_max != 0 ? attempt->client.message_max : MESSAGE_DEFAULT;
+    if (operation->kind != OPERATION_WRITE || operation->path.depth != 2)
+        return false;
+    if (attempt->too_large)
+        *most = 0;
+    return attempt->too_large ||
+           (attempt->client.split &&
+            plan_payload_size(operation, current_format(attempt), &size, &err) == ERR_OK &&
+            size > *most);
+}
+
+static const struct operation *first_piece(struct attempt *attempt,
+                                           const struct operation *operation)
+{
+    size_t most;
+    plan_pieces_clear(&attempt->pieces);
+    attempt->piece = 0;
+    if (!goes_in_pieces(attempt, operation, &most) ||
+        !plan_split(operation, current_format(attempt), most, &attempt->pieces))
+        return operation;
+    return &attempt->pieces.items[0];
+}
+
 static void send_due(struct turn *turn)
 {
     struct attempt *attempt = turn->session->attempt;
     const struct operation *operation = plan_operation(attempt->plan, attempt->next);
     while (!is_due(attempt, operation))
         operation = plan_operation(attempt->plan, ++attempt->next);
+    operation = first_piece(attempt, operation);
     send_operation(turn, operation,
                    operation->kind == OPERATION_FINISH ? PHASE_FINISHING : PHASE_OPERATING);
 }
 
 static void proceed_to_next(struct turn *turn)
 {
+    turn->session->attempt->too_large = false;
     turn->session->attempt->next++;
     send_due(turn);
+}
+
+static void proceed_to_piece(struct turn *turn)
+{
+    struct attempt *attempt = turn->session->attempt;
+    if (++attempt->piece < attempt->pieces.count)
+        send_operation(turn, &attempt->pieces.items[attempt->piece], PHASE_OPERATING);
+    else
+        proceed_to_next(turn);
 }
 
 static void proceed_to_repair(struct turn *turn)
 {
     struct attempt *attempt = turn->session->attempt;
     attempt->repairing = true;
+    attempt->too_large = false;
     attempt->next = 0;
     send_due(turn);
 }
@@ -144,7 +189,7 @@ static void on_done(struct turn *turn)
     }
     if (attempt->open->kind == OPERATION_WRITE)
         attempt->accepted_index = (int)attempt->format_index;
-    proceed_to_next(turn);
+    proceed_to_piece(turn);
 }
 
 /* A write that may be refused leaves the format as it was before it. */
@@ -194,6 +239,18 @@ static void on_guess_format(struct turn *turn)
     on_other_format(turn);
 }
 
+/* The endpoint has tried blocks of the size that the device named, when it named one. */
+static void on_too_large(struct turn *turn)
+{
+    struct attempt *attempt = turn->session->attempt;
+    if (attempt->too_large || attempt->open->path.depth != 2) {
+        on_refused(turn);
+        return;
+    }
+    attempt->too_large = true;
+    send_due(turn);
+}
+
 static void on_repair(struct turn *turn)
 {
     if (turn->session->attempt->repairing) {
@@ -216,6 +273,7 @@ static void (*const by_verdict[])(struct turn *turn) = {
     [VERDICT_WARN] = on_warn,
     [VERDICT_OTHER_FORMAT] = on_other_format,
     [VERDICT_GUESS_FORMAT] = on_guess_format,
+    [VERDICT_TOO_LARGE] = on_too_large,
     [VERDICT_REPAIR] = on_repair,
     [VERDICT_REFUSED] = on_refused,
 };
@@ -267,7 +325,6 @@ static void make_plan(struct turn *turn)
     struct attempt *attempt = turn->session->attempt;
     struct plan_context context = {.now_wall_ms = turn->event->wall_ms};
     struct err err;
-    hint_version(attempt);
     enum err_code result = plan_build(attempt->profile, &attempt->enrollment, attempt->capability,
                                       &context, &attempt->plan, &err);
     free(attempt->capability);
@@ -277,6 +334,7 @@ static void make_plan(struct turn *turn)
         return;
     }
     sequence_note_plan(attempt);
+    drift_note(attempt);
     assert(plan_count(attempt->plan) > 0 && attempt->format_count > 0);
     send_due(turn);
 }
@@ -289,6 +347,18 @@ static void read_listing(struct turn *turn)
         report_warning(&attempt->outcome, "the answer to Discover could not be read: %s", err.text);
 }
 
+static void read_or_plan(struct turn *turn)
+{
+    struct attempt *attempt = turn->session->attempt;
+    hint_version(attempt);
+    if (!drift_is_wanted(attempt)) {
+        make_plan(turn);
+        return;
+    }
+    attempt->read = (struct operation){.kind = OPERATION_READ, .path = path_object(OBJECT_SERVER)};
+    send_operation(turn, &attempt->read, PHASE_READING);
+}
+
 void sequence_discovered(struct turn *turn)
 {
     if (turn->event->kind == SESSION_NO_ANSWER) {
@@ -298,6 +368,17 @@ void sequence_discovered(struct turn *turn)
     note_step(turn);
     if (verdict_of(OPERATION_DISCOVER, turn->event->code) == VERDICT_LISTED)
         read_listing(turn);
+    read_or_plan(turn);
+}
+
+void sequence_read(struct turn *turn)
+{
+    if (turn->event->kind == SESSION_NO_ANSWER) {
+        fail_unanswered(turn);
+        return;
+    }
+    note_step(turn);
+    drift_take(turn->session->attempt, turn->event);
     make_plan(turn);
 }
 
@@ -312,7 +393,7 @@ void sequence_start(struct turn *turn)
     capability_init(attempt->capability);
     if (attempt->client.discover == DISCOVER_NEVER) {
         turn_show_state(turn, STATE_WRITING);
-        make_plan(turn);
+        read_or_plan(turn);
         return;
     }
     attempt->discover = (struct operation){.kind = OPERATION_DISCOVER, .path = path_root()};

@@ -84,6 +84,7 @@ static void on_request(struct turn *turn)
         break;
     case PHASE_RESPONDING:
     case PHASE_DISCOVERING:
+    case PHASE_READING:
     case PHASE_OPERATING:
     case PHASE_FINISHING:
         abandon_for_newer_request(turn);
@@ -195,6 +196,12 @@ static void on_discovering(struct turn *turn)
         sequence_discovered(turn);
 }
 
+static void on_reading(struct turn *turn)
+{
+    if (turn->event->kind == SESSION_ANSWER || turn->event->kind == SESSION_NO_ANSWER)
+        sequence_read(turn);
+}
+
 static void on_operating(struct turn *turn)
 {
     if (turn->event->kind == SESSION_ANSWER || turn->event->kind == SESSION_NO_ANSWER)
@@ -231,6 +238,7 @@ static const handler phases[] = {
     [PHASE_COMMITTING] = on_committing,
     [PHASE_RESPONDING] = on_responding,
     [PHASE_DISCOVERING] = on_discovering,
+    [PHASE_READING] = on_reading,
     [PHASE_OPERATING] = on_operating,
     [PHASE_FINISHING] = on_operating,
     [PHASE_REFUSING] = on_refusing,

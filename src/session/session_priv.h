@@ -17,6 +17,7 @@ enum {
     CODE_NOT_FOUND = 4 << 5 | 4,
     CODE_NOT_ALLOWED = 4 << 5 | 5,
     CODE_NOT_ACCEPTABLE = 4 << 5 | 6,
+    CODE_TOO_LARGE = 4 << 5 | 13,
     CODE_UNSUPPORTED_FORMAT = 4 << 5 | 15,
     CODE_INTERNAL_ERROR = 5 << 5 | 0,
 };
@@ -34,6 +35,7 @@ enum phase {
     PHASE_COMMITTING,  /* waiting for COMMITTED */
     PHASE_RESPONDING,  /* 2.04 is on its way, waiting for RESPONDED */
     PHASE_DISCOVERING, /* Discover is open */
+    PHASE_READING,     /* Read of /1 is open */
     PHASE_OPERATING,   /* an operation of the plan is open */
     PHASE_FINISHING,   /* Finish is open */
     PHASE_REFUSING,    /* an error code is on its way; the attempt is recorded */
@@ -71,8 +73,12 @@ struct attempt {
     struct capability *capability; /* until the plan is made */
     struct plan *plan;
     size_t next; /* index of the operation that is open or comes next */
-    struct operation discover;
+    struct operation discover, read;
+    struct records held;          /* what Read gave, until the plan is made */
     struct operation pack;        /* the plan as one document */
+    struct plan_pieces pieces;    /* of operation `next`, when it goes in pieces */
+    size_t piece;                 /* the one that is open */
+    bool too_large;               /* operation `next` was refused as too large */
     const struct operation *open; /* NULL = none */
     uint64_t sent_ms;             /* when it was sent */
     int formats[PROFILE_FORMATS_MAX];
@@ -145,6 +151,15 @@ void sequence_note_plan(struct attempt *attempt);
 void sequence_discovered(struct turn *turn);
 void sequence_answered(struct turn *turn);
 
+void sequence_read(struct turn *turn); /* Read was answered, or not */
+
+/* drift.c: what the device had before */
+bool drift_is_wanted(const struct attempt *attempt);
+int drift_format(const struct attempt *attempt);
+void drift_take(struct attempt *attempt, const struct session_event *event);
+void drift_note(struct attempt *attempt);
+void drift_free(struct attempt *attempt);
+
 /* verdict.c: what an answer means (docs/session.md) */
 enum verdict {
     VERDICT_DONE,
@@ -152,6 +167,7 @@ enum verdict {
     VERDICT_WARN,         /* go on, but say so */
     VERDICT_OTHER_FORMAT, /* this format is not taken */
     VERDICT_GUESS_FORMAT, /* perhaps this format is not taken */
+    VERDICT_TOO_LARGE,    /* smaller pieces */
     VERDICT_REPAIR,       /* Finish: write the accounts again */
     VERDICT_REFUSED,
 };

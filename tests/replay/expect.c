@@ -20,9 +20,10 @@ static void send_text(const struct session_action *action, FILE *out)
     char path[PATH_TEXT_SIZE];
     path_text(&operation->path, path);
     fprintf(out, "send %s", operation_kind_name(operation->kind));
-    if (operation->kind == OPERATION_DELETE || operation->kind == OPERATION_WRITE)
+    if (operation->kind == OPERATION_DELETE || operation->kind == OPERATION_WRITE ||
+        operation->kind == OPERATION_READ)
         fprintf(out, " %s", path);
-    if (operation->kind == OPERATION_WRITE)
+    if (operation->kind == OPERATION_WRITE || operation->kind == OPERATION_READ)
         fprintf(out, " %s", codec_name(action->format));
 }
 

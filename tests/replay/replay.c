@@ -146,6 +146,9 @@ static bool on_reply(struct replay *replay)
             return false;
         event.attempts = (uint16_t)attempts;
     }
+    const char *format = script_option(line, "format");
+    if (format != NULL)
+        event.format = codec_from_name(format);
     const char *payload = sent == 2 ? "" : script_word(line, 2);
     event.payload = bytes_of_text(line->text != NULL ? line->text : payload);
     return deliver(replay, &event);

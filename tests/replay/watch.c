@@ -38,8 +38,19 @@ static bool refusal_matters(const struct watch *watch, uint8_t code)
     return !watch->open_optional && !no_access_control;
 }
 
+/* An instance that was too large goes resource by resource: each of these then counts. */
+static void forget_whole(struct watch *watch)
+{
+    struct path whole = path_instance(watch->open_path.ids[0], watch->open_path.ids[1]);
+    for (size_t i = 0; watch->open_path.depth == 3 && i < watch->write_count; i++) {
+        if (path_equal(&watch->writes[i].path, &whole))
+            watch->writes[i].refused = false;
+    }
+}
+
 static void note_write(struct watch *watch, uint8_t code)
 {
+    forget_whole(watch);
     size_t i = 0;
     while (i < watch->write_count && !path_equal(&watch->writes[i].path, &watch->open_path))
         i++;

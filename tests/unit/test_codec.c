@@ -16,9 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const int all_formats[] = {FORMAT_TEXT,       FORMAT_OPAQUE, FORMAT_SENML_JSON,
-                                  FORMAT_SENML_CBOR, FORMAT_TLV,    FORMAT_OMA_JSON,
-                                  FORMAT_LWM2M_CBOR};
+static const int all_formats[] = {FORMAT_TEXT,       FORMAT_OPAQUE,     FORMAT_CBOR,
+                                  FORMAT_SENML_JSON, FORMAT_SENML_CBOR, FORMAT_TLV,
+                                  FORMAT_OMA_JSON,   FORMAT_LWM2M_CBOR, FORMAT_OLD_TEXT,
+                                  FORMAT_OLD_TLV,    FORMAT_OLD_JSON};
 static const int tree_formats[] = {FORMAT_SENML_JSON, FORMAT_SENML_CBOR, FORMAT_TLV,
                                    FORMAT_OMA_JSON, FORMAT_LWM2M_CBOR};
 enum {
@@ -37,10 +38,17 @@ static void formats_have_names(void **state)
     assert_string_equal("tlv", codec_name(FORMAT_TLV));
     assert_string_equal("senml-cbor", codec_name(FORMAT_SENML_CBOR));
     assert_string_equal("unknown", codec_name(FORMAT_NONE));
-    assert_string_equal("unknown", codec_name(60));
+    assert_string_equal("unknown", codec_name(61));
     assert_int_equal(FORMAT_NONE, codec_from_name("TLV"));
     assert_false(codec_can_encode(FORMAT_LINK) || codec_can_decode(FORMAT_LINK));
-    assert_false(codec_can_encode(FORMAT_NONE) || codec_can_decode(60));
+    assert_false(codec_can_encode(FORMAT_NONE) || codec_can_decode(61));
+    for (size_t i = 0; i < ALL_FORMATS; i++) {
+        int format = all_formats[i];
+        bool plain = format == FORMAT_TEXT || format == FORMAT_OPAQUE || format == FORMAT_CBOR ||
+                     format == FORMAT_OLD_TEXT;
+        assert_int_equal(!plain, codec_can_encode_instance(format));
+    }
+    assert_false(codec_can_encode_instance(FORMAT_LINK) || codec_can_encode_instance(61));
 }
 
 /* -- encoding: an account whose key and identity are references -- */
@@ -50,8 +58,10 @@ static const uint8_t key_bytes[] = {0x10, 0x11, 0xfb, 0xff, 0xbf, 0x15, 0x16, 0x
 
 static const struct record account[] = {
     {{{0, 1, 0}, 3}, {.type = VALUE_STRING, .bytes = {(const uint8_t *)"coaps://a", 9}}},
-    {{{0, 1, 3}, 3}, {.type = VALUE_SECRET, .secret = {SECRET_PSK_IDENTITY, 101, false, 1}}},
-    {{{0, 1, 5}, 3}, {.type = VALUE_SECRET, .secret = {SECRET_PSK_KEY, 101, false, 1}}},
+    {{{0, 1, 3}, 3},
+     {.type = VALUE_SECRET, .secret = {.kind = SECRET_PSK_IDENTITY, .ssid = 101, .generation = 1}}},
+    {{{0, 1, 5}, 3},
+     {.type = VALUE_SECRET, .secret = {.kind = SECRET_PSK_KEY, .ssid = 101, .generation = 1}}},
     {{{0, 1, 10}, 3}, {.type = VALUE_INTEGER, .integer = 101}},
 };
 static const struct path account_path = {{0, 1}, 2};
@@ -257,7 +267,7 @@ static void some_formats_have_narrower_bases(void **state)
     assert_int_equal(ERR_UNSUPPORTED, encode_paths(FORMAT_OPAQUE, resource, &resource, 1, &err));
     assert_string_equal("only opaque values fit this content format", err.text);
     assert_int_equal(ERR_UNSUPPORTED, encode_paths(FORMAT_LINK, resource, &resource, 1, &err));
-    assert_int_equal(ERR_UNSUPPORTED, encode_paths(60, resource, &resource, 1, &err));
+    assert_int_equal(ERR_UNSUPPORTED, encode_paths(61, resource, &resource, 1, &err));
     const struct path instances[] = {path_resource_instance(0, 1, 16, 0),
                                      path_resource_instance(0, 1, 16, 1)};
     assert_int_equal(ERR_UNSUPPORTED,

@@ -408,6 +408,20 @@ static void test_bad_enrolments(void **state)
         {"{\"server_credentials\":[{\"ssid\":1,\"identity\":\"a\",\"key\":\"" KEY_A
          "\"},{\"ssid\":1,\"identity\":\"a\",\"key\":\"" KEY_A "\"}]}",
          "server 1 is named twice"},
+        {"{\"server_credentials\":[{\"ssid\":1,\"kind\":\"est\"}]}",
+         "'kind' must be one of psk, oscore, rpk, x509"},
+        {"{\"server_credentials\":[{\"ssid\":1,\"kind\":\"x509\",\"key\":\"00\"}]}",
+         "unknown member 'key' in server_credentials"},
+        {"{\"server_credentials\":[{\"ssid\":1,\"kind\":\"x509\"}]}",
+         "'private_key' must be text: PEM, or DER in base64"},
+        {"{\"server_credentials\":[{\"ssid\":1,\"kind\":\"rpk\",\"private_key\":\"MTEyMjMz\"}]}",
+         "'private_key': no private key in it"},
+        {"{\"server_credentials\":[{\"ssid\":1,\"kind\":\"rpk\",\"private_key\":\"*112233\"}]}",
+         "'private_key' is neither PEM nor base64"},
+        {"{\"server_credentials\":[{\"ssid\":1,\"kind\":\"rpk\",\"private_key\":\"\","
+         "\"certificate\":"
+         "\"\"}]}",
+         "unknown member 'certificate' in server_credentials"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct answer answer = call(service, "PUT", "/v1/devices/x", cases[i].body);

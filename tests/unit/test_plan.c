@@ -234,7 +234,7 @@ static void test_what_every_account_holds(void **state)
     buf_reset(&fixture->text);
     plan_print_text(fixture->plan, &fixture->text);
     assert_string_equal(buf_text(&fixture->text),
-                        "class a, LwM2M 1.0, formats tlv, senml-cbor, senml-json\n"
+                        "class a, LwM2M 1.0, formats tlv, senml-cbor, senml-json, oma-json\n"
                         "delete /0\n"
                         "delete /1\n"
                         "write /0/1\n"
@@ -765,6 +765,42 @@ static void test_old_contexts_go(void **state)
     assert_deletes(fixture, "/1 ");
 }
 
+/* --- the bootstrap account --- */
+
+static void test_bootstrap_account_is_written_where_the_profile_says_so(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, ONE_SERVER "bootstrap-account: { uri: \"coaps://new-bs\", hold-off: 30s, "
+                                    "account-timeout: 1h }\n");
+    use_discover(fixture, "</>;lwm2m=1.1,</0/0>;ssid=7,</0/3>,</1/0>;ssid=7");
+    assert_operations(fixture, "delete /0/0, delete /1, write /0/0, write /0/3, write /1/0, "
+                               "finish ");
+    assert_true(get_value(fixture, "/0/3/1")->boolean);
+    assert_text(fixture, "/0/3/0", VALUE_STRING, "coaps://new-bs");
+    assert_text(fixture, "/0/3/3", VALUE_OPAQUE, "id-lamp7");
+    assert_int_equal(get_value(fixture, "/0/3/5")->secret.kind, SECRET_BOOTSTRAP_KEY);
+    assert_int_equal(get_value(fixture, "/0/3/5")->secret.ssid, 0);
+    assert_integer(fixture, "/0/3/11", 30);
+    assert_integer(fixture, "/0/3/12", 3600);
+    assert_null(find_value(fixture, "/0/3/10"));
+    fixture->enrollment.identity.len = 0;
+    assert_no_plan(fixture, ERR_INVALID,
+                   "p.yaml:3: device 'lamp7' has no identity and key for its bootstrap account");
+}
+
+static void test_bootstrap_account_in_an_unknown_place(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, ONE_SERVER "bootstrap-account: { uri: \"coaps://new-bs\" }\n");
+    assert_operations(fixture, "delete /0, delete /1, write /0/1, write /1/0, finish ");
+    assert_warnings(fixture,
+                    "the bootstrap account stays as it is: Discover does not tell where it "
+                    "is; client.bootstrap-instance can name it\n");
+    use_profile(fixture, ONE_SERVER "bootstrap-account: { uri: \"coaps://new-bs\" }\nclient: { "
+                                    "bootstrap-instance: 2 }\n");
+    assert_operations(fixture, "delete /0, delete /1, write /0/0, write /0/2, write /1/0, finish ");
+}
+
 static void test_limits_of_the_class(void **state)
 {
     struct fixture *fixture = *state;
@@ -1017,9 +1053,12 @@ static void test_formats(void **state)
 {
     struct fixture *fixture = *state;
     use_profile(fixture, ONE_SERVER);
-    assert_formats(fixture, -1, 11542, 112, 110, -1);
+    assert_formats(fixture, -1, 11542, 112, 110, 11543); /* 1.0 has no other JSON */
     assert_formats(fixture, 112, 112, 11542, 110, -1);
     assert_formats(fixture, 11544, 11544, 11542, 112, 110);
+    assert_formats(fixture, 1542, 1542, 11542, 112, 110);
+    /* What cannot hold an instance is no format to try. */
+    assert_formats(fixture, 60, 11542, 112, 110, -1);
     assert_formats(fixture, 40, 11542, 112, 110, -1);
     assert_formats(fixture, 99999, 11542, 112, 110, -1);
     use_profile(fixture, ONE_SERVER "client: { format: lwm2m-cbor }\n");
@@ -1030,7 +1069,8 @@ static void test_formats(void **state)
 /* profile may not use codec, so it knows the numbers by itself. */
 static void test_profiles_and_codec_agree_on_formats(void **state)
 {
-    static const char *const names[] = {"tlv", "senml-json", "senml-cbor", "lwm2m-cbor"};
+    static const char *const names[] = {"tlv",      "senml-json", "senml-cbor", "lwm2m-cbor",
+                                        "oma-json", "tlv-1542",   "json-1543"};
     struct fixture *fixture = *state;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char text[300];
@@ -1048,6 +1088,139 @@ static uint64_t hash_now(struct fixture *fixture)
 {
     make_plan(fixture);
     return plan_hash(fixture->plan);
+}
+
+/* --- one place of several --- */
+
+static const char *picked(struct fixture *fixture, const char *endpoint)
+{
+    static char uri[64];
+    snprintf(fixture->enrollment.endpoint, sizeof(fixture->enrollment.endpoint), "%s", endpoint);
+    make_plan(fixture);
+    const struct value *value = get_value(fixture, "/0/1/0");
+    snprintf(uri, sizeof(uri), "%.*s", (int)value->bytes.len, (const char *)value->bytes.data);
+    return uri;
+}
+
+#define PICK(by, from)                                                                             \
+    "class: a\nservers: [{ id: 101, pick: { by: " by ", from: [" from                              \
+    "] }, security: { mode: psk, credential: generate } }]\n"
+#define PLACE(name, more) "{ name: " name ", uri: \"coaps://" name "\"" more " }"
+
+static void test_pick_by_hash_is_even_and_stable(void **state)
+{
+    enum { DEVICES = 2000 };
+    struct fixture *fixture = *state;
+    static char before[DEVICES][16];
+    int counts[3] = {0}, moved = 0;
+    use_profile(fixture, PICK("endpoint-hash", PLACE("dm1", "") ", " PLACE("dm2", "")));
+    for (int i = 0; i < DEVICES; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "lamp-%d", i);
+        snprintf(before[i], sizeof(before[i]), "%.15s", picked(fixture, name));
+        counts[before[i][10] - '1']++;
+    }
+    assert_true(counts[0] > 900 && counts[1] > 900);
+    /* The same on every machine and in every release. */
+    assert_string_equal(picked(fixture, "lamp-0"), before[0]);
+    /* A third takes its third, and from both; nobody moves between the other two. */
+    use_profile(fixture, PICK("endpoint-hash",
+                              PLACE("dm3", "") ", " PLACE("dm1", "") ", " PLACE("dm2", "")));
+    for (int i = 0; i < DEVICES; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "lamp-%d", i);
+        const char *now = picked(fixture, name);
+        counts[2] += now[10] == '3';
+        moved += strcmp(now, before[i]) != 0;
+    }
+    assert_int_equal(moved, counts[2]);
+    assert_true(moved > 560 && moved < 780);
+}
+
+static void test_pick_by_weight(void **state)
+{
+    struct fixture *fixture = *state;
+    int counts[2] = {0};
+    use_profile(fixture,
+                PICK("weight", PLACE("dm1", ", weight: 3") ", " PLACE("dm2", ", capacity: 1")));
+    for (int i = 0; i < 2000; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "lamp-%d", i);
+        counts[picked(fixture, name)[10] - '1']++;
+    }
+    assert_true(counts[0] > 1400 && counts[0] < 1600);
+    buf_reset(&fixture->text);
+    plan_print_text(fixture->plan, &fixture->text);
+    assert_non_null(strstr(buf_text(&fixture->text), "note: server 101 is at dm"));
+    buf_reset(&fixture->text);
+    assert_int_equal(plan_print_json(fixture->plan, FORMAT_NONE, &fixture->text, &fixture->err),
+                     ERR_OK);
+    assert_non_null(strstr(buf_text(&fixture->text), "\"notes\":[\"server 101 is at dm"));
+}
+
+static void test_pick_by_tag(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, PICK("tag.district",
+                              PLACE("n1", ", region: north") ", " PLACE("s1", ", region: south")));
+    assert_no_plan(fixture, ERR_INVALID,
+                   "p.yaml:2: no place to pick for server 101: device 'lamp7' has no tag "
+                   "'district', and no region is called so; add a place without a region for all "
+                   "others");
+    add_tag(fixture, "district", "south");
+    assert_string_equal(picked(fixture, "lamp7"), "coaps://s1");
+    strcpy(fixture->tags[0].value, "north");
+    assert_string_equal(picked(fixture, "lamp7"), "coaps://n1");
+    strcpy(fixture->tags[0].value, "west");
+    assert_no_plan(fixture, ERR_INVALID,
+                   "p.yaml:2: no place to pick for server 101: device 'lamp7' has the tag value "
+                   "'west', and no region is called so; add a place without a region for all "
+                   "others");
+    use_profile(fixture, PICK("tag.district", PLACE("n1", ", region: north") ", " PLACE("x1", "")));
+    assert_string_equal(picked(fixture, "lamp7"), "coaps://x1");
+}
+
+/* --- in pieces --- */
+
+static void assert_pieces(const struct operation *write, size_t most, const char *expected)
+{
+    struct plan_pieces pieces;
+    struct buf text;
+    buf_init(&text, 4096);
+    assert_true(plan_split(write, FORMAT_TLV, most, &pieces));
+    size_t records = 0;
+    for (size_t i = 0; i < pieces.count; i++) {
+        char path[PATH_TEXT_SIZE];
+        size_t size = 0;
+        struct err err;
+        path_text(&pieces.items[i].path, path);
+        assert_int_equal(plan_payload_size(&pieces.items[i], FORMAT_TLV, &size, &err), ERR_OK);
+        buf_printf(&text, "%s%s:%zu", i > 0 ? " " : "", path, size);
+        assert_int_equal(pieces.items[i].kind, OPERATION_WRITE);
+        records += pieces.items[i].record_count;
+    }
+    assert_int_equal(records, write->record_count);
+    assert_string_equal(buf_text(&text), expected);
+    plan_pieces_clear(&pieces);
+    buf_clear(&text);
+}
+
+static void test_pieces(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture, "class: a\nservers: [{ id: 101, uri: \"coaps://a-name-of-40-bytes-in-all-"
+                         "and-no-more.de\", security: { mode: psk, credential: generate, "
+                         "key-length: 32, ciphersuites: [0xC0A8, 0x00AE] } }]\n");
+    use_discover(fixture, "</>;lwm2m=1.1,</0/0>,</1>");
+    make_plan(fixture);
+    const struct operation *write = plan_operation(fixture->plan, 0);
+    assert_int_equal(write->path.ids[0], OBJECT_SECURITY);
+    assert_pieces(write, 1024, "/0/1:115");
+    assert_pieces(write, 114, "/0/1:64 /0/1/0:51");
+    assert_pieces(write, 63, "/0/1:29 /0/1/0:51 /0/1/5:35");
+    /* Values of one resource stay together, and there is no less than one. */
+    assert_pieces(write, 1, "/0/1:3 /0/1/0:51 /0/1/1:3 /0/1/2:3 /0/1/3:7 /0/1/5:35 /0/1/16:13");
+    assert_pieces(write, 0, "/0/1/0:51 /0/1/1:3 /0/1/2:3 /0/1/3:7 /0/1/5:35 /0/1/10:3 /0/1/16:13");
 }
 
 static void test_hash(void **state)
@@ -1075,8 +1248,61 @@ static void test_hash(void **state)
     strcpy((char *)fixture->enrollment.credentials[0].identity.data, "lamp8");
     assert_true(hash != hash_now(fixture));
     strcpy((char *)fixture->enrollment.credentials[0].identity.data, "lamp7");
-    use_discover(fixture, "</>;lwm2m=1.0,</0/0>");
-    assert_true(hash != hash_now(fixture));
+    strcpy(fixture->enrollment.endpoint, "lamp7");
+    /* What the device says of itself does not count: the same is meant for it. */
+    use_discover(fixture, "</>;lwm2m=1.2,</0/0>;ssid=9,</0/1>,</1/4>;ssid=9");
+    assert_true(hash == hash_now(fixture));
+    uint64_t intent = 0;
+    assert_int_equal(plan_intent(profile_set_at(fixture->set, 0), &fixture->enrollment, &intent,
+                                 &fixture->err),
+                     ERR_OK);
+    assert_true(hash == intent);
+    fixture->enrollment.tag_count = 0;
+    assert_int_equal(plan_intent(profile_set_at(fixture->set, 0), &fixture->enrollment, &intent,
+                                 &fixture->err),
+                     ERR_INVALID);
+}
+
+/* Each change of the profile that a device could notice makes another hash. */
+static void test_hash_tells_changes_of_the_profile(void **state)
+{
+    static const char *const profiles[] = {
+        ONE_SERVER,
+        "class: a\nservers: [" SERVER(102, "") "]\n",
+        "class: a\nservers: [" SERVER(101, ", lifetime: 1h") "]\n",
+        "class: a\nservers: [" SERVER(101, ", hold-off: { spread: 5min }") "]\n",
+        "class: a\nservers: [" SERVER(101, ", binding: UT") "]\n",
+        "class: a\nservers: [" SERVER(101, ", extra: { server: { 26: 1 } }") "]\n",
+        "class: a\nservers: [{ id: 101, uri: \"coaps://h101\", security: { mode: psk, credential: "
+        "generate, key-length: 32 } }]\n",
+        "class: a\nservers: [{ id: 101, uri: \"coaps://h101\", security: { mode: psk, credential: "
+        "enrolled } }]\n",
+        "class: a\nservers: [{ id: 101, uri: \"coap://h101\", security: { mode: oscore, credential: "
+        "generate } }]\n",
+        ONE_SERVER "write: { /3/0/15: Europe/Vienna }\n",
+        ONE_SERVER "write: { /3/0/15: Europe/Berlin }\n",
+        ONE_SERVER "delete: [/33755]\n",
+        ONE_SERVER "bootstrap-account: { uri: \"coaps://b\" }\n",
+        TWO_SERVERS,
+    };
+    enum { COUNT = sizeof(profiles) / sizeof(profiles[0]) };
+    struct fixture *fixture = *state;
+    uint64_t hashes[COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        use_profile(fixture, profiles[i]);
+        assert_int_equal(plan_intent(profile_set_at(fixture->set, 0), &fixture->enrollment,
+                                     &hashes[i], &fixture->err),
+                         ERR_OK);
+        for (size_t j = 0; j < i; j++)
+            assert_true(hashes[i] != hashes[j]);
+    }
+    /* How it is brought there does not count. */
+    uint64_t hash = 0;
+    use_profile(fixture, ONE_SERVER "client: { discover: never, format: senml-json }\n");
+    assert_int_equal(plan_intent(profile_set_at(fixture->set, 0), &fixture->enrollment, &hash,
+                                 &fixture->err),
+                     ERR_OK);
+    assert_true(hash == hashes[0]);
 }
 
 /* --- life and print --- */
@@ -1115,7 +1341,7 @@ static void test_json(void **state)
     snprintf(
         expected, sizeof(expected),
         "{\"class\":\"a\",\"version\":\"1.0\",\"hash\":\"%016llx\",\"formats\":[\"tlv\","
-        "\"senml-cbor\",\"senml-json\"],\"operations\":["
+        "\"senml-cbor\",\"senml-json\",\"oma-json\"],\"operations\":["
         "{\"operation\":\"delete\",\"path\":\"/1\"},"
         "{\"operation\":\"write\",\"path\":\"/0/7\",\"optional\":false,\"values\":["
         "{\"path\":\"/0/7/0\",\"name\":\"Server URI\",\"type\":\"string\",\"value\":\"coaps://"
@@ -1141,7 +1367,8 @@ static void test_json(void **state)
         "{\"path\":\"/33000/0/3\",\"type\":\"float\",\"value\":0.5}]},"
         "{\"operation\":\"write\",\"path\":\"/33000/0/2\",\"optional\":true,\"values\":["
         "{\"path\":\"/33000/0/2\",\"type\":\"objlink\",\"value\":\"65535:65535\"}]},"
-        "{\"operation\":\"finish\"}],\"warnings\":[\"/24/0: resource 6 left out, LwM2M 1.0 does "
+        "{\"operation\":\"finish\"}],\"notes\":[],\"warnings\":[\"/24/0: resource 6 left out, "
+        "LwM2M 1.0 does "
         "not have it\"]}",
         (unsigned long long)plan_hash(fixture->plan));
     assert_string_equal(buf_text(&fixture->text), expected);
@@ -1309,6 +1536,8 @@ int main(void)
         TEST(test_oscore_that_cannot_be),
         TEST(test_oscore_of_the_store),
         TEST(test_old_contexts_go),
+        TEST(test_bootstrap_account_is_written_where_the_profile_says_so),
+        TEST(test_bootstrap_account_in_an_unknown_place),
         TEST(test_limits_of_the_class),
         TEST(test_long_identities_are_refused),
         TEST(test_variables),
@@ -1319,7 +1548,12 @@ int main(void)
         TEST(test_spread_is_stable_and_even),
         TEST(test_formats),
         TEST(test_profiles_and_codec_agree_on_formats),
+        TEST(test_pick_by_hash_is_even_and_stable),
+        TEST(test_pick_by_weight),
+        TEST(test_pick_by_tag),
+        TEST(test_pieces),
         TEST(test_hash),
+        TEST(test_hash_tells_changes_of_the_profile),
         TEST(test_a_plan_outlives_the_set),
         TEST(test_json),
         TEST(test_text_is_safe_on_a_terminal),

@@ -6,8 +6,10 @@
 #include "usher/profile_rules.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define SERVER(id)                                                                                 \
     "{ id: " #id ", uri: \"coaps://h\", security: { mode: psk, credential: generate } }"
@@ -586,6 +588,151 @@ static void test_cut_and_bent_samples(void **state)
     }
 }
 
+/* --- presets --- */
+
+static void test_presets(void **state)
+{
+    struct profile_set *set = load("- class: a\n  servers: [" SERVER(
+        1) "]\n  client: { preset: zephyr }\n"
+           "- class: b\n  extends: a\n  client: { identity-max: 64, refusals: code }\n"
+           "- class: c\n  extends: a\n  client: { preset: wakaama }\n");
+    const struct client_behaviour *a = profile_client(profile_set_find(set, "a"));
+    const struct client_behaviour *b = profile_client(profile_set_find(set, "b"));
+    const struct client_behaviour *c = profile_client(profile_set_find(set, "c"));
+    assert_string_equal(a->preset->name, "zephyr");
+    assert_int_equal(a->identity_max, 16);
+    assert_int_equal(a->deadline_ms, 180000);
+    assert_int_equal(a->bootstrap_instance, -1);
+    assert_true(a->silent_refusals && a->split);
+    assert_int_equal(b->identity_max, 64);
+    assert_int_equal(b->key_max, 16);
+    assert_true(!b->silent_refusals && b->split);
+    assert_int_equal(c->delete_style, DELETE_LISTED);
+    assert_int_equal(c->identity_max, 0);
+    profile_set_unref(set);
+}
+
+/* Each can be used with a plain profile, and their list is in order. */
+static void test_every_preset_can_be_used(void **state)
+{
+    size_t count = 0;
+    for (const struct profile_preset *preset; (preset = profile_preset(count)); count++) {
+        char text[400];
+        snprintf(text, sizeof(text),
+                 "class: a\nservers: [{ id: 1, uri: \"coaps://h\", security: { mode: psk, "
+                 "credential: generate, identity: \"${short}\" } }]\nclient: { preset: %s }\n",
+                 preset->name);
+        struct findings findings;
+        findings_init(&findings);
+        struct profile_set *set = profile_set_load_text("t.yaml", bytes_of_text(text), &findings);
+        assert_non_null(set);
+        assert_string_equal(findings_text(&findings), "");
+        if (count > 0)
+            assert_true(strcmp(profile_preset(count - 1)->name, preset->name) < 0);
+        findings_clear(&findings);
+        profile_set_unref(set);
+    }
+    assert_int_equal(count, 11);
+}
+
+/* --- files that a profile names --- */
+
+static const char *data_path(const char *name, char out[static 600])
+{
+    const char *top = getenv("USHER_TEST_SOURCE");
+    snprintf(out, 600, "%s/tests/data/%s", top ? top : ".", name);
+    return out;
+}
+
+/* What the profile of one X.509 server is told; "" when all is well. `more`: further keys. */
+static void assert_certificate(const char *mode, const char *key, const char *file,
+                               const char *more, const char *expected)
+{
+    char text[1500], path[600], trimmed[2000] = "";
+    struct findings findings;
+    snprintf(text, sizeof(text),
+             "class: a\nservers: [{ id: 1, uri: \"coaps://h\", security: { mode: %s, credential: "
+             "enrolled,\n%s: %s%s } }]\n",
+             mode, key, file[0] == '/' ? file : data_path(file, path), more);
+    findings_init(&findings);
+    struct profile_set *set = profile_set_load_text("t.yaml", bytes_of_text(text), &findings);
+    const char *found = findings_text(&findings);
+    const char *quoted = strstr(found, data_path("", path));
+    snprintf(trimmed, sizeof(trimmed), "%.1900s", found);
+    if (quoted) /* the folder differs from machine to machine */
+        memmove(trimmed + (quoted - found), trimmed + (quoted - found) + strlen(path),
+                strlen(trimmed + (quoted - found)) - strlen(path) + 1);
+    assert_string_equal(trimmed, expected);
+    assert_true((set != NULL) == (findings.errors == 0));
+    findings_clear(&findings);
+    profile_set_unref(set);
+}
+
+static void test_certificates(void **state)
+{
+    assert_certificate("x509", "server-certificate", "server.pem", "", "");
+    assert_certificate("x509", "server-certificate", "ca.pem", ", certificate-usage: trust-anchor",
+                       "");
+    assert_certificate("x509", "server-certificate", "ca.pem", "",
+                       "t.yaml:3:21: warning: this is the certificate of an authority, and "
+                       "certificate-usage: domain-issued takes the server's own; did you mean "
+                       "certificate-usage: trust-anchor?\n");
+    assert_certificate("x509", "server-certificate", "server.pem",
+                       ", certificate-usage: ca-constraint",
+                       "t.yaml:3:21: warning: certificate-usage: ca-constraint takes the "
+                       "certificate of an authority, and this is none (no basicConstraints CA)\n");
+    assert_certificate("x509", "server-certificate", "server.pub.pem", "",
+                       "t.yaml:3:21: error: 'server.pub.pem' holds no X.509 certificate (PEM or "
+                       "DER)\n");
+    assert_certificate("x509", "server-certificate", "device.key", "",
+                       "t.yaml:3:21: error: 'device.key' holds a private key: name a file with "
+                       "the public part alone\n");
+    assert_certificate("rpk", "server-key", "server.pub.pem", "", "");
+    assert_certificate("rpk", "server-key", "server.pem", "", "");
+    assert_certificate("rpk", "server-key", "README", "",
+                       "t.yaml:3:13: error: 'README' holds no public key (SubjectPublicKeyInfo or "
+                       "a certificate, PEM or DER)\n");
+}
+
+/* The hash tells of a change of the file as of one of the profile. */
+static void test_certificates_count_for_the_hash(void **state)
+{
+    uint64_t hashes[3];
+    const char *const files[] = {"server.pem", "ca.pem", "server.pem"};
+    for (size_t i = 0; i < 3; i++) {
+        char folder[] = "/tmp/usher-profile-XXXXXX", path[700], from[600], text[2048];
+        assert_non_null(mkdtemp(folder));
+        FILE *source = fopen(data_path(files[i], from), "r");
+        assert_non_null(source);
+        size_t len = fread(text, 1, sizeof(text), source);
+        fclose(source);
+        snprintf(path, sizeof(path), "%s/server.pem", folder);
+        FILE *target = fopen(path, "w");
+        fwrite(text, 1, len, target);
+        fclose(target);
+        char profile[700];
+        snprintf(profile, sizeof(profile), "%s/a.yaml", folder);
+        target = fopen(profile, "w");
+        fputs("class: a\nservers: [{ id: 1, uri: \"coaps://h\", security: { mode: est, "
+              "server-certificate: server.pem } }]\n",
+              target);
+        fclose(target);
+        struct findings findings;
+        const char *paths[] = {profile};
+        findings_init(&findings);
+        struct profile_set *set = profile_set_load(paths, 1, &findings);
+        assert_non_null(set);
+        hashes[i] = profile_hash(profile_set_at(set, 0));
+        profile_set_unref(set);
+        findings_clear(&findings);
+        unlink(path);
+        unlink(profile);
+        rmdir(folder);
+    }
+    assert_true(hashes[0] != hashes[1]);
+    assert_true(hashes[0] == hashes[2]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -606,6 +753,10 @@ int main(void)
         cmocka_unit_test(test_long_values_are_refused),
         cmocka_unit_test(test_many_children_of_a_large_parent),
         cmocka_unit_test(test_cut_and_bent_samples),
+        cmocka_unit_test(test_presets),
+        cmocka_unit_test(test_every_preset_can_be_used),
+        cmocka_unit_test(test_certificates),
+        cmocka_unit_test(test_certificates_count_for_the_hash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -115,7 +115,8 @@ static void check_cut(struct runner *run, size_t len)
         memcpy(copy, run->payload, len);
     enum err_code code = decode(run, bytes_of(copy, len), &got, &err);
     bool plain = run->format == FORMAT_TEXT || run->format == FORMAT_OPAQUE;
-    bool fewer = run->format == FORMAT_TLV && got.count < run->count;
+    bool tlv = run->format == FORMAT_TLV || run->format == FORMAT_OLD_TLV;
+    bool fewer = tlv && got.count < run->count;
     if (code == ERR_OK && !plain && !fewer)
         complain(run, run->first_line, "is accepted though cut short", codec_name(run->format));
     if (code != ERR_OK && got.count != 0)
