@@ -983,6 +983,14 @@ void driver_set_profiles(struct driver *driver, struct profile_set *profiles)
     profile_set_unref(old);
 }
 
+void driver_set_x509(struct driver *driver, struct x509 *x509)
+{
+    enum err_code code = endpoint_set_x509(driver->endpoint, x509);
+
+    if (code != ERR_OK)
+        log_event(LOG_ERROR, "worker.certificates-kept", LOG_TEXT("cause", err_name(code)));
+}
+
 static void tell_holder(struct driver *driver, const struct live_holder *holder,
                         const struct session_event *event)
 {
