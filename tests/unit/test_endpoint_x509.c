@@ -354,6 +354,75 @@ static void test_usages_that_do_not_fit(void **state)
                    "extended key usage");
 }
 
+/* A device whose own library would not touch what it shows: the bytes take the place of its
+ * certificate's when the handshake has begun. */
+static struct device *show_bytes(struct fixture *f, const void *bytes, size_t len)
+{
+    struct pki own = make(&f->authority, (struct pki_wish){.name = "lamp7"});
+
+    f->files.chain = pki_write(&f->folder, "device.pem", &own, &f->authority, NULL);
+    f->files.key = pki_write_key(&f->folder, "device.key", &own, 0600);
+    struct device *device = device_start(f->world, 0, NULL, NULL, any_suite, 1000);
+    free(device->chain.raw.p);
+    device->chain.raw.p = calloc(1, len + 1);
+    assert_non_null(device->chain.raw.p);
+    memcpy(device->chain.raw.p, bytes, len);
+    device->chain.raw.len = len;
+    world_run(f->world, 500);
+    pki_clear(&own);
+    return device;
+}
+
+static void check_bytes_out(struct fixture *f, const void *bytes, size_t len)
+{
+    unsigned before = f->world->rejected;
+
+    assert_false(show_bytes(f, bytes, len)->open);
+    assert_int_equal(f->world->rejected, before + 1);
+    assert_int_equal(f->world->cause, CAUSE_BAD_CERTIFICATE);
+    assert_int_equal(counters_of(f->world).half_open, 0);
+}
+
+static void test_weak_algorithms(void **state)
+{
+    struct fixture *f = *state;
+    static const struct pki_wish wishes[] = {
+        {.name = "lamp7", .digest = "SHA1"},     {.name = "lamp7", .digest = "SHA224"},
+        {.name = "lamp7", .curve = "P-224"},     {.name = "lamp7", .curve = "P-521"},
+        {.name = "lamp7", .curve = "secp256k1"}, {.name = "lamp7", .curve = "rsa"},
+    };
+
+    for (size_t i = 0; i < sizeof wishes / sizeof wishes[0]; i++) {
+        struct pki weak = pki_make(&wishes[i], &f->authority);
+        unsigned char *der = NULL;
+        int len = i2d_X509(weak.certificate, &der);
+        assert_true(len > 0);
+        check_bytes_out(f, der, (size_t)len);
+        OPENSSL_free(der);
+        pki_clear(&weak);
+    }
+    assert_int_equal(f->world->established, 0);
+}
+
+/* Cut short at each byte of its first part, and each of those flipped. */
+static void test_damaged_certificates(void **state)
+{
+    struct fixture *f = *state;
+    struct pki own = make(&f->authority, (struct pki_wish){.name = "lamp7"});
+    unsigned char *der = NULL;
+    int len = i2d_X509(own.certificate, &der);
+
+    assert_true(len > 100);
+    for (int i = 0; i < 60; i++) {
+        check_bytes_out(f, der, (size_t)i);
+        der[i] ^= 0x21;
+        check_bytes_out(f, der, (size_t)len);
+        der[i] ^= 0x21;
+    }
+    OPENSSL_free(der);
+    pki_clear(&own);
+}
+
 /* Same name of the CA, another key; and none above it at all. */
 static void test_foreign_authority(void **state)
 {
@@ -547,6 +616,8 @@ int main(void)
         TEST(test_names_that_are_none),
         TEST(test_expired_and_early),
         TEST(test_usages_that_do_not_fit),
+        TEST(test_weak_algorithms),
+        TEST(test_damaged_certificates),
         TEST(test_foreign_authority),
         TEST(test_device_that_plays_authority),
         TEST(test_name_constraints),
