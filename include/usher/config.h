@@ -21,17 +21,31 @@ struct config_listener {
     const char *text;                /* as written: "0.0.0.0:5684", "[::]:5684" */
     struct sockaddr_storage address; /* IPv4 or IPv6 literal with port; port 0 = any free one */
     socklen_t address_len;
-    bool gcm, cbc; /* TLS_PSK_WITH_AES_128_GCM_SHA256, .._CBC_SHA256 beside CCM_8 */
+    bool gcm, cbc;  /* suites with AES_128_GCM_SHA256, AES_128_CBC_SHA256 beside CCM_8 */
+    bool psk, x509; /* devices with pre-shared keys, with certificates */
     uint32_t handshake_min_ms, handshake_max_ms; /* flight timers; 1 s and 60 s by default, 9 s for
                                                     slow networks (RFC 7925) */
     uint32_t ack_timeout_ms;      /* RFC 7252 ACK_TIMEOUT; a class may say otherwise */
     const struct yaml_node *node; /* for messages */
 };
 
+/* Where a certificate says the endpoint name; several. */
+enum config_names { CONFIG_NAME_CN = 1, CONFIG_NAME_URI = 2, CONFIG_NAME_DNS = 4 };
+
+/* docs/certificates.md; all paths NULL = no certificates. */
+struct config_x509 {
+    const char *certificate, *key, *client_ca;
+    size_t crl_count;
+    const char *crls[CONFIG_PATHS_MAX];
+    bool expired_crl_is_good;
+    uint32_t names; /* enum config_names */
+};
+
 struct config {
     unsigned workers; /* 1..64; default: processors */
     size_t listener_count;
     struct config_listener listeners[CONFIG_LISTENERS_MAX];
+    struct config_x509 x509;
     size_t profile_count;
     const char *profiles[CONFIG_PATHS_MAX]; /* directories or files */
     const char *store_backend, *store_path;

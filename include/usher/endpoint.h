@@ -14,9 +14,11 @@
 #include "usher/err.h"
 #include "usher/net.h"
 #include "usher/outcome.h"
+#include "usher/proof.h"
 #include "usher/secret.h"
 
 struct endpoint;
+struct x509; /* usher/x509.h */
 
 /* Names one DTLS association. Stale references are recognised by the generation and ignored. */
 struct association_ref {
@@ -25,7 +27,9 @@ struct association_ref {
 };
 
 struct endpoint_listener {
-    bool gcm, cbc; /* suites 0x00A8 and 0x00AE beside 0xC0A8 */
+    bool gcm, cbc;    /* 0x00A8 and 0x00AE beside 0xC0A8; 0xC02B and 0xC023 beside 0xC0AE */
+    bool without_psk; /* else devices with pre-shared keys are served */
+    bool x509;        /* devices with certificates are served, when there is a snapshot */
     uint32_t handshake_min_ms, handshake_max_ms;
     uint32_t ack_timeout_ms;
 };
@@ -38,14 +42,18 @@ struct endpoint_config {
                                or one that has not asked for a bootstrap, else the newcomer waits */
     uint32_t idle_ms;       /* an association without exchange ends after this */
     uint32_t mtu;           /* bytes of a UDP payload; 0 = 1232 */
+    struct x509 *x509;      /* a reference is taken; NULL = none */
     uint64_t now;           /* monotonic milliseconds at the start */
     uint8_t worker;         /* first byte of each Connection ID, by which sockets are chosen */
 };
 
 struct association_info {
-    struct net_path path;     /* the present one: with a Connection ID it can change */
-    struct identity identity; /* authenticated */
-    uint64_t started_ms;      /* monotonic, of the ClientHello that passed the gate */
+    struct net_path path; /* the present one: with a Connection ID it can change */
+    enum proof proof;
+    struct identity identity;  /* authenticated; of PROOF_CERTIFICATE for show only: its first name,
+                                  cut where it is longer */
+    const struct names *names; /* PROOF_CERTIFICATE, else NULL; until the association ends */
+    uint64_t started_ms;       /* monotonic, of the ClientHello that passed the gate */
     uint32_t handshake_ms;
     uint32_t round_trip_ms; /* seen in the handshake; 0 = not known */
     uint32_t bytes_sent, bytes_received;
@@ -90,9 +98,10 @@ struct endpoint_ops {
     void (*closed)(void *context, struct association_ref ref, enum cause cause, uint8_t alert);
     /* The time of endpoint_arm has come. */
     void (*timer)(void *context, struct association_ref ref);
-    /* A handshake failed after the cookie. */
+    /* A handshake failed after the cookie. `identity`: as claimed, or the subject of the
+     * certificate (BAD_CERTIFICATE); `detail`: what the cause does not say, often "". */
     void (*rejected)(void *context, const struct net_path *path, struct bytes identity,
-                     enum cause cause);
+                     enum cause cause, const char *detail);
     void *context;
 };
 
@@ -121,6 +130,9 @@ void endpoint_receive(struct endpoint *endpoint, const struct net_path *path, st
 void endpoint_expire(struct endpoint *endpoint, uint64_t now);
 /* Monotonic time of the next timer; UINT64_MAX = none. */
 uint64_t endpoint_next(const struct endpoint *endpoint);
+/* For handshakes that begin from now on; those under way and open associations keep theirs (I7). A
+ * reference is taken. ERR_NO_MEMORY: the old one stays. */
+enum err_code endpoint_set_x509(struct endpoint *endpoint, struct x509 *x509);
 /* No new associations from now on (SIGTERM drain). */
 void endpoint_drain(struct endpoint *endpoint);
 

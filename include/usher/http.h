@@ -31,6 +31,13 @@ struct http_finding {
     unsigned line, column;
 };
 
+/* Of the certificates in force; milliseconds since 1970, 0 = there is none. */
+struct http_certificates {
+    int64_t until_ms;      /* the server's own chain ends */
+    int64_t crl_issued_ms; /* of the oldest revocation list */
+    int64_t crl_until_ms;  /* the earliest next update */
+};
+
 struct http_config {
     const char *socket_path;                /* NULL = none; created 0660, removed on stop */
     const struct sockaddr_storage *address; /* NULL = none */
@@ -46,7 +53,7 @@ struct http_config {
     struct rejects *rejects;
     struct metrics *metrics;
     struct events *events; /* http_stop ends its readers */
-    /* These three are called from http's own threads. */
+    /* These are called from http's own threads. */
     /* A counted reference to the current profiles; the caller drops it. */
     struct profile_set *(*profiles)(void *context);
     /* Fills `checks`; returns how many. */
@@ -54,6 +61,8 @@ struct http_config {
     /* Calls `each` for the remarks of the last reading of the files; NULL = there are none. */
     void (*findings)(void *context, void (*each)(void *each_context, const struct http_finding *),
                      void *each_context);
+    /* NULL, or false: devices with certificates are not served. */
+    bool (*certificates)(void *context, struct http_certificates *out);
     /* A device was blocked or removed: end its running session. */
     void (*evict)(void *context, const char *endpoint);
     void *context;

@@ -10,6 +10,7 @@
 #include "usher/codec.h"
 #include "usher/outcome.h"
 #include "usher/plan.h"
+#include "usher/proof.h"
 
 struct session;
 
@@ -52,10 +53,10 @@ struct session_event {
 };
 
 enum session_action_kind {
-    ACTION_RESOLVE, /* load the enrolment of the association's identity (without one: of
-                       session_endpoint), claim ITS endpoint (the older session gets SUPERSEDED),
-                       then RESOLVED. An operation or answer that is still open is given up: stop
-                       repeating it, deliver no event of it */
+    ACTION_RESOLVE, /* load the enrolment of the association's identity (without one, or with a
+                       certificate: of session_lookup), claim ITS endpoint (the older session gets
+                       SUPERSEDED), then RESOLVED. An operation or answer that is still open is
+                       given up: stop repeating it, deliver no event of it */
     ACTION_COMMIT,  /* make or find the pending credentials named, durable before COMMITTED (I1) */
     ACTION_RESPOND, /* answer the newest request with `code`, a 2.05 with `operation` (a PACK) in
                        `format`; then RESPONDED, or NO_ANSWER when a separate answer is never
@@ -97,8 +98,10 @@ struct session_actions {
 
 /* Facts of the association that the session starts with. */
 struct session_start {
-    struct identity identity; /* authenticated; len 0 = NoSec */
-    uint64_t started_ms;      /* monotonic, of the ClientHello */
+    enum proof proof;
+    struct identity identity;  /* authenticated; PROOF_PSK with len 0 = NoSec */
+    const struct names *names; /* PROOF_CERTIFICATE, at least one; copied */
+    uint64_t started_ms;       /* monotonic, of the ClientHello */
     int64_t started_wall_ms;
     uint32_t handshake_ms;
 };
@@ -121,6 +124,9 @@ session_enrollment(const struct session *session); /* NULL before RESOLVED */
 enum device_state session_state(const struct session *session);
 /* "" before the request; then as asked for; from RESOLVED on the device's own name. */
 const char *session_endpoint(const struct session *session);
+/* For ACTION_RESOLVE without a PSK identity: the endpoint to look up. With a certificate it is one
+ * of its names: the one asked for, or else the first. */
+const char *session_lookup(const struct session *session);
 bool session_over(const struct session *session);
 
 #endif

@@ -57,9 +57,13 @@ struct sim_config {
     const char *server_uri;     /* coaps://host:port, or coap:// for no security; also in /0/x/0 */
     const char *endpoint;       /* ep=; NULL = not sent */
     struct bytes identity, key; /* copied */
+    /* With certificates instead: files in PEM, which outlive the device. `authorities` (of the
+     * server) is what chooses them; without `certificate` the device shows none. `server_name` is
+     * the name that the server's certificate has to have; NULL = any. */
+    const char *certificate, *certificate_key, *authorities, *server_name;
     enum lwm2m_version version;
     int preferred_format;        /* pct=; FORMAT_NONE = not sent */
-    uint16_t cipher;             /* the only suite offered; 0 = C0A8, 00A8 and 00AE */
+    uint16_t cipher;             /* SIM_CIPHER_*: the only one offered; 0 = all */
     bool cid;                    /* asks for Connection IDs (RFC 9146); not with Mbed TLS 2.28 */
     uint8_t cid_len;             /* of the one that it wants itself: 0 (none) to 16 bytes */
     uint16_t bootstrap_instance; /* of its bootstrap account in /0 */

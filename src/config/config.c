@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const sections[] = {"limits", "store", "http", "log"};
+static const char *const sections[] = {"limits", "store", "x509", "http", "log"};
 enum { SECTION_COUNT = sizeof sections / sizeof sections[0] };
 
 void config_free(struct config *config)
@@ -76,6 +76,34 @@ static bool check_http(const struct config_reader *reader, const struct config *
     return false;
 }
 
+/* A certificate is of no use without its key, nor either without the CAs of devices. */
+static bool check_x509(const struct config_reader *reader, const struct config *config)
+{
+    const struct config_x509 *x509 = &config->x509;
+    const struct yaml_node *user = NULL;
+    const char *missing = x509->certificate == NULL ? "certificate"
+                          : x509->key == NULL       ? "key"
+                          : x509->client_ca == NULL ? "client-ca"
+                                                    : NULL;
+
+    for (size_t i = 0; i < config->listener_count && user == NULL; i++)
+        if (config->listeners[i].x509)
+            user = config->listeners[i].node;
+    const struct yaml_node *section = yaml_get(config->root, "x509");
+    if (missing != NULL && (user != NULL || section != NULL)) {
+        finding_add(reader->findings, FINDING_ERROR, section != NULL ? section : user,
+                    "x509 needs a '%s': %s", missing,
+                    strcmp(missing, "client-ca") == 0
+                        ? "the CAs that sign the certificates of devices"
+                        : "what the server shows to devices");
+        return false;
+    }
+    if (section != NULL && user == NULL)
+        finding_add(reader->findings, FINDING_WARNING, section,
+                    "no listener takes certificates: say 'security: [psk, x509]' at one");
+    return true;
+}
+
 /* What no single key can see. */
 static bool check_together(const struct config_reader *reader, const struct config *config)
 {
@@ -87,6 +115,7 @@ static bool check_together(const struct config_reader *reader, const struct conf
         good = false;
     }
     good = check_http(reader, config) && good;
+    good = check_x509(reader, config) && good;
     if (config->http_address_len == 0 && config->http_socket == NULL)
         finding_add(reader->findings, FINDING_WARNING, find_node(config, "http", "socket"),
                     "neither a socket nor an address: the command usher cannot reach this server");

@@ -36,7 +36,8 @@ extern const struct config_key config_keys[];
 extern const size_t config_key_count;
 extern const struct config_kind config_number, config_workers, config_duration, config_history,
     config_boolean, config_path, config_socket, config_backend, config_level, config_format,
-    config_address_kind, config_paths, config_hosts, config_listeners;
+    config_address_kind, config_paths, config_hosts, config_listeners, config_crls,
+    config_crl_expired, config_certificate_names;
 
 /* Reads every key of a table that belongs to `section` out of `mapping` (NULL = all absent) into
  * the struct at `base`. */
@@ -46,6 +47,11 @@ bool config_read_keys(const struct config_reader *reader, const struct config_ke
 /* True when `mapping` is a mapping and has no key that the table does not know for the section. */
 bool config_check_section(const struct config_reader *reader, const struct config_key *keys,
                           size_t count, const char *section, const struct yaml_node *mapping);
+
+/* Reads a list of words, or one word alone, out of the NULL-terminated `words` (at most 31): bit i
+ * stands for words[i]. */
+bool config_read_words(const struct config_reader *reader, const struct yaml_node *node,
+                       const char *const *words, uint32_t *out);
 
 /* "192.0.2.1:5684", "[2001:db8::1]:5684"; an error finding says what is wrong. */
 bool config_read_address(const struct config_reader *reader, const struct yaml_node *node,

@@ -115,6 +115,57 @@ static int read_word(const struct config_reader *reader, const struct yaml_node 
     return -1;
 }
 
+/* One or several out of a list; a word twice counts once. */
+bool config_read_words(const struct config_reader *reader, const struct yaml_node *node,
+                       const char *const *words, uint32_t *out)
+{
+    uint32_t bits = 0;
+    bool good = true;
+    const struct yaml_node *item = node->kind == YAML_SEQUENCE ? node->first : node;
+
+    if (item == NULL) {
+        finding_add(reader->findings, FINDING_ERROR, node, "expected at least one word");
+        return false;
+    }
+    for (; item != NULL; item = node->kind == YAML_SEQUENCE ? item->next : NULL) {
+        int word = read_word(reader, item, words);
+        if (word >= 0)
+            bits |= 1u << word;
+        good = good && word >= 0;
+    }
+    if (good)
+        *out = bits;
+    return good;
+}
+
+static bool read_certificate_names(const struct config_reader *reader, const struct config_key *key,
+                                   const struct yaml_node *node, void *field)
+{
+    static const char *const words[] = {"cn", "uri", "dns", NULL};
+    static_assert(CONFIG_NAME_CN == 1 << 0 && CONFIG_NAME_URI == 1 << 1 &&
+                      CONFIG_NAME_DNS == 1 << 2,
+                  "the words in their order");
+
+    (void)key;
+    if (is_word(node, "all")) {
+        *(uint32_t *)field = CONFIG_NAME_CN | CONFIG_NAME_URI | CONFIG_NAME_DNS;
+        return true;
+    }
+    return config_read_words(reader, node, words, field);
+}
+
+static bool read_crl_expired(const struct config_reader *reader, const struct config_key *key,
+                             const struct yaml_node *node, void *field)
+{
+    static const char *const words[] = {"refuse", "warn", NULL};
+    int word = read_word(reader, node, words);
+
+    (void)key;
+    if (word >= 0)
+        *(bool *)field = word == 1;
+    return word >= 0;
+}
+
 static bool read_backend(const struct config_reader *reader, const struct config_key *key,
                          const struct yaml_node *node, void *field)
 {
@@ -259,6 +310,18 @@ static bool read_profiles(const struct config_reader *reader, const struct confi
     return good;
 }
 
+static bool read_crls(const struct config_reader *reader, const struct config_key *key,
+                      const struct yaml_node *node, void *field)
+{
+    (void)key;
+    struct config_x509 *x509 = field;
+    struct text_list list = {
+        .items = x509->crls, .max = CONFIG_PATHS_MAX, .read = config_resolve_path};
+    bool good = read_list(reader, node, &list);
+    x509->crl_count = list.count;
+    return good;
+}
+
 static bool same_profiles(const void *a, const void *b)
 {
     const struct config *left = a, *right = b;
@@ -311,3 +374,7 @@ const struct config_kind config_level = {read_level, same_number};
 const struct config_kind config_format = {read_format, same_boolean};
 const struct config_kind config_paths = {read_profiles, same_profiles};
 const struct config_kind config_hosts = {read_hosts, same_hosts};
+/* Of keys that a reload can change: what they were does not matter. */
+const struct config_kind config_crls = {.read = read_crls};
+const struct config_kind config_crl_expired = {.read = read_crl_expired};
+const struct config_kind config_certificate_names = {.read = read_certificate_names};

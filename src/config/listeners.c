@@ -64,6 +64,23 @@ static bool read_ciphers(const struct config_reader *reader, const struct config
     return good;
 }
 
+/* `security: psk`, `x509` or a list of both: how devices prove who they are. */
+static bool read_security(const struct config_reader *reader, const struct config_key *key,
+                          const struct yaml_node *node, void *field)
+{
+    static const char *const words[] = {"psk", "x509", NULL};
+    struct config_listener *listener = field;
+    uint32_t bits = 0;
+
+    (void)key;
+    if (!config_read_words(reader, node, words, &bits))
+        return false;
+    listener->psk = (bits & 1) != 0;
+    listener->x509 = (bits & 2) != 0;
+    return true;
+}
+
+static const struct config_kind security = {.read = read_security};
 static const struct config_kind listen_address = {.read = read_listen_address};
 static const struct config_kind ciphers = {.read = read_ciphers};
 static const struct config_kind handshake;
@@ -71,6 +88,7 @@ static const struct config_kind handshake;
 #define FIELD(name) offsetof(struct config_listener, name)
 static const struct config_key listener_keys[] = {
     {NULL, "address", &listen_address, 0, 0, 0, 0, NULL, false},
+    {NULL, "security", &security, 0, 0, 0, 0, "psk", false},
     {NULL, "ciphers", &ciphers, 0, 0, 0, 0, "all", false},
     {NULL, "handshake-timeout", &handshake, 0, 0, 0, 0, NULL, false},
     {NULL, "ack-timeout", &config_duration, FIELD(ack_timeout_ms), 500, 60000, 1, "2s", false},
@@ -174,7 +192,7 @@ static bool read_listeners(const struct config_reader *reader, const struct conf
 static bool same_listener(const struct config_listener *a, const struct config_listener *b)
 {
     return config_same_address(&a->address, &b->address) && a->gcm == b->gcm && a->cbc == b->cbc &&
-           a->handshake_min_ms == b->handshake_min_ms &&
+           a->psk == b->psk && a->x509 == b->x509 && a->handshake_min_ms == b->handshake_min_ms &&
            a->handshake_max_ms == b->handshake_max_ms && a->ack_timeout_ms == b->ack_timeout_ms;
 }
 

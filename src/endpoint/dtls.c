@@ -4,8 +4,13 @@
 #include "endpoint_priv.h"
 
 #include <assert.h>
+#include <mbedtls/ecp.h>
 #include <mbedtls/error.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+enum { DETAIL_SIZE = 128 };
 
 /* ---- what Mbed TLS calls ---- */
 
@@ -59,83 +64,6 @@ static int tls_get_timer(void *context)
     return now >= association->flight_intermediate ? 1 : 0;
 }
 
-/* Never fails: an alert 115 here would tell who is enrolled (trap 5). Without a resolved key for
- * exactly this identity, the handshake goes on with a key that nobody has. */
-static int tls_psk(void *context, mbedtls_ssl_context *ssl, const unsigned char *identity,
-                   size_t identity_len)
-{
-    struct endpoint *endpoint = context;
-    struct handshake *handshake = endpoint->in_tls->handshake;
-    struct bytes wanted = bytes_of(identity, identity_len);
-
-    if (handshake != NULL && handshake->answered &&
-        bytes_equal(wanted, bytes_of(handshake->identity, handshake->identity_len)) &&
-        mbedtls_ssl_set_hs_psk(ssl, handshake->key.data, handshake->key.len) == 0)
-        return 0;
-
-    uint8_t nobody[16];
-    bytes_random(nobody, sizeof nobody);
-    if (handshake != NULL) {
-        handshake->decoy = true;
-        handshake->decoy_cause = CAUSE_UNKNOWN_IDENTITY;
-    }
-    return mbedtls_ssl_set_hs_psk(ssl, nobody, sizeof nobody);
-}
-
-/* The gate has checked the cookie before the context was made. */
-static int tls_cookie_write(void *context, unsigned char **out, unsigned char *end,
-                            const unsigned char *client_id, size_t client_id_len)
-{
-    return MBEDTLS_ERR_SSL_INTERNAL_ERROR;
-}
-
-static int tls_cookie_check(void *context, const unsigned char *cookie, size_t cookie_len,
-                            const unsigned char *client_id, size_t client_id_len)
-{
-    return 0;
-}
-
-/* ---- configuration of a listener ---- */
-
-bool listener_init(struct listener *listener, struct endpoint *endpoint,
-                   const struct endpoint_listener *settings)
-{
-    size_t count = 0;
-
-    listener->endpoint = endpoint;
-    listener->settings = *settings;
-    listener->suites[count++] = MBEDTLS_TLS_PSK_WITH_AES_128_CCM_8;
-    if (settings->gcm)
-        listener->suites[count++] = MBEDTLS_TLS_PSK_WITH_AES_128_GCM_SHA256;
-    if (settings->cbc)
-        listener->suites[count++] = MBEDTLS_TLS_PSK_WITH_AES_128_CBC_SHA256;
-    listener->suites[count] = 0;
-
-    mbedtls_ssl_config *tls = &listener->tls;
-    mbedtls_ssl_config_init(tls);
-    if (mbedtls_ssl_config_defaults(tls, MBEDTLS_SSL_IS_SERVER, MBEDTLS_SSL_TRANSPORT_DATAGRAM,
-                                    MBEDTLS_SSL_PRESET_DEFAULT) != 0)
-        return false;
-    mbedtls_ssl_conf_min_version(tls, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
-    mbedtls_ssl_conf_max_version(tls, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
-    mbedtls_ssl_conf_rng(tls, mbedtls_ctr_drbg_random, &endpoint->drbg);
-    mbedtls_ssl_conf_ciphersuites(tls, listener->suites);
-    mbedtls_ssl_conf_psk_cb(tls, tls_psk, endpoint);
-    mbedtls_ssl_conf_dtls_cookies(tls, tls_cookie_write, tls_cookie_check, endpoint);
-    mbedtls_ssl_conf_dtls_anti_replay(tls, MBEDTLS_SSL_ANTI_REPLAY_ENABLED);
-    mbedtls_ssl_conf_handshake_timeout(tls, settings->handshake_min_ms, settings->handshake_max_ms);
-#if defined(ENDPOINT_HAS_CID)
-    return mbedtls_ssl_conf_cid(tls, CID_SIZE, MBEDTLS_SSL_UNEXPECTED_CID_IGNORE) == 0;
-#else
-    return true;
-#endif
-}
-
-void listener_clear(struct listener *listener)
-{
-    mbedtls_ssl_config_free(&listener->tls);
-}
-
 /* Used when the device asks for Connection IDs; else this costs nothing. */
 static bool offer_cid(struct association *association)
 {
@@ -166,9 +94,11 @@ static bool cid_in_use(struct association *association)
 bool dtls_start(struct association *association)
 {
     struct endpoint *endpoint = association->endpoint;
-    struct listener *listener = &endpoint->listeners[association->path.listener];
+    struct tls_setup *setup = endpoint->listeners[association->path.listener].setup;
 
-    if (mbedtls_ssl_setup(&association->ssl, &listener->tls) != 0 || !offer_cid(association))
+    setup->users++;
+    association->setup = setup; /* association_free lets go of it */
+    if (mbedtls_ssl_setup(&association->ssl, &setup->tls) != 0 || !offer_cid(association))
         return false;
     mbedtls_ssl_set_bio(&association->ssl, association, tls_send, tls_receive, NULL);
     mbedtls_ssl_set_timer_cb(&association->ssl, association, tls_set_timer, tls_get_timer);
@@ -178,10 +108,45 @@ bool dtls_start(struct association *association)
 
 /* ---- handshake ---- */
 
+static bool is_without_certificate(int result)
+{
+#if MBEDTLS_VERSION_NUMBER < 0x03000000
+    return result == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE ||
+           result == MBEDTLS_ERR_SSL_BAD_HS_CERTIFICATE;
+#else
+    return result == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE;
+#endif
+}
+
+/* The device's CertificateVerify does not verify: the certificate is not its own. Mbed TLS has gone
+ * on to the next state by then, and what it returns is the signature's error. */
+static bool is_without_key(const struct association *association, int result)
+{
+    int state = association->ssl.MBEDTLS_PRIVATE(state);
+    bool of_signature = result > MBEDTLS_ERR_ECP_BAD_INPUT_DATA - 0x80 &&
+                        result <= MBEDTLS_ERR_ECP_SIG_LEN_MISMATCH;
+
+    return association->handshake->device != NULL && of_signature &&
+           (state == MBEDTLS_SSL_CERTIFICATE_VERIFY ||
+            state == MBEDTLS_SSL_CLIENT_CHANGE_CIPHER_SPEC);
+}
+
+/* Did the handshake end over the device's certificates? */
+static bool concerns_certificate(const struct association *association, int result)
+{
+    if (is_without_key(association, result))
+        return true;
+    return association->ssl.MBEDTLS_PRIVATE(state) == MBEDTLS_SSL_CLIENT_CERTIFICATE &&
+           result != MBEDTLS_ERR_SSL_TIMEOUT && result != MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE &&
+           result != MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE;
+}
+
 static enum cause cause_of(const struct association *association, int result)
 {
     const struct handshake *handshake = association->handshake;
 
+    if (concerns_certificate(association, result))
+        return CAUSE_BAD_CERTIFICATE;
     switch (result) {
     case MBEDTLS_ERR_SSL_TIMEOUT:
         return CAUSE_HANDSHAKE_TIMEOUT;
@@ -205,15 +170,54 @@ static enum cause cause_of(const struct association *association, int result)
     }
 }
 
+/* What an operator can act on; of a certificate, to follow its name. "" = the cause says it all. */
+static void describe(const struct association *association, enum cause cause, int result,
+                     char out[static DETAIL_SIZE])
+{
+    const mbedtls_ssl_context *ssl = &association->ssl;
+    uint32_t flags = mbedtls_ssl_get_verify_result(ssl);
+
+    out[0] = '\0';
+    if (result == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE)
+        (void)snprintf(out, DETAIL_SIZE, "the device sent alert %u",
+                       ssl->MBEDTLS_PRIVATE(in_msg)[1]);
+    else if (cause != CAUSE_BAD_CERTIFICATE)
+        return;
+    else if (is_without_key(association, result))
+        (void)snprintf(out, DETAIL_SIZE, "is not the device's own: it does not hold the key");
+    else if (association->handshake->device != NULL && flags != 0 && flags != UINT32_MAX)
+        (void)snprintf(out, DETAIL_SIZE, "%s", x509_explain(flags));
+    else if (is_without_certificate(result))
+        (void)snprintf(out, DETAIL_SIZE, "is missing");
+    else
+        (void)snprintf(out, DETAIL_SIZE, "cannot be read (-0x%04x)", (unsigned)-result);
+}
+
+/* Two ends of which Mbed TLS does not tell the device. */
+static void send_alert(struct association *association, int result)
+{
+    int alert = is_without_certificate(result)        ? MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE
+                : is_without_key(association, result) ? MBEDTLS_SSL_ALERT_MSG_DECRYPT_ERROR
+                                                      : 0;
+    if (alert != 0)
+        mbedtls_ssl_send_alert_message(&association->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+                                       (unsigned char)alert);
+}
+
 static void handshake_failed(struct association *association, int result)
 {
     struct endpoint *endpoint = association->endpoint;
     const struct handshake *handshake = association->handshake;
     enum cause cause = cause_of(association, result);
+    struct bytes who = bytes_of(handshake->identity, handshake->identity_len);
+    char detail[DETAIL_SIZE];
 
+    if (handshake->device != NULL)
+        who = bytes_of_text(handshake->device->subject);
+    describe(association, cause, result, detail);
+    send_alert(association, result);
     endpoint->counters.handshakes_failed++;
-    endpoint->ops.rejected(endpoint->ops.context, &association->path,
-                           bytes_of(handshake->identity, handshake->identity_len), cause);
+    endpoint->ops.rejected(endpoint->ops.context, &association->path, who, cause, detail);
     peers_remove(association);
 }
 
@@ -258,15 +262,36 @@ static void shrink_buffers(struct association *association)
 #endif
 }
 
+/* A long name is cut for show: what counts are the names. False: no memory. */
+static bool take_proof(struct association *association)
+{
+    const struct handshake *handshake = association->handshake;
+    struct bytes shown = bytes_of(handshake->identity, handshake->identity_len);
+
+    if (handshake->device != NULL) {
+        association->names = malloc(sizeof *association->names);
+        if (association->names == NULL)
+            return false;
+        *association->names = handshake->device->names;
+        shown = bytes_of_text(names_first(association->names));
+        if (shown.len > IDENTITY_MAX)
+            shown.len = IDENTITY_MAX;
+    }
+    identity_set(&association->identity, shown);
+    return true;
+}
+
 static void handshake_done(struct association *association)
 {
     struct endpoint *endpoint = association->endpoint;
     struct handshake *handshake = association->handshake;
 
-    identity_set(&association->identity, bytes_of(handshake->identity, handshake->identity_len));
+    if (!take_proof(association)) {
+        peers_remove(association);
+        return;
+    }
     association->handshake_ms = (uint32_t)(endpoint->now - association->started_ms);
-    bytes_wipe(handshake, sizeof *handshake);
-    free(handshake);
+    handshake_free(handshake);
     association->handshake = NULL;
     shrink_buffers(association);
     association->state = ASSOCIATION_OPEN;

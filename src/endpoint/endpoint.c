@@ -28,6 +28,7 @@ static enum err_code build(struct endpoint *endpoint, const struct endpoint_conf
 {
     endpoint->config = *config;
     endpoint->config.listeners = NULL;
+    endpoint->config.x509 = NULL;
     if (endpoint->config.mtu == 0)
         endpoint->config.mtu = 1232;
     endpoint->now = config->now;
@@ -40,9 +41,30 @@ static enum err_code build(struct endpoint *endpoint, const struct endpoint_conf
     if (endpoint->gate == NULL || endpoint->listeners == NULL || !peers_init(endpoint))
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < config->listener_count; i++)
-        if (!listener_init(&endpoint->listeners[i], endpoint, &config->listeners[i]))
-            return ERR_INTERNAL;
-    return ERR_OK;
+        endpoint->listeners[i].settings = config->listeners[i];
+    return endpoint_set_x509(endpoint, config->x509);
+}
+
+/* All or nothing: what is made anew takes the place of the old only when all is made. */
+enum err_code endpoint_set_x509(struct endpoint *endpoint, struct x509 *x509)
+{
+    size_t count = endpoint->config.listener_count, made = 0;
+    struct tls_setup **fresh = calloc(count, sizeof(struct tls_setup *));
+
+    while (fresh != NULL && made < count) {
+        fresh[made] = tls_setup_new(endpoint, &endpoint->listeners[made].settings, x509);
+        if (fresh[made] == NULL)
+            break;
+        made++;
+    }
+    bool all = fresh != NULL && made == count;
+    for (size_t i = 0; i < made; i++) {
+        tls_setup_unref(all ? endpoint->listeners[i].setup : fresh[i]);
+        if (all)
+            endpoint->listeners[i].setup = fresh[i];
+    }
+    free(fresh);
+    return all ? ERR_OK : ERR_NO_MEMORY;
 }
 
 enum err_code endpoint_new(const struct endpoint_config *config, const struct endpoint_ops *ops,
@@ -69,7 +91,7 @@ void endpoint_free(struct endpoint *endpoint)
     peers_clear(endpoint);
     if (endpoint->listeners != NULL)
         for (size_t i = 0; i < endpoint->config.listener_count; i++)
-            listener_clear(&endpoint->listeners[i]);
+            tls_setup_unref(endpoint->listeners[i].setup);
     free(endpoint->listeners);
     gate_free(endpoint->gate);
     mbedtls_ctr_drbg_free(&endpoint->drbg);
@@ -144,8 +166,6 @@ static void ask_for_key(struct association *association, struct bytes identity)
     if (association->flight_final > endpoint->now)
         handshake->flight_left = association->flight_final - endpoint->now;
     association->flight_intermediate = association->flight_final = 0;
-    if (handshake->flight_sent_at != 0)
-        association->round_trip_ms = (uint32_t)(endpoint->now - handshake->flight_sent_at);
     association->resolving = true;
     endpoint->ops.resolve(endpoint->ops.context, association->ref,
                           bytes_of(handshake->identity, handshake->identity_len));
@@ -175,6 +195,10 @@ static void handshake_receive(struct association *association, struct bytes data
     struct handshake *handshake = association->handshake;
     struct bytes identity = {0};
 
+    /* The first answer to our flight, be it a key exchange or a certificate. */
+    if (handshake->flight_sent_at != 0 && association->round_trip_ms == 0)
+        association->round_trip_ms =
+            (uint32_t)(association->endpoint->now - handshake->flight_sent_at);
     if (!waits_for_key(association) && !handshake->asked &&
         key_exchange_find(datagram, &identity) == KEY_EXCHANGE_WHOLE && identity.len > 0 &&
         identity.len <= IDENTITY_MAX)
@@ -541,7 +565,9 @@ bool endpoint_info(const struct endpoint *endpoint, struct association_ref ref,
         return false;
     *out = (struct association_info){
         .path = association->path,
+        .proof = association->names != NULL ? PROOF_CERTIFICATE : PROOF_PSK,
         .identity = association->identity,
+        .names = association->names,
         .started_ms = association->started_ms,
         .handshake_ms = association->handshake_ms,
         .round_trip_ms = association->round_trip_ms,

@@ -7,6 +7,7 @@
 #include "timers_priv.h"
 #include "tls_compat_priv.h"
 #include "usher/endpoint.h"
+#include "usher/x509.h"
 
 #include <mbedtls/ctr_drbg.h>
 #include <mbedtls/ssl.h>
@@ -78,6 +79,7 @@ struct handshake {
     bool asked, answered, decoy;
     enum cause decoy_cause;
     struct secret key;
+    struct x509_device *device;         /* what its certificate says; NULL = it has shown none */
     uint8_t waiting[WAITING_BYTES_MAX]; /* length-prefixed datagrams that arrived meanwhile */
     size_t waiting_len, waiting_count;
     uint64_t deadline;       /* of the resolution */
@@ -103,7 +105,9 @@ struct association {
     struct net_path path;
     uint8_t random[GATE_RANDOM_SIZE];
     mbedtls_ssl_context ssl;
+    struct tls_setup *setup;     /* a use; the context borrows from it */
     struct handshake *handshake; /* NULL once open */
+    struct names *names;         /* of its certificate; NULL = none */
     struct bytes input;          /* the datagram being fed */
     const struct net_path *from; /* where it came from, if not from `path`; else NULL */
     struct timer timer;
@@ -140,11 +144,18 @@ struct slot {
     uint32_t next_free;
 };
 
-struct listener {
+/* tls_setup.c: how a listener shakes hands; shared by its associations, one thread. */
+struct tls_setup {
+    unsigned users;
     struct endpoint *endpoint;
-    struct endpoint_listener settings;
+    struct x509 *x509; /* a reference; NULL = no certificates here */
     mbedtls_ssl_config tls;
-    int suites[4];
+    int suites[8];
+};
+
+struct listener {
+    struct endpoint_listener settings;
+    struct tls_setup *setup;
 };
 
 struct endpoint {
@@ -198,13 +209,16 @@ void peers_unlist(struct association *association);
 /* Takes it out of all tables; freed when the outermost public call returns. */
 void peers_remove(struct association *association);
 void association_free(struct association *association);
+void handshake_free(struct handshake *handshake); /* wipes; NULL accepted */
 /* Arms the association's one timer for the earliest of its deadlines. */
 void association_rearm(struct association *association);
 
+/* tls_setup.c */
+struct tls_setup *tls_setup_new(struct endpoint *endpoint, const struct endpoint_listener *settings,
+                                struct x509 *x509); /* NULL: no memory */
+void tls_setup_unref(struct tls_setup *setup);      /* NULL accepted */
+
 /* dtls.c */
-bool listener_init(struct listener *listener, struct endpoint *endpoint,
-                   const struct endpoint_listener *settings);
-void listener_clear(struct listener *listener);
 bool dtls_start(struct association *association);
 /* Feeds one datagram (or, empty, a timer event). May end the association. */
 void dtls_feed(struct association *association, struct bytes datagram);

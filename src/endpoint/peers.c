@@ -242,13 +242,21 @@ void peers_remove(struct association *association)
     endpoint->dead = association;
 }
 
+void handshake_free(struct handshake *handshake)
+{
+    if (handshake == NULL)
+        return;
+    free(handshake->device);
+    bytes_wipe(handshake, sizeof *handshake);
+    free(handshake);
+}
+
 void association_free(struct association *association)
 {
     mbedtls_ssl_free(&association->ssl);
-    if (association->handshake != NULL) {
-        bytes_wipe(association->handshake, sizeof *association->handshake);
-        free(association->handshake);
-    }
+    tls_setup_unref(association->setup);
+    handshake_free(association->handshake);
+    free(association->names);
     exchange_free(association->exchange);
     content_free(association->content);
     free(association);

@@ -275,6 +275,26 @@ static void put_store(struct http *http, struct buf *out)
                   store_latency_bounds_us, STORE_LATENCY_BUCKETS, store.commit_us, 1e6);
 }
 
+/* Times rather than ages: whoever reads subtracts them from time(). */
+static void put_certificates(struct http *http, struct buf *out)
+{
+    const struct http_config *config = &http->config;
+    struct http_certificates facts;
+    if (config->certificates == NULL || !config->certificates(config->context, &facts))
+        return;
+    put_one(out, "usher_certificate_expires_timestamp_seconds", "gauge",
+            "When the first of the server's own certificates expires.",
+            (uint64_t)(facts.until_ms / 1000));
+    if (facts.crl_issued_ms == 0)
+        return;
+    put_one(out, "usher_crl_issued_timestamp_seconds", "gauge",
+            "When the oldest revocation list in use was issued.",
+            (uint64_t)(facts.crl_issued_ms / 1000));
+    put_one(out, "usher_crl_expires_timestamp_seconds", "gauge",
+            "When the first revocation list in use expires; 0 = never.",
+            (uint64_t)(facts.crl_until_ms / 1000));
+}
+
 static void put_imports(const struct metrics *metrics, struct buf *out)
 {
     static const char rows[] = "usher_import_rows_total", reloads[] = "usher_reloads_total";
@@ -345,6 +365,7 @@ static bool put_all(struct http *http, struct buf *out)
     good = put_devices(http, out) && good;
     put_sessions(http, out);
     put_rejects(http, out);
+    put_certificates(http, out);
     put_store(http, out);
     put_imports(http->config.metrics, out);
     put_events(http, out);

@@ -134,7 +134,9 @@ static struct bootstrap *bootstrap_new(struct driver *driver, struct association
     endpoint_info(driver->endpoint, ref, &bootstrap->info);
     uint64_t age_ms = driver->now.monotonic_ms - bootstrap->info.started_ms;
     struct session_start start = {
+        .proof = bootstrap->info.proof,
         .identity = bootstrap->info.identity,
+        .names = bootstrap->info.names,
         .started_ms = bootstrap->info.started_ms,
         .started_wall_ms = driver->now.wall_ms - (int64_t)age_ms,
         .handshake_ms = bootstrap->info.handshake_ms,
@@ -279,12 +281,11 @@ static void perform_resolve(struct bootstrap *bootstrap)
     if (call == NULL) {
         struct session_event event = {.kind = SESSION_RESOLVED, .result = ERR_NO_MEMORY};
         step(bootstrap, &event);
-    } else if (identity.len > 0) {
+    } else if (bootstrap->info.proof == PROOF_PSK && identity.len > 0) {
         store_find_identity(driver->config.lane, identity, device_found, call);
     } else {
-        store_find_endpoint(driver->config.lane,
-                            bytes_of_text(session_endpoint(bootstrap->session)), device_found,
-                            call);
+        store_find_endpoint(driver->config.lane, bytes_of_text(session_lookup(bootstrap->session)),
+                            device_found, call);
     }
 }
 
@@ -952,7 +953,7 @@ static void on_closed(void *context, struct association_ref ref, enum cause caus
 }
 
 static void on_rejected(void *context, const struct net_path *path, struct bytes identity,
-                        enum cause cause)
+                        enum cause cause, const char *detail)
 {
     struct driver *driver = context;
     char source[NET_TEXT_SIZE];
@@ -963,6 +964,7 @@ static void on_rejected(void *context, const struct net_path *path, struct bytes
     if (told)
         log_event(LOG_WARNING, "endpoint.rejected", LOG_TEXT("source", source),
                   LOG_BYTES("identity", identity), LOG_TEXT("cause", cause_name(cause)),
+                  LOG_TEXT("detail", detail[0] != '\0' ? detail : NULL),
                   LOG_TEXT("advice", cause_advice(cause)));
 }
 
@@ -1112,6 +1114,14 @@ void driver_set_profiles(struct driver *driver, struct profile_set *profiles)
 
     driver->profiles = profile_set_ref(profiles);
     profile_set_unref(old);
+}
+
+void driver_set_x509(struct driver *driver, struct x509 *x509)
+{
+    enum err_code code = endpoint_set_x509(driver->endpoint, x509);
+
+    if (code != ERR_OK)
+        log_event(LOG_ERROR, "worker.certificates-kept", LOG_TEXT("cause", err_name(code)));
 }
 
 static void tell_holder(struct driver *driver, const struct live_holder *holder,

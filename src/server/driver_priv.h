@@ -55,6 +55,8 @@ uint64_t driver_next(const struct driver *driver);
 void driver_datagram(void *context, const struct net_path *path, struct bytes datagram);
 void driver_set_profiles(struct driver *driver,
                          struct profile_set *profiles); /* takes a reference */
+/* Certificates for handshakes that begin from now on; takes a reference. */
+void driver_set_x509(struct driver *driver, struct x509 *x509);
 /* The session at `holder` is superseded, or ends with `cause` (REMOVED). */
 void driver_supersede(struct driver *driver, const struct live_holder *holder);
 void driver_abort(struct driver *driver, const struct live_holder *holder, enum cause cause);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* usherd put together: store, profiles, workers, HTTP; signals; reload; orderly end. */
 #include "usher/server.h"
+#include "certificates_priv.h"
 #include "usher/clock.h"
 #include "usher/http.h"
 #include "worker_priv.h"
@@ -39,9 +40,10 @@ struct server {
     struct events *events;
     struct metrics *metrics;
     struct http *http;
-    pthread_mutex_t lock;     /* of `profiles` and `findings` */
+    pthread_mutex_t lock;     /* of `profiles`, `findings` and `x509` */
     struct findings findings; /* of the reading that is in force */
     struct profile_set *profiles;
+    struct x509 *x509; /* NULL = no listener takes certificates */
     uint8_t decoy_secret[PSK_SERVER_SECRET_SIZE];
     struct udp_listener listeners[CONFIG_LISTENERS_MAX];
     struct endpoint_listener endpoint_listeners[CONFIG_LISTENERS_MAX];
@@ -111,8 +113,10 @@ bool server_check(const struct config *config, struct findings *findings, struct
     struct store *store = NULL;
     struct vault *vault = NULL;
     struct profile_set *profiles = load_profiles(config, findings);
-    bool good = profiles != NULL;
+    struct x509 *x509 = NULL;
+    bool good = certificates_load(config, findings, &x509) && profiles != NULL;
 
+    x509_unref(x509);
     profile_set_unref(profiles);
     enum err_code code = open_vault(config, &vault, err);
     if (code == ERR_OK)
@@ -164,6 +168,26 @@ static size_t check_ready(void *context, struct http_check *checks, size_t cap)
         snprintf(checks[count].reason, sizeof checks[count].reason, "no profile is loaded");
     profile_set_unref(profiles);
     return count + 1;
+}
+
+static bool read_certificates(void *context, struct http_certificates *out)
+{
+    struct server *server = context;
+    struct x509_facts facts;
+
+    pthread_mutex_lock(&server->lock);
+    struct x509 *x509 = x509_ref(server->x509);
+    pthread_mutex_unlock(&server->lock);
+    if (x509 == NULL)
+        return false;
+    x509_read_facts(x509, &facts);
+    x509_unref(x509);
+    *out = (struct http_certificates){
+        .until_ms = facts.certificate_until_ms,
+        .crl_issued_ms = facts.crl_issued_ms,
+        .crl_until_ms = facts.crl_until_ms,
+    };
+    return true;
 }
 
 static void post_to(struct server *server, const struct live_holder *holder,
@@ -238,6 +262,7 @@ static enum err_code start_workers(struct server *server, struct err *err)
                 .half_open_max = config->half_open_max / config->workers + 1,
                 .sessions_max = config->sessions_max / config->workers + 1,
                 .idle_ms = IDLE_MS,
+                .x509 = server->x509,
             },
         .store = server->store,
         .live = server->live,
@@ -260,6 +285,8 @@ static enum err_code start_workers(struct server *server, struct err *err)
         server->endpoint_listeners[i] = (struct endpoint_listener){
             .gcm = from->gcm,
             .cbc = from->cbc,
+            .without_psk = !from->psk,
+            .x509 = from->x509,
             .handshake_min_ms = from->handshake_min_ms,
             .handshake_max_ms = from->handshake_max_ms,
             .ack_timeout_ms = from->ack_timeout_ms,
@@ -304,6 +331,7 @@ static enum err_code start_http(struct server *server, struct err *err)
         .metrics = server->metrics,
         .profiles = current_profiles,
         .ready = check_ready,
+        .certificates = read_certificates,
         .evict = evict,
         .findings = tell_findings,
         .context = server,
@@ -318,7 +346,7 @@ static enum err_code print_findings(struct findings *findings, struct err *err)
 {
     findings_print(findings, STDERR_FILENO);
     return findings->errors == 0 ? ERR_OK
-                                 : err_set(err, ERR_INVALID, "profiles: %zu error%s, see above",
+                                 : err_set(err, ERR_INVALID, "%zu error%s, see above",
                                            findings->errors, findings->errors == 1 ? "" : "s");
 }
 
@@ -328,6 +356,7 @@ static enum err_code start(struct server *server, struct err *err)
 
     findings_init(&findings);
     server->profiles = load_profiles(server->config, &findings);
+    certificates_load(server->config, &findings, &server->x509);
     enum err_code code = print_findings(&findings, err);
     keep_findings(server, &findings);
     findings_clear(&findings);
@@ -385,11 +414,12 @@ static void log_ready(const struct server *server)
 
 /* ---- reload ---- */
 
-static void log_findings(const char *event, const struct findings *findings)
+static void log_findings(const char *event, enum log_level level, enum finding_level of,
+                         const struct findings *findings)
 {
     for (const struct finding *finding = findings->first; finding != NULL; finding = finding->next)
-        if (finding->level == FINDING_ERROR)
-            log_event(LOG_ERROR, event, LOG_TEXT("file", finding->file),
+        if (finding->level == of)
+            log_event(level, event, LOG_TEXT("file", finding->file),
                       LOG_NUMBER("line", finding->line), LOG_NUMBER("column", finding->column),
                       LOG_TEXT("cause", finding->text));
 }
@@ -406,6 +436,20 @@ static void swap_profiles(struct server *server, struct profile_set *fresh)
                                          .profiles = profile_set_ref(fresh)};
         if (!worker_post(server->workers[i], &message))
             profile_set_unref(message.profiles);
+    }
+}
+
+static void swap_certificates(struct server *server, struct x509 *fresh)
+{
+    pthread_mutex_lock(&server->lock);
+    struct x509 *old = server->x509;
+    server->x509 = fresh;
+    pthread_mutex_unlock(&server->lock);
+    x509_unref(old);
+    for (size_t i = 0; i < server->worker_count; i++) {
+        struct worker_message message = {.kind = WORKER_X509, .x509 = x509_ref(fresh)};
+        if (!worker_post(server->workers[i], &message))
+            x509_unref(message.x509);
     }
 }
 
@@ -441,21 +485,27 @@ static void reload(struct server *server)
     findings_init(&findings);
     struct config *next = config_load(server->config_path, &findings);
     struct profile_set *fresh = NULL;
-    if (next != NULL && config_check_reload(server->config, next, &findings))
+    struct x509 *x509 = NULL;
+    if (next != NULL && config_check_reload(server->config, next, &findings)) {
         fresh = load_profiles(next, &findings);
+        certificates_load(next, &findings, &x509);
+    }
     if (fresh != NULL && findings.errors == 0)
         reload_http(server, next, &findings);
     if (fresh == NULL || findings.errors > 0) {
-        log_findings("server.reload-refused", &findings);
+        log_findings("server.reload-refused", LOG_ERROR, FINDING_ERROR, &findings);
         log_event(LOG_ERROR, "server.reload-failed",
                   LOG_TEXT("cause", "the configuration in force stays"),
                   LOG_NUMBER("errors", (int64_t)findings.errors));
         report_reload(server, false, 0, findings.errors);
+        x509_unref(x509);
         profile_set_unref(fresh);
         config_free(next);
     } else {
         log_configure(STDERR_FILENO, next->log_level, next->log_text);
+        log_findings("server.reload-warning", LOG_WARNING, FINDING_WARNING, &findings);
         swap_profiles(server, fresh);
+        swap_certificates(server, x509);
         config_free(server->config);
         server->config = next;
         size_t warnings = findings.warnings;
@@ -519,6 +569,7 @@ static void stop(struct server *server)
     live_free(server->live);
     rejects_free(server->rejects);
     profile_set_unref(server->profiles);
+    x509_unref(server->x509);
     findings_clear(&server->findings);
     config_free(server->config);
     pthread_mutex_destroy(&server->lock);

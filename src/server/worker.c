@@ -2,6 +2,7 @@
 /* A worker's loop: datagrams, timers, store answers, messages of other threads. */
 #include "usher/clock.h"
 #include "usher/log.h"
+#include "usher/x509.h"
 #include "worker_priv.h"
 
 #include <errno.h>
@@ -173,6 +174,10 @@ static void obey(struct worker *worker, const struct worker_message *message)
         driver_set_profiles(worker->driver, message->profiles);
         profile_set_unref(message->profiles);
         break;
+    case WORKER_X509:
+        driver_set_x509(worker->driver, message->x509);
+        x509_unref(message->x509);
+        break;
     case WORKER_DRAIN:
         driver_drain(worker->driver);
         break;
@@ -323,6 +328,7 @@ void worker_free(struct worker *worker)
         struct worker_message *next = worker->first->next;
         if (worker->first->kind == WORKER_PROFILES)
             profile_set_unref(worker->first->profiles);
+        x509_unref(worker->first->x509);
         free(worker->first);
         worker->first = next;
     }

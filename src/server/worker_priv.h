@@ -14,6 +14,7 @@ enum worker_message_kind {
     WORKER_SUPERSEDE, /* holder */
     WORKER_ABORT,     /* holder, cause */
     WORKER_PROFILES,  /* profiles: a reference that the worker takes over */
+    WORKER_X509,      /* x509: a reference that the worker takes over; NULL = none */
     WORKER_DRAIN,     /* no newcomers; running sessions go on */
     WORKER_STOP,      /* end what runs, then the thread */
 };
@@ -23,6 +24,7 @@ struct worker_message {
     struct live_holder holder;
     enum cause cause;
     struct profile_set *profiles;
+    struct x509 *x509;
     struct worker_message *next;
 };
 

@@ -96,12 +96,27 @@ static bool check_blocked(const struct enrollment *enrollment, bool known, struc
               "the device is blocked");
 }
 
+static bool is_authenticated(const struct session *session)
+{
+    return session->start.proof == PROOF_CERTIFICATE || session->start.identity.len > 0;
+}
+
+/* I8: whatever was looked up, the certificate has to name it. */
+static bool check_certificate(const struct session *session, const struct enrollment *enrollment,
+                              struct refusal *refusal)
+{
+    return session->start.proof != PROOF_CERTIFICATE ||
+           names_have(session->start.names, enrollment->endpoint) ||
+           no(refusal, CODE_BAD_REQUEST, CAUSE_ENDPOINT_MISMATCH,
+              "the certificate does not name this device");
+}
+
 /* Nobody has proved to be this device, yet the device has a key to prove it with. */
 static bool check_authenticated(const struct session *session, const struct enrollment *enrollment,
                                 struct refusal *refusal)
 {
     bool pack = session->attempt->request.pack;
-    return session->start.identity.len > 0 || enrollment->identity.len == 0 ||
+    return is_authenticated(session) || enrollment->identity.len == 0 ||
            no(refusal, pack ? CODE_UNAUTHORIZED : CODE_BAD_REQUEST, CAUSE_ENDPOINT_MISMATCH,
               "asked without security, but the device is enrolled with a key");
 }
@@ -195,11 +210,12 @@ static bool admit(struct turn *turn, struct credential_need needs[static SERVERS
     const struct enrollment *enrollment = &attempt->enrollment;
     bool known = attempt->resolved;
     if (!check_result(turn->event->result, known, refusal) || !take_enrollment(turn, refusal) ||
+        !check_certificate(session, enrollment, refusal) ||
         !check_blocked(enrollment, known, refusal) ||
         !check_authenticated(session, enrollment, refusal))
         return false;
     /* From here on a refusal is this device's own, unless nobody has proved to be it (I8). */
-    if (session->start.identity.len > 0)
+    if (is_authenticated(session))
         attempt_name_device(turn);
     if (!check_request(&attempt->request, refusal) ||
         !check_endpoint(&attempt->request, enrollment, refusal) ||

@@ -23,11 +23,17 @@ static void describe_bad_endpoint(struct bytes endpoint, struct request *out)
                 shown < endpoint.len ? "..." : "");
 }
 
-static void read_endpoint(const struct session_event *event, const struct identity *identity,
+static struct bytes own_name(const struct session_start *start)
+{
+    return start->proof == PROOF_CERTIFICATE ? bytes_of_text(names_first(start->names))
+                                             : identity_bytes(&start->identity);
+}
+
+static void read_endpoint(const struct session_event *event, const struct session_start *start,
                           struct request *out)
 {
     out->implied = event->endpoint.data == NULL;
-    struct bytes name = out->implied ? identity_bytes(identity) : event->endpoint;
+    struct bytes name = out->implied ? own_name(start) : event->endpoint;
     struct err err;
     if (enrollment_check_endpoint(name, &err) == ERR_OK) {
         memcpy(out->endpoint, name.data, name.len);
@@ -111,11 +117,11 @@ static void read_known(struct bytes text, struct request *out)
 }
 
 /* The first finding stands: what comes after it adds nothing that helps. */
-void request_read(const struct session_event *event, const struct identity *identity,
+void request_read(const struct session_event *event, const struct session_start *start,
                   struct request *out)
 {
     *out = (struct request){.format = FORMAT_NONE, .pack = event->pack};
-    read_endpoint(event, identity, out);
+    read_endpoint(event, start, out);
     if (event->pack) {
         read_accept(event->accept, out);
         read_known(event->known, out);

@@ -7,12 +7,31 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool copy_names(struct session *session)
+{
+    const struct names *given = session->start.names;
+
+    assert(session->start.proof != PROOF_CERTIFICATE || (given != NULL && given->count > 0));
+    if (given == NULL)
+        return true;
+    session->names = malloc(sizeof *session->names);
+    if (session->names == NULL)
+        return false;
+    *session->names = *given;
+    session->start.names = session->names;
+    return true;
+}
+
 struct session *session_new(const struct session_start *start)
 {
     struct session *session = calloc(1, sizeof *session);
     if (session == NULL)
         return NULL;
     session->start = *start;
+    if (!copy_names(session)) {
+        free(session);
+        return NULL;
+    }
     session->phase = PHASE_IDLE;
     session->state = STATE_SEEN;
     return session;
@@ -30,6 +49,7 @@ void session_free(struct session *session)
         return;
     session_recorded(session);
     attempt_free(session->attempt);
+    free(session->names);
     free(session);
 }
 
@@ -47,7 +67,7 @@ static void read_request(struct turn *turn)
 {
     struct session *session = turn->session;
     struct request *request = &session->attempt->request;
-    request_read(turn->event, &session->start.identity, request);
+    request_read(turn->event, &session->start, request);
     if (!session->attempt->resolved)
         memcpy(session->endpoint, request->endpoint, sizeof session->endpoint);
 }
@@ -274,6 +294,14 @@ enum device_state session_state(const struct session *session)
 
 const char *session_endpoint(const struct session *session)
 {
+    return session->endpoint;
+}
+
+const char *session_lookup(const struct session *session)
+{
+    if (session->start.proof == PROOF_CERTIFICATE &&
+        !names_have(session->start.names, session->endpoint))
+        return names_first(session->start.names);
     return session->endpoint;
 }
 

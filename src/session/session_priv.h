@@ -49,7 +49,7 @@ enum { KNOWN_TEXT_MAX = 255 }; /* of one CoAP query option */
 /* What the Bootstrap-Request, or Bootstrap-Pack-Request, said. */
 struct request {
     char endpoint[ENDPOINT_MAX + 1]; /* "" when unusable */
-    bool implied;                    /* no ep: the identity took its place */
+    bool implied;                    /* no ep: the identity or certificate took its place */
     int format;                      /* pct, or Accept of a pack; FORMAT_NONE = absent */
     bool pack;
     char known[KNOWN_TEXT_MAX + 1]; /* acc=, "" = absent */
@@ -92,6 +92,7 @@ struct attempt {
 
 struct session {
     struct session_start start;
+    struct names *names; /* start.names, this session's own; NULL = none */
     enum phase phase;
     enum device_state state;
     char endpoint[ENDPOINT_MAX + 1]; /* as asked for; once resolved, the device's own */
@@ -110,7 +111,7 @@ struct turn {
 };
 
 /* request.c */
-void request_read(const struct session_event *event, const struct identity *identity,
+void request_read(const struct session_event *event, const struct session_start *start,
                   struct request *out);
 
 /* attempt.c: an attempt's life, and the actions that go with it */

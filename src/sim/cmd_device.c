@@ -53,11 +53,24 @@ static void choose_linger(struct sim_options *options)
         options->config.linger_ms = faults->drop > 0 ? LINGER_BAD_LINE_MS : LINGER_MS;
 }
 
+/* --ca alone is a device that has no certificate to show. */
+static enum err_code set_certificate(struct sim_options *options, struct err *err)
+{
+    if (options->config.authorities == NULL)
+        return err_set(err, ERR_INVALID, "--cert needs --ca FILE, the CAs of the server");
+    if (options->config.certificate != NULL && options->key_file == NULL)
+        return err_set(err, ERR_INVALID, "--cert needs --key @FILE, its private key");
+    options->config.certificate_key = options->key_file;
+    return ERR_OK;
+}
+
 static enum err_code set_credentials(struct sim_options *options, struct secret *key,
                                      struct err *err)
 {
     if (strncmp(options->config.server_uri, "coaps://", 8) != 0)
         return ERR_OK;
+    if (options->config.certificate != NULL || options->config.authorities != NULL)
+        return set_certificate(options, err);
     const char *identity = options->identity != NULL ? options->identity : options->config.endpoint;
     if (options->key_file == NULL || identity == NULL)
         return err_set(err, ERR_INVALID, "coaps needs --key @FILE, and --endpoint or --identity");

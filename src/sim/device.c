@@ -196,6 +196,10 @@ static bool new_association(struct sim_device *device)
     struct dtls_client_config config = {
         .identity = secret_bytes(&device->identity),
         .key = secret_bytes(&key),
+        .certificate = device->config.certificate,
+        .certificate_key = device->config.certificate_key,
+        .authorities = device->config.authorities,
+        .server_name = device->config.server_name,
         .cipher = device->config.cipher,
         .cid = device->config.cid,
         .cid_len = device->config.cid_len,
@@ -358,7 +362,7 @@ static enum err_code copy_names(struct sim_device *device, const struct sim_conf
                        DEVICE_ENDPOINT_MAX);
     strcpy(device->server_uri, uri);
     strcpy(device->endpoint, config->endpoint != NULL ? config->endpoint : "");
-    if (!device->secured)
+    if (!device->secured || config->authorities != NULL)
         return ERR_OK;
     if (config->identity.len == 0 || config->key.len == 0)
         return err_set(err, ERR_INVALID, "a coaps server needs an identity and a key");

@@ -1,4 +1,4 @@
-/* A DTLS 1.2 client with a pre-shared key, on Mbed TLS 3.6 or 2.28. */
+/* A DTLS 1.2 client with a pre-shared key or a certificate, on Mbed TLS 3.6 or 2.28. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dtls_client_priv.h"
 
@@ -19,6 +19,9 @@ enum { DATAGRAM_MAX = 1232, PLAIN_MAX = 2048 };
 struct dtls_client {
     mbedtls_ssl_context ssl;
     mbedtls_ssl_config tls;
+    mbedtls_x509_crt chain, authorities;
+    mbedtls_pk_context key;
+    int suites[4];
     struct dtls_client_config config;
     enum dtls_client_state state;
     int error;
@@ -78,19 +81,25 @@ static int get_timer(void *context)
     return client->now >= client->intermediate ? 1 : 0;
 }
 
-/* The list must outlive the configuration. */
-static const int *cipher_list(uint16_t cipher)
+/* For each AES, the suite with a pre-shared key and the one with certificates. */
+static const int suites[][2] = {
+    {MBEDTLS_TLS_PSK_WITH_AES_128_CCM_8, MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8},
+    {MBEDTLS_TLS_PSK_WITH_AES_128_GCM_SHA256, MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256},
+    {MBEDTLS_TLS_PSK_WITH_AES_128_CBC_SHA256, MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256},
+};
+enum { SUITE_COUNT = sizeof suites / sizeof suites[0] };
+
+/* False: it is none of them. */
+static bool choose_suites(struct dtls_client *client, const struct dtls_client_config *config)
 {
-    static const int all[] = {MBEDTLS_TLS_PSK_WITH_AES_128_CCM_8,
-                              MBEDTLS_TLS_PSK_WITH_AES_128_GCM_SHA256,
-                              MBEDTLS_TLS_PSK_WITH_AES_128_CBC_SHA256, 0};
-    static const int single[][2] = {{MBEDTLS_TLS_PSK_WITH_AES_128_CCM_8, 0},
-                                    {MBEDTLS_TLS_PSK_WITH_AES_128_GCM_SHA256, 0},
-                                    {MBEDTLS_TLS_PSK_WITH_AES_128_CBC_SHA256, 0}};
-    for (size_t i = 0; i < sizeof single / sizeof single[0]; i++)
-        if (single[i][0] == cipher)
-            return single[i];
-    return cipher == 0 ? all : NULL;
+    bool certificates = config->authorities != NULL;
+    size_t count = 0;
+
+    for (size_t i = 0; i < SUITE_COUNT; i++)
+        if (config->cipher == 0 || config->cipher == suites[i][0])
+            client->suites[count++] = suites[i][certificates];
+    client->suites[count] = 0;
+    return count > 0;
 }
 
 /* 3.6 is built with DTLS 1.2 alone; 2.28 knows older ones too. */
@@ -138,23 +147,80 @@ bool dtls_client_has_cid(struct dtls_client *client)
 }
 #endif
 
-static int configure(struct dtls_client *client, const struct dtls_client_config *config)
+static int read_key_file(struct dtls_client *client, const char *path)
+{
+#if MBEDTLS_VERSION_NUMBER < 0x03000000
+    return mbedtls_pk_parse_keyfile(&client->key, path, NULL);
+#else
+    return mbedtls_pk_parse_keyfile(&client->key, path, NULL, give_random, client);
+#endif
+}
+
+static enum err_code cannot_use(const char *what, const char *path, int result, struct err *err)
+{
+    return err_set(err, ERR_INVALID, "%s '%s' cannot be used (-0x%04x)", what, path,
+                   (unsigned)(result < 0 ? -result : result));
+}
+
+static enum err_code use_certificates(struct dtls_client *client,
+                                      const struct dtls_client_config *config, struct err *err)
 {
     mbedtls_ssl_config *tls = &client->tls;
-    int result = mbedtls_ssl_config_defaults(
-        tls, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_DATAGRAM, MBEDTLS_SSL_PRESET_DEFAULT);
+    int result = mbedtls_x509_crt_parse_file(&client->authorities, config->authorities);
+
     if (result != 0)
-        return result;
+        return cannot_use("the CA file", config->authorities, result, err);
+    mbedtls_ssl_conf_ca_chain(tls, &client->authorities, NULL);
+    mbedtls_ssl_conf_authmode(tls, MBEDTLS_SSL_VERIFY_REQUIRED);
+    if (config->certificate == NULL)
+        return ERR_OK;
+    result = mbedtls_x509_crt_parse_file(&client->chain, config->certificate);
+    if (result != 0)
+        return cannot_use("the certificate", config->certificate, result, err);
+    result = read_key_file(client, config->certificate_key);
+    if (result != 0)
+        return cannot_use("the key of the certificate", config->certificate_key, result, err);
+    result = mbedtls_ssl_conf_own_cert(tls, &client->chain, &client->key);
+    return result == 0 ? ERR_OK : cannot_use("the certificate", config->certificate, result, err);
+}
+
+static enum err_code use_key(struct dtls_client *client, const struct dtls_client_config *config,
+                             struct err *err)
+{
+    int result = mbedtls_ssl_conf_psk(&client->tls, config->key.data, config->key.len,
+                                      config->identity.data, config->identity.len);
+
+    return result == 0
+               ? ERR_OK
+               : err_set(err, ERR_INVALID, "the pre-shared key cannot be used for DTLS (-0x%04x)",
+                         (unsigned)-result);
+}
+
+static enum err_code configure(struct dtls_client *client, const struct dtls_client_config *config,
+                               struct err *err)
+{
+    mbedtls_ssl_config *tls = &client->tls;
+
+    if (mbedtls_ssl_config_defaults(tls, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_DATAGRAM,
+                                    MBEDTLS_SSL_PRESET_DEFAULT) != 0)
+        return err_set(err, ERR_NO_MEMORY, "out of memory");
     only_version_1_2(tls);
-    mbedtls_ssl_conf_ciphersuites(tls, cipher_list(config->cipher));
+    mbedtls_ssl_conf_ciphersuites(tls, client->suites);
     mbedtls_ssl_conf_rng(tls, give_random, client);
     mbedtls_ssl_conf_handshake_timeout(tls, config->handshake_min_ms, config->handshake_max_ms);
-    result = mbedtls_ssl_conf_psk(tls, config->key.data, config->key.len, config->identity.data,
-                                  config->identity.len);
-    if (result != 0)
-        return result;
-    result = mbedtls_ssl_setup(&client->ssl, tls);
-    return result == 0 && config->cid ? configure_cid(client, config->cid_len) : result;
+    enum err_code code = config->authorities != NULL ? use_certificates(client, config, err)
+                                                     : use_key(client, config, err);
+    if (code != ERR_OK)
+        return code;
+    int result = mbedtls_ssl_setup(&client->ssl, tls);
+    /* Named even when any name will do: 3.6 wants the question answered. */
+    if (result == 0 && config->authorities != NULL)
+        result = mbedtls_ssl_set_hostname(&client->ssl, config->server_name);
+    if (result == 0 && config->cid)
+        result = configure_cid(client, config->cid_len);
+    return result == 0
+               ? ERR_OK
+               : err_set(err, ERR_INVALID, "DTLS cannot be set up (-0x%04x)", (unsigned)-result);
 }
 
 enum err_code dtls_client_new(const struct dtls_client_config *config, struct dtls_client **out,
@@ -165,20 +231,23 @@ enum err_code dtls_client_new(const struct dtls_client_config *config, struct dt
         return err_set(err, ERR_UNSUPPORTED,
                        "Connection IDs need a build with Mbed TLS 3.6 (-Dmbedtls=bundled)");
 #endif
-    if (cipher_list(config->cipher) == NULL)
-        return err_set(err, ERR_UNSUPPORTED, "cipher suite 0x%04x is not one of C0A8, 00A8, 00AE",
-                       config->cipher);
     struct dtls_client *client = calloc(1, sizeof *client);
     if (client == NULL)
         return err_set(err, ERR_NO_MEMORY, "out of memory");
     client->config = *config;
     mbedtls_ssl_init(&client->ssl);
     mbedtls_ssl_config_init(&client->tls);
-    int result = configure(client, config);
-    if (result != 0) {
+    mbedtls_x509_crt_init(&client->chain);
+    mbedtls_x509_crt_init(&client->authorities);
+    mbedtls_pk_init(&client->key);
+    enum err_code code =
+        choose_suites(client, config)
+            ? configure(client, config, err)
+            : err_set(err, ERR_UNSUPPORTED, "cipher suite 0x%04x is not one of C0A8, 00A8, 00AE",
+                      config->cipher);
+    if (code != ERR_OK) {
         dtls_client_free(client);
-        return err_set(err, ERR_INVALID, "the pre-shared key cannot be used for DTLS (-0x%04x)",
-                       (unsigned)-result);
+        return code;
     }
     /* The library keeps its own copies. */
     client->config.identity = client->config.key = (struct bytes){0};
@@ -195,6 +264,9 @@ void dtls_client_free(struct dtls_client *client)
         return;
     mbedtls_ssl_free(&client->ssl);
     mbedtls_ssl_config_free(&client->tls);
+    mbedtls_x509_crt_free(&client->chain);
+    mbedtls_x509_crt_free(&client->authorities);
+    mbedtls_pk_free(&client->key);
     bytes_wipe(client, sizeof *client);
     free(client);
 }
@@ -329,6 +401,18 @@ const char *dtls_alert_name(uint8_t alert)
         return "bad_record_mac";
     case MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE:
         return "handshake_failure";
+    case MBEDTLS_SSL_ALERT_MSG_BAD_CERT:
+        return "bad_certificate";
+    case MBEDTLS_SSL_ALERT_MSG_UNSUPPORTED_CERT:
+        return "unsupported_certificate";
+    case MBEDTLS_SSL_ALERT_MSG_CERT_REVOKED:
+        return "certificate_revoked";
+    case MBEDTLS_SSL_ALERT_MSG_CERT_EXPIRED:
+        return "certificate_expired";
+    case MBEDTLS_SSL_ALERT_MSG_CERT_UNKNOWN:
+        return "certificate_unknown";
+    case MBEDTLS_SSL_ALERT_MSG_UNKNOWN_CA:
+        return "unknown_ca";
     case MBEDTLS_SSL_ALERT_MSG_ILLEGAL_PARAMETER:
         return "illegal_parameter";
     case MBEDTLS_SSL_ALERT_MSG_DECODE_ERROR:

@@ -1,4 +1,4 @@
-/* A DTLS 1.2 client with a pre-shared key, without socket and clock. */
+/* A DTLS 1.2 client with a pre-shared key or a certificate, without socket and clock. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef USHER_SIM_DTLS_CLIENT_PRIV_H
 #define USHER_SIM_DTLS_CLIENT_PRIV_H
@@ -10,7 +10,9 @@ struct dtls_client;
 
 struct dtls_client_config {
     struct bytes identity, key;
-    uint16_t cipher; /* 0 = all */
+    /* Files in PEM instead; authorities NULL = none of these. */
+    const char *certificate, *certificate_key, *authorities, *server_name;
+    uint16_t cipher; /* of PSK; of certificates the same AES; 0 = all */
     bool cid;        /* ask for Connection IDs */
     uint8_t cid_len; /* of our own; 0 = the server's records need none */
     uint32_t handshake_min_ms, handshake_max_ms;

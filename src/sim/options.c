@@ -75,6 +75,9 @@ static bool read_duration(const char *text, uint32_t *out)
 TAKE_TEXT(take_server, config.server_uri)
 TAKE_TEXT(take_endpoint, config.endpoint)
 TAKE_TEXT(take_identity, identity)
+TAKE_TEXT(take_certificate, config.certificate)
+TAKE_TEXT(take_authorities, config.authorities)
+TAKE_TEXT(take_server_name, config.server_name)
 TAKE_TEXT(take_local, local)
 TAKE_TEXT(take_json, json)
 TAKE_TEXT(take_prefix, prefix)
@@ -308,6 +311,11 @@ static const struct option table[] = {
     {"identity", "TEXT", FOR_DEVICE, take_identity, "PSK identity; default: the endpoint name"},
     {"key", "@FILE", FOR_BOTH, take_key, "PSK in hexadecimal; @- reads standard input"},
     {"key-file", "FILE", FOR_BOTH, take_key_file, "the same, - reads standard input"},
+    {"cert", "FILE", FOR_DEVICE, take_certificate,
+     "certificate, then its issuers, in PEM; --key is then its key"},
+    {"ca", "FILE", FOR_DEVICE, take_authorities, "CAs of the server, in PEM, with certificates"},
+    {"server-name", "NAME", FOR_DEVICE, take_server_name,
+     "name that its certificate must have; default any"},
     {"devices", "N", FOR_FLEET, take_devices, "how many; default: all of --keys, else 1"},
     {"concurrency", "C", FOR_FLEET, take_concurrency, "at most so many at a time; default 100"},
     {"prefix", "TEXT", FOR_FLEET, take_prefix, "endpoint names are TEXT0, TEXT1 and so on"},
@@ -376,7 +384,10 @@ static const char device_examples[] =
     "  usher-sim device --server coaps://127.0.0.1:5684 --endpoint lamp7 --key @lamp7.key --show\n"
     "  usher-sim device --server coaps://[::1]:5684 --endpoint meter1 --identity m1 --key @m1.key "
     "\\\n"
-    "      --lwm2m 1.0 --rule 'GET:/=4.04' --json -\n";
+    "      --lwm2m 1.0 --rule 'GET:/=4.04' --json -\n"
+    "  usher-sim device --server coaps://127.0.0.1:5684 --endpoint lamp7 --cert lamp7.pem --key "
+    "\\\n"
+    "      @lamp7.key --ca ca.pem\n";
 static const char fleet_text[] =
     "usage: usher-sim fleet --server URI --keys FILE [--concurrency C] [OPTION..]\n"
     "       usher-sim fleet --server URI --devices N --prefix TEXT --key @FILE [OPTION..]\n\n"

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { MODE_PSK = 0, MODE_NONE = 3 };
+enum { MODE_PSK = 0, MODE_CERTIFICATE = 2, MODE_NONE = 3 };
 
 static struct value text_value(const char *text)
 {
@@ -23,19 +23,29 @@ static bool put(struct tree *tree, uint16_t object, uint16_t instance, uint16_t 
     return tree_put(tree, &record);
 }
 
+static struct value name_value(const char *path)
+{
+    return opaque_value(bytes_of_text(path != NULL ? path : ""));
+}
+
 /* OMA Core 1.2 section 6.1: a bootstrap account has no Short Server ID. */
 static bool put_account(struct sim_device *device)
 {
     struct tree *tree = &device->objects.tree;
     uint16_t at = device->config.bootstrap_instance;
+    const struct sim_config *config = &device->config;
+    bool certificates = config->authorities != NULL;
+    int64_t mode = !device->secured ? MODE_NONE : certificates ? MODE_CERTIFICATE : MODE_PSK;
     bool fine =
         put(tree, OBJECT_SECURITY, at, 0, text_value(device->server_uri)) &&
         put(tree, OBJECT_SECURITY, at, 1, (struct value){.type = VALUE_BOOLEAN, .boolean = true}) &&
-        put(tree, OBJECT_SECURITY, at, 2,
-            (struct value){.type = VALUE_INTEGER,
-                           .integer = device->secured ? MODE_PSK : MODE_NONE});
-    if (!fine || !device->secured)
+        put(tree, OBJECT_SECURITY, at, 2, (struct value){.type = VALUE_INTEGER, .integer = mode});
+    if (!fine || mode == MODE_NONE)
         return fine;
+    if (certificates) /* the names of the files stand for what is in them */
+        return put(tree, OBJECT_SECURITY, at, 3, name_value(config->certificate)) &&
+               put(tree, OBJECT_SECURITY, at, 4, name_value(config->authorities)) &&
+               put(tree, OBJECT_SECURITY, at, 5, name_value(config->certificate_key));
     return put(tree, OBJECT_SECURITY, at, 3, opaque_value(secret_bytes(&device->identity))) &&
            put(tree, OBJECT_SECURITY, at, 5, opaque_value(secret_bytes(&device->key)));
 }

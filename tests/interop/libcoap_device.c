@@ -201,29 +201,61 @@ static bool ask_pack(coap_session_t *session, const char *endpoint, const char *
     return coap_send(session, request) != COAP_INVALID_MID;
 }
 
+static coap_session_t *connect_with_key(coap_context_t *context, const coap_address_t *server,
+                                        const char *identity, const char *key_file)
+{
+    uint8_t key[KEY_MAX];
+    size_t key_len = read_key(key_file, key);
+    coap_dtls_cpsk_t psk = {
+        .version = COAP_DTLS_CPSK_SETUP_VERSION,
+        .psk_info = {.identity = {strlen(identity), (const uint8_t *)identity},
+                     .key = {key_len, key}},
+    };
+    if (key_len == 0)
+        return NULL;
+    return coap_new_client_session_psk2(context, NULL, server, COAP_PROTO_DTLS, &psk);
+}
+
+/* The server's chain is checked; its name is not, as only its address is known here. */
+static coap_session_t *connect_with_certificate(coap_context_t *context,
+                                                const coap_address_t *server,
+                                                const char *certificate, const char *key_file,
+                                                const char *ca)
+{
+    coap_dtls_pki_t pki = {
+        .version = COAP_DTLS_PKI_SETUP_VERSION,
+        .verify_peer_cert = 1,
+        .check_common_ca = 1, /* makes it look at ca_file */
+        .cert_chain_validation = 1,
+        .cert_chain_verify_depth = 3,
+        .pki_key = {.key_type = COAP_PKI_KEY_PEM,
+                    .key.pem = {.ca_file = ca,
+                                .public_cert = certificate,
+                                .private_key = key_file}},
+    };
+    return coap_new_client_session_pki(context, NULL, server, COAP_PROTO_DTLS, &pki);
+}
+
 int main(int argc, char **argv)
 {
-    if (argc != 6 && argc != 7) {
-        fputs("usage: libcoap_device HOST PORT IDENTITY KEY-FILE ENDPOINT [PACK-FORMAT]\n", stderr);
+    bool certificate = argc == 8 && strcmp(argv[6], "--ca") == 0;
+    if (argc != 6 && argc != 7 && !certificate) {
+        fputs("usage: libcoap_device HOST PORT IDENTITY KEY-FILE ENDPOINT [PACK-FORMAT]\n"
+              "       libcoap_device HOST PORT CERTIFICATE KEY-FILE ENDPOINT --ca FILE\n",
+              stderr);
         return 2;
     }
-    uint8_t key[KEY_MAX];
-    size_t key_len = read_key(argv[4], key);
     coap_address_t server;
     coap_startup();
     coap_context_t *context = coap_new_context(NULL);
-    if (!context || key_len == 0 || !read_address(argv[1], argv[2], &server)) {
-        fputs("libcoap_device: bad key file or address\n", stderr);
+    if (!context || !read_address(argv[1], argv[2], &server)) {
+        fputs("libcoap_device: bad address\n", stderr);
         return 2;
     }
     add_handlers(context);
-    coap_dtls_cpsk_t psk = {
-        .version = COAP_DTLS_CPSK_SETUP_VERSION,
-        .psk_info = {.identity = {strlen(argv[3]), (const uint8_t *)argv[3]},
-                     .key = {key_len, key}},
-    };
     coap_session_t *session =
-        coap_new_client_session_psk2(context, NULL, &server, COAP_PROTO_DTLS, &psk);
+        certificate ? connect_with_certificate(context, &server, argv[3], argv[4], argv[7])
+                    : connect_with_key(context, &server, argv[3], argv[4]);
     bool asked =
         session && (argc == 7 ? ask_pack(session, argv[5], argv[6]) : ask(session, argv[5]));
     device.failed = !asked;

@@ -13,7 +13,7 @@ static const int64_t wall_start_ms = 1767225600000; /* 2026-01-01T00:00Z */
 struct enrollment *replay_device(struct replay *replay)
 {
     if (replay->identity.len == 0)
-        return world_find_endpoint(&replay->world, session_endpoint(replay->session));
+        return world_find_endpoint(&replay->world, session_lookup(replay->session));
     return world_find_identity(&replay->world, identity_bytes(&replay->identity));
 }
 
@@ -332,8 +332,17 @@ static bool on_connect(struct replay *replay)
                                   .started_wall_ms =
                                       wall_start_ms + (int64_t)(replay->now - CLOCK_START_MS),
                                   .handshake_ms = 120};
-    if (!script_is(line, 1, "nosec"))
+    struct names names = {0};
+    if (script_is(line, 1, "certificate")) {
+        for (size_t i = 2; i < line->count; i++)
+            names_add(&names, bytes_of_text(script_word(line, i)));
+        if (names.count == 0)
+            return script_error(line, "a certificate has at least one name");
+        start.proof = PROOF_CERTIFICATE;
+        start.names = &names;
+    } else if (!script_is(line, 1, "nosec")) {
         identity_set(&start.identity, bytes_of_text(script_word(line, 1)));
+    }
     replay->identity = start.identity;
     replay->session = session_new(&start);
     replay->now += start.handshake_ms;

@@ -25,6 +25,12 @@ enum resolve_mode { RESOLVE_AT_ONCE, RESOLVE_LATER, RESOLVE_FAILS, RESOLVE_BLOCK
 
 struct world;
 
+/* What a device comes with instead of a key. */
+struct device_files {
+    const char *chain, *key, *ca; /* chain NULL = none, although the server asks */
+    uint16_t mtu;                 /* 0 = any */
+};
+
 struct datagram {
     bool used, to_server;
     unsigned device;
@@ -42,6 +48,8 @@ struct device {
     uint8_t alert;
     mbedtls_ssl_context ssl;
     mbedtls_ssl_config tls;
+    mbedtls_x509_crt chain, ca;
+    mbedtls_pk_context key;
     struct bytes input;
     uint64_t intermediate, final;
     size_t inbox_count, inbox_read;
@@ -65,6 +73,7 @@ struct world {
     size_t trace[TRACE_MAX]; /* sizes of what the server sent */
     unsigned trace_count;
     enum resolve_mode resolve_mode;
+    const struct device_files *files; /* of devices that start now; NULL = they have keys */
     bool respond_at_once;
     bool refuse_next;           /* with 4.04, by endpoint_refuse */
     struct association_ref ref; /* of the latest event */
@@ -80,7 +89,7 @@ struct world {
     uint8_t answer_payload[20000];
     uint64_t answer_at;
     uint16_t attempts;
-    char rejected_identity[IDENTITY_MAX + 1];
+    char rejected_identity[IDENTITY_MAX + 1], rejected_detail[128];
     struct association_info info; /* at `established` */
 };
 
@@ -220,12 +229,13 @@ static inline void on_timer(void *context, struct association_ref ref)
 }
 
 static inline void on_rejected(void *context, const struct net_path *path, struct bytes identity,
-                               enum cause cause)
+                               enum cause cause, const char *detail)
 {
     struct world *world = context;
 
     world->rejected++;
     world->cause = cause;
+    snprintf(world->rejected_detail, sizeof world->rejected_detail, "%s", detail);
     snprintf(world->rejected_identity, sizeof world->rejected_identity, "%.*s", (int)identity.len,
              (const char *)identity.data);
 }
@@ -310,7 +320,27 @@ static inline void device_forget(struct device *device)
         return;
     mbedtls_ssl_free(&device->ssl);
     mbedtls_ssl_config_free(&device->tls);
+    mbedtls_x509_crt_free(&device->chain);
+    mbedtls_x509_crt_free(&device->ca);
+    mbedtls_pk_free(&device->key);
     memset(device, 0, sizeof *device);
+}
+
+static inline void device_take_files(struct device *device, const struct device_files *files)
+{
+    if (files->chain != NULL) {
+        assert_int_equal(mbedtls_x509_crt_parse_file(&device->chain, files->chain), 0);
+#if MBEDTLS_VERSION_NUMBER < 0x03000000
+        assert_int_equal(mbedtls_pk_parse_keyfile(&device->key, files->key, NULL), 0);
+#else
+        assert_int_equal(
+            mbedtls_pk_parse_keyfile(&device->key, files->key, NULL, device_random, NULL), 0);
+#endif
+        assert_int_equal(mbedtls_ssl_conf_own_cert(&device->tls, &device->chain, &device->key), 0);
+    }
+    assert_int_equal(mbedtls_x509_crt_parse_file(&device->ca, files->ca), 0);
+    mbedtls_ssl_conf_ca_chain(&device->tls, &device->ca, NULL);
+    mbedtls_ssl_conf_authmode(&device->tls, MBEDTLS_SSL_VERIFY_REQUIRED);
 }
 
 /* Powers a device up (again): same address and port, new DTLS. The first hello is sent. */
@@ -344,9 +374,15 @@ static inline struct device *device_start(struct world *world, unsigned index, c
     mbedtls_ssl_conf_ciphersuites(&device->tls, suites == NULL ? ccm8 : suites);
     mbedtls_ssl_conf_rng(&device->tls, device_random, NULL);
     mbedtls_ssl_conf_handshake_timeout(&device->tls, handshake_min_ms, 60000);
-    assert_int_equal(mbedtls_ssl_conf_psk(&device->tls, (const unsigned char *)key, strlen(key),
-                                          (const unsigned char *)identity, strlen(identity)),
-                     0);
+    mbedtls_x509_crt_init(&device->chain);
+    mbedtls_x509_crt_init(&device->ca);
+    mbedtls_pk_init(&device->key);
+    if (world->files != NULL)
+        device_take_files(device, world->files);
+    else
+        assert_int_equal(mbedtls_ssl_conf_psk(&device->tls, (const unsigned char *)key, strlen(key),
+                                              (const unsigned char *)identity, strlen(identity)),
+                         0);
 #if defined(MBEDTLS_SSL_DTLS_CONNECTION_ID) && MBEDTLS_VERSION_NUMBER >= 0x03000000
     static const unsigned char own_cid[] = "dev";
     if (world->cid)
@@ -358,6 +394,10 @@ static inline struct device *device_start(struct world *world, unsigned index, c
 #else
     assert_int_equal(mbedtls_ssl_setup(&device->ssl, &device->tls), 0);
 #endif
+    if (world->files != NULL) {
+        assert_int_equal(mbedtls_ssl_set_hostname(&device->ssl, "bs.city.example"), 0);
+        mbedtls_ssl_set_mtu(&device->ssl, world->files->mtu);
+    }
     mbedtls_ssl_set_bio(&device->ssl, device, device_put, device_get, NULL);
     mbedtls_ssl_set_timer_cb(&device->ssl, device, device_set_timer, device_get_timer);
     device_run(device);

@@ -181,6 +181,42 @@ static void test_every_key(void **state)
     assert_true(config->log_text);
 }
 
+static void test_certificates(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct config *config =
+        accepted(fixture, "listeners:\n"
+                          "  - {address: \"0.0.0.0:1\", security: [psk, x509]}\n"
+                          "  - {address: \"0.0.0.0:2\", security: x509}\n"
+                          "  - {address: \"0.0.0.0:3\", security: psk}\n"
+                          "  - \"0.0.0.0:4\"\n"
+                          "x509: {certificate: s.pem, key: /k/s.key, client-ca: ca.pem}\n");
+    assert_string_equal(findings_text(&fixture->findings), "");
+    static const bool psk[] = {true, false, true, true}, x509[] = {true, true, false, false};
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(config->listeners[i].psk, psk[i]);
+        assert_int_equal(config->listeners[i].x509, x509[i]);
+    }
+    assert_string_equal(config->x509.certificate, "s.pem");
+    assert_string_equal(config->x509.key, "/k/s.key");
+    assert_string_equal(config->x509.client_ca, "ca.pem");
+    assert_int_equal(config->x509.crl_count, 0);
+    assert_false(config->x509.expired_crl_is_good);
+    assert_int_equal(config->x509.names, CONFIG_NAME_CN | CONFIG_NAME_URI | CONFIG_NAME_DNS);
+    config = accepted(fixture, "listeners: [{address: \"0.0.0.0:1\", security: x509}]\n"
+                               "x509: {certificate: s, key: k, client-ca: c, crl: [a, b], "
+                               "crl-expired: warn, names: [dns, cn]}\n");
+    assert_int_equal(config->x509.crl_count, 2);
+    assert_string_equal(config->x509.crls[1], "b");
+    assert_true(config->x509.expired_crl_is_good);
+    assert_int_equal(config->x509.names, CONFIG_NAME_CN | CONFIG_NAME_DNS);
+    config = accepted(fixture, "x509: {certificate: s, key: k, client-ca: c, crl: a}\n");
+    assert_int_equal(config->x509.crl_count, 1);
+    assert_string_equal(findings_text(&fixture->findings),
+                        "t.yaml:1:7: warning: no listener takes certificates: say 'security: "
+                        "[psk, x509]' at one\n");
+}
+
 static void test_paths_follow_the_file(void **state)
 {
     struct fixture *fixture = *state;
@@ -211,7 +247,7 @@ static void test_unknown_keys(void **state)
            "certificate, key, tokens, rate, insecure\n");
     refuse(fixture, "level: info\n",
            "1:1: error: unknown key 'level'; known here: workers, listeners, profiles, limits, "
-           "store, http, log\n");
+           "store, x509, http, log\n");
 }
 
 static void test_every_error_is_named(void **state)
@@ -265,6 +301,20 @@ static void test_wrong_values(void **state)
         {"listeners: [[a]]\n", "1:13: error: expected keys and values, such as 'address: ..'\n"},
         {"listeners: [\"0.0.0.0:5684\", {address: \"0.0.0.0:5684\"}]\n",
          "1:29: error: another listener has the same address\n"},
+        {"listeners: [{address: \"0.0.0.0:1\", security: rpk}]\n",
+         "1:46: error: expected one of psk, x509, found 'rpk'\n"},
+        {"listeners: [{address: \"0.0.0.0:1\", security: []}]\n",
+         "1:46: error: expected at least one word\n"},
+        {"listeners: [{address: \"0.0.0.0:1\", security: [psk, x509]}]\n",
+         "1:13: error: x509 needs a 'certificate': what the server shows to devices\n"},
+        {"x509: {certificate: a}\n",
+         "1:7: error: x509 needs a 'key': what the server shows to devices\n"},
+        {"x509: {certificate: a, key: b}\n",
+         "1:7: error: x509 needs a 'client-ca': the CAs that sign the certificates of devices\n"},
+        {"x509: {certificate: a, key: b, client-ca: c, names: [cn, san]}\n",
+         "1:58: error: expected one of cn, uri, dns, found 'san'\n"},
+        {"x509: {certificate: a, key: b, client-ca: c, crl-expired: ignore}\n",
+         "1:59: error: expected one of refuse, warn, found 'ignore'\n"},
         {"listeners: [{address: \"0.0.0.0:1\", ciphers: [gcm]}]\n",
          "1:45: error: ccm8 cannot be left out: it is the one cipher that every device has\n"},
         {"listeners: [{address: \"0.0.0.0:1\", ciphers: [ccm8, gmc]}]\n",
@@ -420,6 +470,13 @@ static void test_what_a_reload_may_change(void **state)
     assert_string_equal(reload(fixture, "profiles: a\nlog: {level: info}\n",
                                "profiles: [b, c]\nlog: {level: debug, format: text}\n"),
                         "");
+    assert_string_equal(reload(fixture,
+                               "listeners: [{address: \"0.0.0.0:1\", security: x509}]\n"
+                               "x509: {certificate: a, key: b, client-ca: c}\n",
+                               "listeners: [{address: \"0.0.0.0:1\", security: [x509]}]\n"
+                               "x509: {certificate: d, key: e, client-ca: f, crl: g, "
+                               "crl-expired: warn, names: cn}\n"),
+                        "");
     /* Written otherwise, but the same. */
     assert_string_equal(reload(fixture, "store: {retire: 1d}\nlisteners: [\"0.0.0.0:5684\"]\n",
                                "store: {retire: 24h}\nlisteners: [{address: \"0.0.0.0:5684\"}]\n"),
@@ -443,6 +500,9 @@ static void test_what_needs_a_restart(void **state)
          12},
         {"listeners: [{address: \"127.0.0.1:1\", handshake-timeout: {max: 2s}}]\n", "listeners", 1,
          12},
+        {"listeners: [{address: \"127.0.0.1:1\", security: x509}]\n"
+         "x509: {certificate: a, key: b, client-ca: c}\n",
+         "listeners", 1, 12},
         {"limits: {half-open: 17}\n", "limits.half-open", 1, 21},
         {"limits: {sessions: 5000}\n", "limits.sessions", 1, 20},
         {"store: {backend: memory}\n", "store.backend", 1, 18},
@@ -519,6 +579,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_defaults, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_every_key, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_certificates, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_paths_follow_the_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_unknown_keys, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_every_error_is_named, set_up, tear_down),

@@ -160,6 +160,30 @@ static void answer_until_finish(struct bench *bench, uint8_t delete_code, uint8_
     fail();
 }
 
+/* I8, should the driver ever look up the wrong device: the certificate has the last word. The names
+ * are the session's own copy. */
+static void test_certificate_does_not_name_the_device(void **state)
+{
+    struct bench bench;
+    struct names names = {0};
+    struct session_start start = {.proof = PROOF_CERTIFICATE, .names = &names};
+
+    bench_init(&bench, "lamp");
+    names_add(&names, bytes_of_text("lamp8"));
+    session_free(bench.session);
+    watch_next_session(&bench.watch);
+    bench.session = session_new(&start);
+    assert_non_null(bench.session);
+    memset(&names, 0, sizeof names);
+    request(&bench, "lamp7");
+    assert_string_equal(session_lookup(bench.session), "lamp8");
+    resolved(&bench); /* lamp7 */
+    assert_int_equal(find_action(&bench, ACTION_RESPOND)->code, 4 << 5);
+    assert_int_equal(bench.outcome.cause, CAUSE_ENDPOINT_MISMATCH);
+    assert_string_equal(bench.outcome.endpoint, "");
+    bench_clear(&bench);
+}
+
 static void test_send_has_what_the_class_says(void **state)
 {
     struct bench bench;
@@ -647,6 +671,7 @@ static void test_storm_with_much_noise(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_certificate_does_not_name_the_device),
         cmocka_unit_test(test_send_has_what_the_class_says),
         cmocka_unit_test(test_send_defaults),
         cmocka_unit_test(test_write_names_the_pending_generation),

@@ -111,7 +111,7 @@ static void closed(void *context, struct association_ref ref, enum cause cause, 
 }
 
 static void rejected(void *context, const struct net_path *path, struct bytes identity,
-                     enum cause cause)
+                     enum cause cause, const char *detail)
 {
     ((struct network *)context)->rejected++;
 }

@@ -81,7 +81,8 @@
 #define MBEDTLS_X509_CRT_WRITE_C
 #define MBEDTLS_X509_CSR_WRITE_C
 
-/* DTLS 1.2. No renegotiation (RFC 7925, section 17), no tickets, no session cache. */
+/* DTLS 1.2. No renegotiation (RFC 7925, section 17), no tickets, no session cache. What counts of a
+ * device's certificate is taken while it is verified: MBEDTLS_SSL_KEEP_PEER_CERTIFICATE is off. */
 #define MBEDTLS_SSL_TLS_C
 #define MBEDTLS_SSL_SRV_C
 #define MBEDTLS_SSL_CLI_C
@@ -93,7 +94,6 @@
 #define MBEDTLS_SSL_ALL_ALERT_MESSAGES
 #define MBEDTLS_SSL_EXTENDED_MASTER_SECRET
 #define MBEDTLS_SSL_ENCRYPT_THEN_MAC
-#define MBEDTLS_SSL_KEEP_PEER_CERTIFICATE
 #define MBEDTLS_SSL_SERVER_NAME_INDICATION
 #define MBEDTLS_SSL_MAX_FRAGMENT_LENGTH
 #define MBEDTLS_SSL_VARIABLE_BUFFER_LENGTH
