@@ -6,6 +6,7 @@
 #define USHER_CONFIG_H
 
 #include "usher/log.h"
+#include "usher/net.h"
 #include "usher/yaml.h"
 
 #include <sys/socket.h>
@@ -14,7 +15,8 @@ enum {
     CONFIG_LISTENERS_MAX = 16,
     CONFIG_PATHS_MAX = 16,
     CONFIG_WORKERS_MAX = 64,
-    CONFIG_HOSTS_MAX = 16
+    CONFIG_HOSTS_MAX = 16,
+    CONFIG_PREFIXES_MAX = 32
 };
 
 struct config_listener {
@@ -51,9 +53,12 @@ struct config {
     const char *store_backend, *store_path;
     const char *master_key; /* file that seals keys in the store, NULL = not named */
     uint32_t history_days, retire_seconds;
-    uint32_t half_open_max, sessions_max; /* per server, shared out to the workers */
-    const char *http_socket;              /* UNIX socket path, NULL = none */
-    const char *http_text;                /* as written, NULL = none */
+    uint32_t half_open_max, sessions_max;                /* per server, shared out to the workers */
+    uint32_t handshakes_per_source, failures_per_source; /* a second, shared out too; 0 = any */
+    size_t exempt_count;
+    struct net_prefix exempt[CONFIG_PREFIXES_MAX]; /* sources without such a limit */
+    const char *http_socket;                       /* UNIX socket path, NULL = none */
+    const char *http_text;                         /* as written, NULL = none */
     struct sockaddr_storage http_address;
     socklen_t http_address_len; /* 0 = none */
     size_t http_host_count;

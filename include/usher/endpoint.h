@@ -34,6 +34,15 @@ struct endpoint_listener {
     uint32_t ack_timeout_ms;
 };
 
+/* Rates of one source: an IPv4 address, or an IPv6 network of 64 bits. 0 = any. Only who has
+ * returned a cookie counts (D5). */
+struct endpoint_limits {
+    uint32_t handshakes_per_second;  /* begun; beyond: the ClientHello is dropped */
+    uint32_t failures_per_second;    /* failed handshakes; beyond: so are its next ClientHellos */
+    const struct net_prefix *exempt; /* copied */
+    size_t exempt_count;
+};
+
 struct endpoint_config {
     const struct endpoint_listener *listeners; /* copied; net_path.listener is the index */
     size_t listener_count;
@@ -44,7 +53,8 @@ struct endpoint_config {
     uint32_t mtu;           /* bytes of a UDP payload; 0 = 1232 */
     struct x509 *x509;      /* a reference is taken; NULL = none */
     uint64_t now;           /* monotonic milliseconds at the start */
-    uint8_t worker;         /* first byte of each Connection ID, by which sockets are chosen */
+    struct endpoint_limits limits;
+    uint8_t worker; /* first byte of each Connection ID, by which sockets are chosen */
 };
 
 struct association_info {
@@ -98,8 +108,9 @@ struct endpoint_ops {
     void (*closed)(void *context, struct association_ref ref, enum cause cause, uint8_t alert);
     /* The time of endpoint_arm has come. */
     void (*timer)(void *context, struct association_ref ref);
-    /* A handshake failed after the cookie. `identity`: as claimed, or the subject of the
-     * certificate (BAD_CERTIFICATE); `detail`: what the cause does not say, often "". */
+    /* A handshake failed after the cookie, or was refused because its source is over its rates
+     * (CAUSE_LIMIT, no identity). `identity`: as claimed, or the subject of the certificate
+     * (BAD_CERTIFICATE); `detail`: what the cause does not say, often "". */
     void (*rejected)(void *context, const struct net_path *path, struct bytes identity,
                      enum cause cause, const char *detail);
     void *context;
@@ -111,7 +122,11 @@ struct endpoint_counters {
     uint64_t hello_verify_sent, hello_accepted, hello_malformed, hello_bad_cookie;
     uint64_t handshakes_done, handshakes_failed;
     uint64_t dropped_unknown; /* records for no association */
+    uint64_t dropped_size;    /* shorter than a record's header, longer than we take */
+    uint64_t dropped_record;  /* for an association, but damaged, replayed or of another epoch */
     uint64_t dropped_limit;   /* newcomers refused at the caps */
+    uint64_t dropped_rate;    /* and those of a source that is over its rates */
+    uint64_t dropped_drain;   /* and those that came while draining */
     uint64_t evicted_half_open, evicted_idle, replaced_by_candidate;
     uint64_t dropped_cid; /* records with a Connection ID that is none of ours, or not open yet */
     uint64_t moved;       /* associations that went on from another address (RFC 9146) */

@@ -24,6 +24,12 @@ struct net_path {
     uint32_t zero;
 };
 
+/* All addresses that begin with the same bits. */
+struct net_prefix {
+    struct net_address network; /* no port, no scope; zero behind the bits */
+    uint8_t bits;
+};
+
 enum { NET_TEXT_SIZE = 64 };
 
 /* IPv4-mapped IPv6 addresses stay as they are. False: another family. */
@@ -34,5 +40,9 @@ socklen_t net_to_sockaddr(const struct net_address *address, struct sockaddr_sto
 void net_text(const struct net_address *address, bool with_port, char out[static NET_TEXT_SIZE]);
 bool net_path_equal(const struct net_path *a, const struct net_path *b);
 bool net_is_loopback(const struct net_address *address);
+/* "192.0.2.0/24", "2001:db8::/32", or an address alone. False: neither, or bits behind the prefix
+ * are set, as in 192.0.2.1/24. */
+bool net_prefix_parse(const char *text, struct net_prefix *out);
+bool net_prefix_contains(const struct net_prefix *prefix, const struct net_address *address);
 
 #endif

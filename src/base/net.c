@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 bool net_from_sockaddr(const struct sockaddr *address, struct net_address *out)
@@ -89,4 +90,58 @@ bool net_is_loopback(const struct net_address *address)
     if (is_mapped(address))
         return address->ip[12] == 127;
     return memcmp(address->ip, ipv6_loopback, sizeof ipv6_loopback) == 0;
+}
+
+/* Whether two addresses of one family agree in their first bits. */
+static bool same_bits(const uint8_t *a, const uint8_t *b, unsigned bits)
+{
+    unsigned whole = bits / 8;
+    uint8_t rest = (uint8_t)(0xff00 >> (bits % 8));
+
+    return memcmp(a, b, whole) == 0 && (bits % 8 == 0 || ((a[whole] ^ b[whole]) & rest) == 0);
+}
+
+static bool parse_bits(const char *text, unsigned most, uint8_t *out)
+{
+    size_t digits = strspn(text, "0123456789");
+    if (digits == 0 || digits > 3 || text[digits] != '\0')
+        return false;
+    long bits = strtol(text, NULL, 10);
+    *out = (uint8_t)bits;
+    return bits <= (long)most;
+}
+
+bool net_prefix_parse(const char *text, struct net_prefix *out)
+{
+    static const uint8_t nothing[16];
+    const char *slash = strchr(text, '/');
+    size_t len = slash != NULL ? (size_t)(slash - text) : strlen(text);
+    struct net_prefix prefix = {0};
+    char address[INET6_ADDRSTRLEN];
+
+    if (len >= sizeof address)
+        return false;
+    memcpy(address, text, len);
+    address[len] = '\0';
+    prefix.network.family = strchr(address, ':') == NULL ? 4 : 6;
+    unsigned most = prefix.network.family == 4 ? 32 : 128;
+    prefix.bits = (uint8_t)most;
+    if (inet_pton(most == 32 ? AF_INET : AF_INET6, address, prefix.network.ip) != 1 ||
+        (slash != NULL && !parse_bits(slash + 1, most, &prefix.bits)))
+        return false;
+    uint8_t behind[16];
+    memcpy(behind, prefix.network.ip, sizeof behind);
+    memset(behind, 0, prefix.bits / 8);
+    if (prefix.bits % 8 != 0)
+        behind[prefix.bits / 8] &= (uint8_t)(0xff >> (prefix.bits % 8));
+    if (memcmp(behind, nothing, sizeof behind) != 0)
+        return false;
+    *out = prefix;
+    return true;
+}
+
+bool net_prefix_contains(const struct net_prefix *prefix, const struct net_address *address)
+{
+    return prefix->network.family == address->family &&
+           same_bits(prefix->network.ip, address->ip, prefix->bits);
 }

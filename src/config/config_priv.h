@@ -36,7 +36,7 @@ extern const struct config_key config_keys[];
 extern const size_t config_key_count;
 extern const struct config_kind config_number, config_workers, config_duration, config_history,
     config_boolean, config_path, config_socket, config_backend, config_level, config_format,
-    config_address_kind, config_paths, config_hosts, config_listeners, config_crls,
+    config_address_kind, config_paths, config_hosts, config_prefixes, config_listeners, config_crls,
     config_crl_expired, config_certificate_names;
 
 /* Reads every key of a table that belongs to `section` out of `mapping` (NULL = all absent) into

@@ -378,3 +378,50 @@ const struct config_kind config_hosts = {read_hosts, same_hosts};
 const struct config_kind config_crls = {.read = read_crls};
 const struct config_kind config_crl_expired = {.read = read_crl_expired};
 const struct config_kind config_certificate_names = {.read = read_certificate_names};
+
+static bool read_prefix(const struct config_reader *reader, const struct yaml_node *node,
+                        struct config *config)
+{
+    const char *text = NULL;
+    if (config->exempt_count == CONFIG_PREFIXES_MAX) {
+        finding_add(reader->findings, FINDING_ERROR, node, "more than %d entries",
+                    CONFIG_PREFIXES_MAX);
+        return false;
+    }
+    if (!yaml_text(node, &text, reader->findings))
+        return false;
+    if (net_prefix_parse(text, &config->exempt[config->exempt_count])) {
+        config->exempt_count++;
+        return true;
+    }
+    finding_add(reader->findings, FINDING_ERROR, node,
+                "expected a network such as 192.0.2.0/24 or \"2001:db8::/32\", with zeros behind "
+                "its bits, found '%.80s'",
+                text);
+    return false;
+}
+
+static bool read_prefixes(const struct config_reader *reader, const struct config_key *key,
+                          const struct yaml_node *node, void *field)
+{
+    (void)key;
+    bool good = true;
+    if (node->kind == YAML_SCALAR)
+        return read_prefix(reader, node, field);
+    if (node->kind != YAML_SEQUENCE) {
+        finding_add(reader->findings, FINDING_ERROR, node, "expected a list of networks");
+        return false;
+    }
+    for (const struct yaml_node *item = node->first; item != NULL; item = item->next)
+        good = read_prefix(reader, item, field) && good;
+    return good;
+}
+
+static bool same_prefixes(const void *a, const void *b)
+{
+    const struct config *left = a, *right = b;
+    return left->exempt_count == right->exempt_count &&
+           memcmp(left->exempt, right->exempt, left->exempt_count * sizeof left->exempt[0]) == 0;
+}
+
+const struct config_kind config_prefixes = {read_prefixes, same_prefixes};

@@ -217,6 +217,7 @@ static void handshake_failed(struct association *association, int result)
     describe(association, cause, result, detail);
     send_alert(association, result);
     endpoint->counters.handshakes_failed++;
+    limits_count(endpoint->limits, LIMIT_FAILURES, &association->path.remote, endpoint->now);
     endpoint->ops.rejected(endpoint->ops.context, &association->path, who, cause, detail);
     peers_remove(association);
 }
@@ -378,8 +379,34 @@ static void run_open(struct association *association)
     bytes_wipe(message, used);
 }
 
+/* What Mbed TLS took for a record of this association moved its window (RFC 6347 section 4.1.2.6).
+ */
+struct window {
+    uint64_t newest, seen;
+    uint16_t epoch;
+};
+
+static struct window window_of(const struct association *association)
+{
+    return (struct window){
+        .newest = association->ssl.MBEDTLS_PRIVATE(in_window_top),
+        .seen = association->ssl.MBEDTLS_PRIVATE(in_window),
+        .epoch = association->ssl.MBEDTLS_PRIVATE(in_epoch),
+    };
+}
+
+static void count_dropped(struct association *association, const struct window *before)
+{
+    struct window now = window_of(association);
+
+    if (now.newest == before->newest && now.seen == before->seen && now.epoch == before->epoch)
+        association->endpoint->counters.dropped_record++;
+}
+
 void dtls_feed(struct association *association, struct bytes datagram)
 {
+    const struct window before = window_of(association);
+
     association->input = datagram;
     association->bytes_received += (uint32_t)datagram.len;
     if (association->state == ASSOCIATION_HANDSHAKE)
@@ -387,6 +414,8 @@ void dtls_feed(struct association *association, struct bytes datagram)
     if (association->state == ASSOCIATION_OPEN)
         run_open(association);
     association->input = bytes_of(NULL, 0);
+    if (association->state != ASSOCIATION_DEAD && datagram.len > 0)
+        count_dropped(association, &before);
     if (association->state != ASSOCIATION_DEAD)
         association_rearm(association);
 }

@@ -37,8 +37,10 @@ static enum err_code build(struct endpoint *endpoint, const struct endpoint_conf
     if (start_drbg(endpoint) != ERR_OK)
         return ERR_INTERNAL;
     endpoint->gate = gate_new(config->now);
+    endpoint->limits = limits_new(&config->limits);
     endpoint->listeners = calloc(config->listener_count, sizeof *endpoint->listeners);
-    if (endpoint->gate == NULL || endpoint->listeners == NULL || !peers_init(endpoint))
+    if (endpoint->gate == NULL || endpoint->limits == NULL || endpoint->listeners == NULL ||
+        !peers_init(endpoint))
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < config->listener_count; i++)
         endpoint->listeners[i].settings = config->listeners[i];
@@ -94,6 +96,7 @@ void endpoint_free(struct endpoint *endpoint)
             tls_setup_unref(endpoint->listeners[i].setup);
     free(endpoint->listeners);
     gate_free(endpoint->gate);
+    limits_free(endpoint->limits);
     mbedtls_ctr_drbg_free(&endpoint->drbg);
     bytes_wipe(endpoint, sizeof *endpoint);
     free(endpoint);
@@ -292,6 +295,19 @@ static void start_association(struct endpoint *endpoint, const struct net_path *
     dtls_feed(association, hello_record);
 }
 
+/* Whether this source may begin one more handshake. */
+static bool within_rates(struct endpoint *endpoint, const struct net_path *path)
+{
+    const struct net_address *source = &path->remote;
+
+    if (!limits_reached(endpoint->limits, LIMIT_FAILURES, source, endpoint->now) &&
+        limits_count(endpoint->limits, LIMIT_HANDSHAKES, source, endpoint->now))
+        return true;
+    endpoint->counters.dropped_rate++;
+    endpoint->ops.rejected(endpoint->ops.context, path, bytes_of(NULL, 0), CAUSE_LIMIT, "");
+    return false;
+}
+
 static bool same_random(const struct association *association, const uint8_t *random)
 {
     return association != NULL && memcmp(association->random, random, GATE_RANDOM_SIZE) == 0;
@@ -314,7 +330,11 @@ static void receive_hello(struct endpoint *endpoint, const struct net_path *path
             dtls_feed(same, record);
         return;
     }
-    if (endpoint->draining)
+    if (endpoint->draining) {
+        endpoint->counters.dropped_drain++;
+        return;
+    }
+    if (!within_rates(endpoint, path))
         return;
     if (peers.candidate != NULL) /* the device has started over once more */
         peers_remove(peers.candidate);
@@ -415,8 +435,10 @@ void endpoint_receive(struct endpoint *endpoint, const struct net_path *path, st
     endpoint->counters.datagrams++;
     endpoint->counters.bytes_received += datagram.len;
     if (datagram.len < 13 || datagram.len > ENDPOINT_DATAGRAM_MAX ||
-        path->listener >= endpoint->config.listener_count)
+        path->listener >= endpoint->config.listener_count) {
+        endpoint->counters.dropped_size++;
         return;
+    }
     endpoint_enter(endpoint);
     if (gate_is_hello(datagram))
         pass_gate(endpoint, path, datagram);

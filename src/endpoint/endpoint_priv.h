@@ -4,6 +4,7 @@
 #define USHER_ENDPOINT_PRIV_H
 
 #include "gate_priv.h"
+#include "limits_priv.h"
 #include "timers_priv.h"
 #include "tls_compat_priv.h"
 #include "usher/endpoint.h"
@@ -163,6 +164,7 @@ struct endpoint {
     struct endpoint_config config;
     struct listener *listeners;
     struct gate *gate;
+    struct limits *limits;
     struct timers timers;
     mbedtls_ctr_drbg_context drbg;
     uint8_t hash_key[16];

@@ -134,7 +134,7 @@ struct family {
     struct {
         const char *value;
         enum metric metric;
-    } series[6];
+    } series[7];
     size_t count;
 };
 
@@ -172,8 +172,14 @@ static const struct family families[] = {
      "counter",
      "Datagrams that led to nothing, by why.",
      "reason",
-     {{"no-association", METRIC_DROPPED_UNKNOWN}, {"limit", METRIC_DROPPED_LIMIT}},
-     2},
+     {{"no-association", METRIC_DROPPED_UNKNOWN},
+      {"limit", METRIC_DROPPED_LIMIT},
+      {"rate", METRIC_DROPPED_RATE},
+      {"draining", METRIC_DROPPED_DRAIN},
+      {"connection-id", METRIC_DROPPED_CID},
+      {"size", METRIC_DROPPED_SIZE},
+      {"bad-record", METRIC_DROPPED_RECORD}},
+     7},
     {"usher_coap_messages_total",
      "counter",
      "CoAP messages out of the ordinary.",
@@ -200,6 +206,9 @@ static void put_endpoint(const struct metrics *metrics, struct buf *out)
             put_labelled(out, family->name, family->label, family->series[j].value,
                          metrics_get(metrics, family->series[j].metric));
     }
+    put_one(out, "usher_associations_moved_total", "counter",
+            "Associations that went on from another address, by their Connection ID.",
+            metrics_get(metrics, METRIC_MOVED));
     put_one(out, "usher_datagrams_total", "counter", "UDP datagrams received.",
             metrics_get(metrics, METRIC_DATAGRAMS));
     metrics_handshakes(metrics, &handshakes);

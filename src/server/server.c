@@ -249,6 +249,12 @@ static void keep_findings(struct server *server, struct findings *findings)
 
 /* ---- start ---- */
 
+/* A source's datagrams are shared out to the workers, and so is its rate. 0 stays 0: any. */
+static uint32_t share(uint32_t rate, const struct config *config)
+{
+    return rate == 0 ? 0 : rate / config->workers + 1;
+}
+
 static enum err_code start_workers(struct server *server, struct err *err)
 {
     const struct config *config = server->config;
@@ -263,6 +269,13 @@ static enum err_code start_workers(struct server *server, struct err *err)
                 .sessions_max = config->sessions_max / config->workers + 1,
                 .idle_ms = IDLE_MS,
                 .x509 = server->x509,
+                .limits =
+                    {
+                        .handshakes_per_second = share(config->handshakes_per_source, config),
+                        .failures_per_second = share(config->failures_per_source, config),
+                        .exempt = config->exempt,
+                        .exempt_count = config->exempt_count,
+                    },
             },
         .store = server->store,
         .live = server->live,

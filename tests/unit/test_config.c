@@ -121,29 +121,33 @@ static void test_defaults(void **state)
 static void test_every_key(void **state)
 {
     struct fixture *fixture = *state;
-    const struct config *config = accepted(fixture, "workers: 3\n"
-                                                    "listeners:\n"
-                                                    "  - address: 192.0.2.7:5684\n"
-                                                    "    ciphers: [gcm, ccm8]\n"
-                                                    "    handshake-timeout: {min: 9s, max: 90s}\n"
-                                                    "    ack-timeout: 15s\n"
-                                                    "  - address: \"[2001:db8::1]:5685\"\n"
-                                                    "    ciphers: [ccm8]\n"
-                                                    "    handshake-timeout: {max: 2min}\n"
-                                                    "  - \"[::]:0\"\n"
-                                                    "  - \"[::]:0\"\n"
-                                                    "profiles: [a, /b, c/d.yaml]\n"
-                                                    "limits: {half-open: 100, sessions: 200}\n"
-                                                    "store:\n"
-                                                    "  backend: sqlite\n"
-                                                    "  path: data/u.db\n"
-                                                    "  history: forever\n"
-                                                    "  retire: 2h\n"
-                                                    "http:\n"
-                                                    "  socket: run/u.sock\n"
-                                                    "  address: \"[::1]:8080\"\n"
-                                                    "  hosts: [usher.city.example, b]\n"
-                                                    "log: {level: debug, format: text}\n");
+    const struct config *config =
+        accepted(fixture, "workers: 3\n"
+                          "listeners:\n"
+                          "  - address: 192.0.2.7:5684\n"
+                          "    ciphers: [gcm, ccm8]\n"
+                          "    handshake-timeout: {min: 9s, max: 90s}\n"
+                          "    ack-timeout: 15s\n"
+                          "  - address: \"[2001:db8::1]:5685\"\n"
+                          "    ciphers: [ccm8]\n"
+                          "    handshake-timeout: {max: 2min}\n"
+                          "  - \"[::]:0\"\n"
+                          "  - \"[::]:0\"\n"
+                          "profiles: [a, /b, c/d.yaml]\n"
+                          "limits: {half-open: 100, sessions: 200,\n"
+                          "         handshakes-per-source: 0,\n"
+                          "         failures-per-source: 7,\n"
+                          "         exempt: [10.0.0.0/8, \"2001:db8::/32\"]}\n"
+                          "store:\n"
+                          "  backend: sqlite\n"
+                          "  path: data/u.db\n"
+                          "  history: forever\n"
+                          "  retire: 2h\n"
+                          "http:\n"
+                          "  socket: run/u.sock\n"
+                          "  address: \"[::1]:8080\"\n"
+                          "  hosts: [usher.city.example, b]\n"
+                          "log: {level: debug, format: text}\n");
     assert_string_equal(findings_text(&fixture->findings), "");
     assert_int_equal(config->workers, 3);
     assert_int_equal(config->listener_count, 4);
@@ -169,6 +173,11 @@ static void test_every_key(void **state)
     assert_string_equal(config->profiles[2], "c/d.yaml");
     assert_int_equal(config->half_open_max, 100);
     assert_int_equal(config->sessions_max, 200);
+    assert_int_equal(config->handshakes_per_source, 0);
+    assert_int_equal(config->failures_per_source, 7);
+    assert_int_equal(config->exempt_count, 2);
+    assert_int_equal(config->exempt[0].bits, 8);
+    assert_int_equal(config->exempt[1].network.family, 6);
     assert_string_equal(config->store_path, "data/u.db");
     assert_int_equal(config->history_days, 0);
     assert_int_equal(config->retire_seconds, 7200);
@@ -279,6 +288,10 @@ static void test_wrong_values(void **state)
         {"store: {history: 1h}\n", "1:18: error: expected 1d to 36500d, found '1h'\n"},
         {"store: {retire: 60500ms}\n", "1:17: error: expected whole seconds, found '60500ms'\n"},
         {"store: {retire: 1s}\n", "1:17: error: expected 1min to 365d, found '1s'\n"},
+        {"limits: {exempt: 10.1.0.0/8}\n",
+         "1:18: error: expected a network such as 192.0.2.0/24 or \"2001:db8::/32\", with zeros "
+         "behind its bits, found '10.1.0.0/8'\n"},
+        {"limits: {exempt: {a: b}}\n", "1:18: error: expected a list of networks\n"},
         {"store: {backend: sqlit}\n", "1:18: error: expected one of sqlite, memory, found 'sqlit'; "
                                       "did you mean 'sqlite'?\n"},
         {"store: {path: }\n", "1:15: error: expected text, found nothing\n"},
@@ -505,6 +518,9 @@ static void test_what_needs_a_restart(void **state)
          "listeners", 1, 12},
         {"limits: {half-open: 17}\n", "limits.half-open", 1, 21},
         {"limits: {sessions: 5000}\n", "limits.sessions", 1, 20},
+        {"limits: {handshakes-per-source: 1}\n", "limits.handshakes-per-source", 1, 33},
+        {"limits: {failures-per-source: 1}\n", "limits.failures-per-source", 1, 31},
+        {"limits: {exempt: 10.0.0.0/8}\n", "limits.exempt", 1, 18},
         {"store: {backend: memory}\n", "store.backend", 1, 18},
         {"store: {path: x}\n", "store.path", 1, 15},
         {"store: {history: 1d}\n", "store.history", 1, 18},

@@ -617,10 +617,70 @@ static void test_drain(void **state)
     struct device *late = device_start(world, 1, "lamp", test_key, NULL, 1000);
     world_run(world, 1500);
     assert_false(late->open);
+    assert_true(counters_of(world).dropped_drain > 0);
     assert_int_equal(counters_of(world).half_open, 0);
     device_ask(device, 1, 1);
     world_run(world, 100);
     assert_int_equal(world->responded, 1);
+    world_free(world);
+}
+
+/* What has proved its address is held to a rate, and to one of failures; others go on. */
+static void test_rates_of_a_source(void **state)
+{
+    struct endpoint_config config = world_config(&usual_listener);
+    config.limits.handshakes_per_second = 3;
+    config.limits.failures_per_second = 1;
+    struct world *world = world_new(&config);
+
+    for (unsigned i = 0; i < 3; i++)
+        device_start(world, i, "lamp", test_key, NULL, 1000);
+    world_run(world, 100);
+    assert_int_equal(world->established, 3);
+    struct device *fourth = device_start(world, 3, "lamp", test_key, NULL, 1000);
+    world_run(world, 100);
+    assert_int_equal(counters_of(world).dropped_rate, 1);
+    assert_int_equal(world->rejected, 1);
+    assert_int_equal(world->cause, CAUSE_LIMIT);
+    assert_false(fourth->open);
+    struct device *elsewhere = device_start(world, 4, "lamp", test_key, NULL, 1000);
+    elsewhere->path.remote.ip[3]++;
+    world_run(world, 100);
+    assert_true(elsewhere->open);
+    world_run(world, 3000); /* its hello comes again */
+    assert_true(fourth->open);
+    /* A failure, and the next hello has to wait. */
+    world_run(world, 5000);
+    device_start(world, 5, "lamp", "another key here", NULL, 1000);
+    world_run(world, 100);
+    assert_int_equal(world->cause, CAUSE_BAD_KEY);
+    struct device *after = device_start(world, 6, "lamp", test_key, NULL, 1000);
+    world_run(world, 100);
+    assert_int_equal(world->cause, CAUSE_LIMIT);
+    assert_int_equal(counters_of(world).dropped_rate, 2);
+    world_run(world, 3000);
+    assert_true(after->open);
+    world_free(world);
+}
+
+/* Without a good cookie nothing counts: nobody uses up the rate of an address that is not his. */
+static void test_forged_hellos_use_up_no_rate(void **state)
+{
+    struct endpoint_config config = world_config(&usual_listener);
+    config.limits.handshakes_per_second = 1;
+    struct world *world = world_new(&config);
+    struct device *forger = device_start(world, 0, "lamp", test_key, NULL, 1000);
+
+    forger->unplugged = true; /* its first hello, with this source, again and again */
+    struct datagram hello = *earliest(world);
+    earliest(world)->used = false;
+    for (unsigned i = 0; i < 200; i++)
+        endpoint_receive(world->endpoint, &forger->path, bytes_of(hello.data, hello.len),
+                         world->now);
+    assert_int_equal(counters_of(world).hello_verify_sent, 200);
+    world_run(world, 100);
+    device_join(world, 1);
+    assert_int_equal(counters_of(world).dropped_rate, 0);
     world_free(world);
 }
 
@@ -667,6 +727,8 @@ int main(void)
         cmocka_unit_test(test_exchange_keeps_association),
         cmocka_unit_test(test_device_closes),
         cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_rates_of_a_source),
+        cmocka_unit_test(test_forged_hellos_use_up_no_rate),
         cmocka_unit_test(test_owner_timer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
