@@ -98,7 +98,13 @@ bool dtls_start(struct association *association)
 
     setup->users++;
     association->setup = setup; /* association_free lets go of it */
-    if (mbedtls_ssl_setup(&association->ssl, &setup->tls) != 0 || !offer_cid(association))
+    if (mbedtls_ssl_setup(&association->ssl, &setup->tls) != 0) {
+        /* Where memory runs out half-way it forgets the configuration, without which
+         * mbedtls_ssl_free crashes (Mbed TLS 3.6.6). */
+        association->ssl.MBEDTLS_PRIVATE(conf) = &setup->tls;
+        return false;
+    }
+    if (!offer_cid(association))
         return false;
     mbedtls_ssl_set_bio(&association->ssl, association, tls_send, tls_receive, NULL);
     mbedtls_ssl_set_timer_cb(&association->ssl, association, tls_set_timer, tls_get_timer);

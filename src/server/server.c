@@ -156,10 +156,10 @@ static size_t check_ready(void *context, struct http_check *checks, size_t cap)
         snprintf(checks[count].reason, sizeof checks[count].reason, "the server is stopping");
     }
     for (size_t i = 0; i < server->worker_count; i++)
-        if (!worker_alive(server->workers[i])) {
+        if (!worker_serves(server->workers[i])) {
             checks[count].ok = false;
-            snprintf(checks[count].reason, sizeof checks[count].reason, "worker %zu does not run",
-                     i);
+            snprintf(checks[count].reason, sizeof checks[count].reason,
+                     "worker %zu serves nobody: it hangs, or has ended", i);
         }
     count++;
     struct profile_set *profiles = current_profiles(server);

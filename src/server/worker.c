@@ -34,6 +34,7 @@ struct worker {
     struct worker_message *first, *last;
     atomic_size_t running;
     atomic_bool alive;
+    atomic_uint_fast64_t woken_ms; /* when the present round began, 0 = it waits for work */
 };
 
 static bool watch(struct worker *worker, int fd, uint32_t tag)
@@ -66,11 +67,12 @@ static struct driver_time time_now(void)
     };
 }
 
-static void tell_time(struct worker *worker)
+static struct driver_time tell_time(struct worker *worker)
 {
     struct driver_time now = time_now();
 
     driver_set_time(worker->driver, &now);
+    return now;
 }
 
 static void send_datagram(void *context, const struct net_path *path, struct bytes datagram)
@@ -246,6 +248,7 @@ static void one_round(struct worker *worker)
     bool lane_ready = false, mailbox_ready = false;
     int count = epoll_wait(worker->epoll, events, EVENTS_MAX, wait_time(worker));
 
+    atomic_store_explicit(&worker->woken_ms, tell_time(worker).monotonic_ms, memory_order_relaxed);
     for (int i = 0; i < count; i++) {
         lane_ready = lane_ready || events[i].data.u32 == TAG_LANE;
         mailbox_ready = mailbox_ready || events[i].data.u32 == TAG_MAILBOX;
@@ -261,6 +264,7 @@ static void one_round(struct worker *worker)
     udp_flush(worker->udp);
     driver_tell_counters(worker->driver);
     atomic_store_explicit(&worker->running, driver_running(worker->driver), memory_order_relaxed);
+    atomic_store_explicit(&worker->woken_ms, 0, memory_order_relaxed);
 }
 
 static void *run(void *context)
@@ -300,9 +304,13 @@ size_t worker_running(const struct worker *worker)
     return atomic_load_explicit(&worker->running, memory_order_relaxed);
 }
 
-bool worker_alive(const struct worker *worker)
+bool worker_serves(const struct worker *worker)
 {
-    return atomic_load(&worker->alive);
+    uint64_t woken = atomic_load_explicit(&worker->woken_ms, memory_order_relaxed);
+
+    if (!atomic_load(&worker->alive))
+        return false;
+    return woken == 0 || clock_monotonic_ms() < woken + WORKER_STUCK_MS;
 }
 
 void worker_join(struct worker *worker)

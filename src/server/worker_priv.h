@@ -51,7 +51,10 @@ enum err_code worker_start(struct worker *worker, struct err *err);
 bool worker_post(struct worker *worker, const struct worker_message *message);
 /* Sessions under way, as of the last round. Any thread. */
 size_t worker_running(const struct worker *worker);
-bool worker_alive(const struct worker *worker);
+/* Its thread runs, and has not been at one round of its loop for longer than WORKER_STUCK_MS. Any
+ * thread. */
+enum { WORKER_STUCK_MS = 5000 };
+bool worker_serves(const struct worker *worker);
 void worker_join(struct worker *worker);
 void worker_free(struct worker *worker); /* joined or never started; NULL accepted */
 

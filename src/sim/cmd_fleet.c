@@ -105,13 +105,15 @@ static enum err_code open_reports(const char *path, FILE **out, struct err *err)
                         : err_set(err, ERR_INVALID, "cannot write %s (%s)", path, strerror(errno));
 }
 
-/* What was buffered may turn out not to fit only now. */
-static enum err_code close_reports(struct fleet_config *fleet, struct fleet_result *result,
-                                   const char *path, struct err *err)
+/* What was buffered may turn out not to fit only now. False: said on standard error. */
+static bool close_reports(struct fleet_config *fleet, const struct fleet_result *result,
+                          const char *path)
 {
     bool fine = fleet->reports == NULL || (fclose(fleet->reports) == 0 && !result->reports_failed);
     fleet->reports = NULL;
-    return fine ? ERR_OK : err_set(err, ERR_INVALID, "cannot write %s (%s)", path, strerror(errno));
+    if (!fine)
+        fprintf(stderr, "usher-sim: cannot write %s (%s)\n", path, strerror(errno));
+    return fine;
 }
 
 static enum err_code run(const struct sim_options *options, struct fleet_config *fleet,
@@ -128,13 +130,7 @@ static enum err_code run(const struct sim_options *options, struct fleet_config 
         return code;
     settle_numbers(options, fleet);
     raise_file_limit(fleet->concurrency);
-    code = fleet_run(fleet, result, err);
-    struct err unwritten;
-    if (close_reports(fleet, result, options->reports, &unwritten) != ERR_OK && code == ERR_OK) {
-        *err = unwritten;
-        code = unwritten.code;
-    }
-    return code;
+    return fleet_run(fleet, result, err);
 }
 
 int cmd_fleet(int argc, char **argv)
@@ -159,7 +155,10 @@ int cmd_fleet(int argc, char **argv)
                 exit_code = SIM_EXIT_FAILED;
             json_decref(json);
         }
+        if (!close_reports(&fleet, &result, options.reports))
+            exit_code = SIM_EXIT_FAILED;
     } else {
+        (void)close_reports(&fleet, &result, options.reports);
         fprintf(stderr, "usher-sim: %s\n", err.text);
         exit_code = code == ERR_NO_MEMORY || code == ERR_BUSY ? SIM_EXIT_FAILED : SIM_EXIT_INVALID;
     }

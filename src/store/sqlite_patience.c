@@ -1,19 +1,30 @@
-/* Waiting for locks of the database: not on a thread that is in a hurry. */
+/* Waiting for locks of the database and for the disk: not on a thread that is in a hurry. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sqlite_priv.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <sys/uio.h>
 
 enum { PATIENCE_MS = 5000, STEP_MS = 5 };
 
 static const char vfs_name[] = "usher";
-static _Thread_local bool in_a_hurry;
+static _Thread_local bool in_a_hurry, would_wait;
+static atomic_bool no_such_read; /* the file system reads in one way only */
 static sqlite3_vfs vfs;
 static int (*real_sleep)(sqlite3_vfs *of, int microseconds);
+static ssize_t (*real_pread)(int fd, void *data, size_t size, off64_t at);
 
 void sqlite_hurry(bool hurry)
 {
     in_a_hurry = hurry;
+    would_wait = false;
+}
+
+bool sqlite_would_wait(void)
+{
+    return would_wait;
 }
 
 static int wait_for_lock(void *unused, int count)
@@ -33,9 +44,27 @@ static int sleep_unless_hurried(sqlite3_vfs *of, int microseconds)
     return in_a_hurry ? microseconds : real_sleep(of, microseconds);
 }
 
+/* What is not in memory is read by a thread that has the time. */
+static ssize_t read_unless_hurried(int fd, void *data, size_t size, off64_t at)
+{
+    if (!in_a_hurry || atomic_load_explicit(&no_such_read, memory_order_relaxed))
+        return real_pread(fd, data, size, at);
+    ssize_t got = preadv2(fd, &(struct iovec){data, size}, 1, at, RWF_NOWAIT);
+    if (got >= 0 || errno == EINTR)
+        return got;
+    if (errno == EAGAIN) {
+        would_wait = true;
+        return -1;
+    }
+    atomic_store(&no_such_read, true);
+    return real_pread(fd, data, size, at);
+}
+
+/* A copy of the usual VFS that sleeps as we say. Its reads are those of the usual one, which lets
+ * its system calls be replaced. */
 static void make_vfs(void)
 {
-    const sqlite3_vfs *usual = sqlite3_vfs_find(NULL);
+    sqlite3_vfs *usual = sqlite3_vfs_find(NULL);
     if (usual == NULL)
         return;
     vfs = *usual;
@@ -43,6 +72,13 @@ static void make_vfs(void)
     real_sleep = vfs.xSleep;
     vfs.xSleep = sleep_unless_hurried;
     sqlite3_vfs_register(&vfs, 0);
+    if (usual->iVersion < 3)
+        return;
+    sqlite3_syscall_ptr found = usual->xGetSystemCall(usual, "pread64");
+    if (found == NULL) /* a build that reads in another way: only slowness is noticed */
+        return;
+    real_pread = (ssize_t(*)(int, void *, size_t, off64_t))found;
+    usual->xSetSystemCall(usual, "pread64", (sqlite3_syscall_ptr)read_unless_hurried);
 }
 
 const char *sqlite_patience_vfs(const char *wanted)

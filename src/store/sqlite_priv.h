@@ -45,7 +45,9 @@ void sqlite_prepare(void);
 const char *sqlite_patience_vfs(const char *wanted);
 /* Makes a connection wait for locks, for up to 5 s, unless its thread is in a hurry. */
 void sqlite_patience_watch(sqlite3 *db);
+/* On this thread nothing waits for a lock or the disk from now on; what would have to fails. */
 void sqlite_hurry(bool hurry);
+bool sqlite_would_wait(void); /* something failed for that since */
 
 /* ---- sqlite_file.c ---- */
 /* Makes the file 0600 when absent and checks that it can be ours. */

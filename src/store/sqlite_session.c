@@ -32,6 +32,8 @@ enum err_code sqlite_session_error(struct sqlite_session *session, const char *d
                                    struct err *err)
 {
     int sqlite = sqlite3_errcode(session->db) & 0xff;
+    if (sqlite_would_wait())
+        return err_set(err, ERR_BUSY, "store: '%s': %s: not in memory", session->path, doing);
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
         if (errors[i].sqlite == sqlite)
             return err_set(err, errors[i].code, "store: '%s': %s: %s (SQLite: %s)", session->path,

@@ -141,13 +141,13 @@ class Server:
             "log: { level: debug, format: json }\n" + self.settings
         )
 
-    def start(self):
+    def start(self, **environment):
         if not (self.folder / "usher.yaml").exists():
             self.write_config()
         self.process = subprocess.Popen(
             [USHERD, "-c", str(self.folder / "usher.yaml")],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            text=True, errors="replace")
+            text=True, errors="replace", env={**os.environ, **environment})
         self.log = Log(self.process.stderr)
         ready = self.log.wait("server.ready")
         self.port = int(ready["listeners"].split()[0].rpartition(":")[2])

@@ -96,8 +96,11 @@ static void hand_in(struct net_late *call)
 
 static struct net_late *call_new(enum late_kind kind, struct store_lane *lane, void *context)
 {
-    struct net_late *call = calloc(1, sizeof *call);
+    bool inside = net_inside;
 
+    net_inside = false;
+    struct net_late *call = calloc(1, sizeof *call);
+    net_inside = inside;
     assert_non_null(call);
     *call = (struct net_late){.kind = kind, .lane = lane, .context = context};
     return call;

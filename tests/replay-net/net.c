@@ -20,6 +20,8 @@ const char net_usual_profile[] = "class: lamp\n"
                                  "    security: { mode: psk, credential: generate }\n"
                                  "write: { /3/0/14: \"+01:00\" }\n";
 
+volatile bool net_inside;
+
 enum { PORT_FIRST = 40000, SESSIONS = 64, BEGIN_MS = 1000000, BOOT_ROUND_TRIPS = 3 };
 static const int64_t begin_wall_ms = 1790000000000;
 
@@ -81,8 +83,11 @@ static void server_sends(void *context, const struct net_path *path, struct byte
 {
     struct net *net = context;
     unsigned device = (unsigned)(path->remote.port - PORT_FIRST) % NET_DEVICES_MAX;
+    bool inside = net_inside;
 
+    net_inside = false;
     put_on_wire(net, false, device, path, datagram);
+    net_inside = inside;
 }
 
 /* ---- messages between workers ---- */
@@ -90,8 +95,12 @@ static void server_sends(void *context, const struct net_path *path, struct byte
 static void post_supersede(void *context, const struct live_holder *holder)
 {
     struct net *net = context;
-    struct net_mail *mail = malloc(sizeof *mail);
     struct net_mail **at = &net->mail;
+    bool inside = net_inside;
+
+    net_inside = false;
+    struct net_mail *mail = malloc(sizeof *mail);
+    net_inside = inside;
 
     assert_non_null(mail);
     *mail = (struct net_mail){.due = net->now + net->mail_ms, .holder = *holder};
@@ -119,8 +128,10 @@ static void settle(struct net *net)
         assert_true(poll(fds, net->settings.drivers, 10000) > 0);
         for (unsigned i = 0; i < net->settings.drivers; i++) {
             tell_time(net, i);
+            net_inside = true;
             driver_expire(net->drivers[i]);
             store_lane_poll(net->lanes[i]);
+            net_inside = false;
         }
     }
 }
@@ -155,8 +166,10 @@ static void deliver(struct net *net)
     memcpy(exact, datagram->data, datagram->len);
     if (passes && datagram->to_server) {
         tell_time(net, device->driver);
+        net_inside = true;
         driver_datagram(net->drivers[device->driver], &datagram->path,
                         bytes_of(exact, datagram->len));
+        net_inside = false;
     } else if (passes && !is_down(device) && device->port == datagram->path.remote.port) {
         sim_device_receive(device->sim, bytes_of(exact, datagram->len), net->now);
         note_device(device);
@@ -171,7 +184,9 @@ static void deliver_mail(struct net *net)
 
     net->mail = mail->next;
     tell_time(net, mail->holder.worker);
+    net_inside = true;
     driver_supersede(net->drivers[mail->holder.worker], &mail->holder);
+    net_inside = false;
     free(mail);
 }
 
@@ -224,7 +239,9 @@ static void expire(struct net *net)
 {
     for (unsigned i = 0; i < net->settings.drivers; i++) {
         tell_time(net, i);
+        net_inside = true;
         driver_expire(net->drivers[i]);
+        net_inside = false;
     }
     net_late_run(net);
     for (unsigned i = 0; i < net->settings.devices; i++) {

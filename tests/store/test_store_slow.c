@@ -3,6 +3,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bed.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -11,6 +12,7 @@
 
 #include <cmocka.h>
 #include <sqlite3.h>
+#include <sys/uio.h>
 #include <time.h>
 
 enum { HANG_MS = 400 };
@@ -31,6 +33,23 @@ int __wrap_sqlite3_step(sqlite3_stmt *statement)
     return __real_sqlite3_step(statement);
 }
 
+enum { IN_MEMORY, ON_DISK, UNKNOWN };
+
+static atomic_int place; /* where the file system says that a page is */
+static atomic_uint asked;
+
+ssize_t __wrap_preadv64v2(int fd, const struct iovec *parts, int count, off64_t at, int flags);
+
+ssize_t __wrap_preadv64v2(int fd, const struct iovec *parts, int count, off64_t at, int flags)
+{
+    assert_int_equal(flags, RWF_NOWAIT);
+    atomic_fetch_add(&asked, 1);
+    if (atomic_load(&place) == IN_MEMORY)
+        return preadv(fd, parts, count, at);
+    errno = atomic_load(&place) == ON_DISK ? EAGAIN : EOPNOTSUPP;
+    return -1;
+}
+
 static int open_bed(void **state)
 {
     static struct bed bed;
@@ -42,6 +61,7 @@ static int open_bed(void **state)
 static int close_bed(void **state)
 {
     atomic_store(&hang_ms, 0);
+    atomic_store(&place, IN_MEMORY);
     bed_close(*state);
     return 0;
 }
@@ -84,11 +104,62 @@ static void test_only_the_first_slow_lookup_holds_the_lane_up(void **state)
     assert_int_equal(direct, 1);
 }
 
+/* A look-up that would have to read the disk comes back at once; its answer comes from another
+ * thread. */
+static void test_what_is_not_in_memory_is_read_elsewhere(void **state)
+{
+    struct bed *bed = *state;
+    struct answer answer = {0};
+    enroll(bed->lane, "lamp-7");
+    atomic_store(&asked, 0);
+    atomic_store(&place, ON_DISK);
+    store_find_identity(bed->lane, bytes_of_text("id-lamp-7"), answer_device, &answer);
+    assert_int_equal(answer.calls, 0);
+    assert_int_equal(atomic_load(&asked), 1);
+    answer_wait(bed->lane, &answer);
+    assert_int_equal(answer.result, ERR_OK);
+    assert_string_equal(answer.device.enrollment.endpoint, "lamp-7");
+    assert_int_equal(atomic_load(&asked), 1); /* the other thread took its time */
+    answer_clear(&answer);
+    /* Somebody has read it, so it is in memory now. */
+    atomic_store(&place, IN_MEMORY);
+    store_find_identity(bed->lane, bytes_of_text("id-lamp-7"), answer_device, &answer);
+    assert_int_equal(answer.calls, 1);
+    assert_int_equal(answer.result, ERR_OK);
+    answer_clear(&answer);
+    /* A synchronous call waits for the disk by itself. */
+    enroll(bed->lane, "lamp-8");
+    atomic_store(&place, ON_DISK);
+    assert_int_equal(get_device(bed->lane, "lamp-8", &answer), ERR_OK);
+    answer_clear(&answer);
+    struct err err = {0};
+    assert_int_equal(store_health(bed->store, &err), ERR_OK); /* nothing has failed */
+}
+
+/* Not every file system can read like that: then it is asked once, and read as ever. The last test,
+ * as it is remembered. */
+static void test_file_system_that_cannot_tell(void **state)
+{
+    struct bed *bed = *state;
+    struct answer answer = {0};
+    enroll(bed->lane, "lamp-7");
+    atomic_store(&asked, 0);
+    atomic_store(&place, UNKNOWN);
+    store_find_identity(bed->lane, bytes_of_text("id-lamp-7"), answer_device, &answer);
+    assert_int_equal(answer.calls, 1);
+    assert_int_equal(answer.result, ERR_OK);
+    assert_int_equal(atomic_load(&asked), 1);
+    answer_clear(&answer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_what_is_not_in_memory_is_read_elsewhere, open_bed,
+                                        close_bed),
         cmocka_unit_test_setup_teardown(test_only_the_first_slow_lookup_holds_the_lane_up, open_bed,
                                         close_bed),
+        cmocka_unit_test_setup_teardown(test_file_system_that_cannot_tell, open_bed, close_bed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
