@@ -23,7 +23,9 @@ struct store_config {
     const char *path;        /* sqlite: the database file; made 0600 when absent; locked against a
                                 second usherd */
     unsigned gather_ms;      /* most a change waits for company; 0 = default 2 */
-    unsigned gather_rows;    /* most changes in one commit; 0 = default 64 */
+    unsigned patience_ms;    /* the same when outcomes alone are waiting: no device waits for them;
+                                0 = default 20 */
+    unsigned gather_rows;    /* most changes in one commit; 0 = default 256 */
     unsigned queue_max;      /* changes waiting; beyond: ERR_BUSY; 0 = default 65536 */
     unsigned history_days;   /* outcomes older than this are dropped; 0 = kept for ever */
     unsigned retire_seconds; /* grace of a retiring credential; 0 = default 86400 */

@@ -140,6 +140,7 @@ struct store {
     struct request *first, **last;
     size_t depth;
     size_t urgent;  /* SETTLE requests in the queue: they do not wait for company */
+    size_t patient; /* RECORD requests in it: they wait longer */
     size_t wake_at; /* the writer sleeps and wants to wake at this depth; 0 = it is awake */
     bool stopping;
 

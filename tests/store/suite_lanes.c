@@ -322,6 +322,35 @@ static void test_callbacks_may_call_the_store(void **state)
     assert_int_equal(store_lane_open(bed->store, &bed->lane, &err), ERR_OK);
 }
 
+/* No device waits for its outcome to be written: outcomes wait for company, and go along with the
+ * first change that somebody waits for. */
+static void test_outcomes_wait_for_company(void **state)
+{
+    enum { MINUTE_MS = 60000, OUTCOMES = 3 };
+    struct bed *bed = *state;
+    struct tally tally = {0};
+    struct outcome outcome;
+    struct answer answer = {0};
+    struct store_metrics before, after;
+    bed_close(bed);
+    bed_prepare(bed, suite_backend);
+    bed->config.gather_ms = 1;
+    bed->config.patience_ms = MINUTE_MS;
+    bed_start(bed);
+    enroll(bed->lane, "lamp-7");
+    store_metrics(bed->store, &before);
+    for (unsigned i = 0; i < OUTCOMES; i++) {
+        outcome_make(&outcome, "lamp-7", STATE_BOOTSTRAPPED, i);
+        store_record(bed->lane, &outcome, NULL, 0, tally_result, &tally);
+    }
+    assert_int_equal(make_pending(bed->lane, "lamp-7", 101, "key", &answer), ERR_OK);
+    drain(bed, &tally, OUTCOMES);
+    assert_int_equal(tally.good, OUTCOMES);
+    store_metrics(bed->store, &after);
+    assert_int_equal(after.commits - before.commits, 1);
+    answer_clear(&answer);
+}
+
 /* Under load changes share commits. */
 static void test_changes_share_commits(void **state)
 {
@@ -513,6 +542,7 @@ int suite_lanes(void)
         SUITE_TEST(test_full_queue_is_busy),
         SUITE_TEST(test_closing_a_lane_answers_everything),
         SUITE_TEST(test_callbacks_may_call_the_store),
+        SUITE_TEST(test_outcomes_wait_for_company),
         SUITE_TEST(test_changes_share_commits),
         SUITE_TEST(test_slow_lookups_come_through_the_descriptor),
         SUITE_TEST(test_locked_database_does_not_stop_the_lane),
