@@ -155,11 +155,11 @@ static void fail_all(struct request *first, const struct err *err)
     complete_all(first);
 }
 
-static enum err_code write_rows(struct store *store, struct request *first, struct err *err)
+static enum err_code write_rows(struct store *store, struct request *requests, struct err *err)
 {
     const struct store_ops *ops = store->ops;
     enum err_code code = ops->begin(store->backend, err);
-    for (struct request *request = first; code == ERR_OK && request != NULL;
+    for (struct request *request = requests; code == ERR_OK && request != NULL;
          request = request->next)
         code = ops->apply(store->backend, request, err);
     if (code == ERR_OK)
@@ -170,6 +170,7 @@ static enum err_code write_rows(struct store *store, struct request *first, stru
         return code;
     }
     counts_commit(&store->counts);
+    stamps_change(&store->setup.stamps, requests);
     return ERR_OK;
 }
 
