@@ -47,9 +47,9 @@ void store_lane_close(struct store_lane *lane);   /* pending callbacks run with 
 int store_lane_fd(const struct store_lane *lane); /* becomes readable when poll has something */
 void store_lane_poll(struct store_lane *lane);
 /* For a thread that finds much, at the end of each round of its loop: finds then share looks at the
- * database, and a device that is found twice within two seconds is read once. What has been reported
- * as changed before a find is seen by it all the same. Lets go of what has been kept long enough.
- * When to call it next at the latest (monotonic ms); UINT64_MAX = no need. */
+ * database, and a device that is found twice within two seconds is read once. What has been
+ * reported as changed before a find is seen by it all the same. Lets go of what has been kept long
+ * enough. When to call it next at the latest (monotonic ms); UINT64_MAX = no need. */
 uint64_t store_lane_rest(struct store_lane *lane);
 
 /* An enrolment with the bytes that belong to it: keys[i] and publics[i] to credentials[i]. */

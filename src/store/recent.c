@@ -17,7 +17,7 @@ struct recent {
     struct stamps *stamps;
     struct store_device *spares[RECENT_MAX]; /* zeroed, so that a find need not allocate */
     size_t spare_count;
-    uint64_t tidy_ms;           /* nothing is too old before; UINT64_MAX: nothing is kept */
+    uint64_t tidy_ms;                 /* nothing is too old before; UINT64_MAX: nothing is kept */
     struct entry entries[RECENT_MAX]; /* by hash of the identity: a newcomer displaces */
 };
 
@@ -127,8 +127,8 @@ struct store_device *recent_take(struct recent *recent, const struct identity *i
     struct entry *entry = entry_of(recent, identity);
     struct store_device *device = entry->device;
 
-    if (device == NULL || !bytes_equal(identity_bytes(&device->enrollment.identity),
-                                       identity_bytes(identity)))
+    if (device == NULL ||
+        !bytes_equal(identity_bytes(&device->enrollment.identity), identity_bytes(identity)))
         return NULL;
     entry->device = NULL;
     if (stamps_untouched(recent->stamps, device->enrollment.endpoint, device->as_of))

@@ -35,8 +35,8 @@ struct store_backend {
 struct store_reader {
     struct store_backend *backend;
     struct sqlite_session session;
-    bool shares;  /* one look at the rows may serve several finds */
-    bool looking; /* a transaction is open; as things stood when it began: */
+    bool shares;                      /* one look at the rows may serve several finds */
+    bool looking;                     /* a transaction is open; as things stood when it began: */
     uint64_t commits, changes, epoch; /* of stamps, and of unfolded outcomes */
     uint64_t until_ms;                /* it ends then at the latest */
 };

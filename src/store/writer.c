@@ -42,8 +42,7 @@ enum err_code writer_submit(struct store *store, struct request *request)
         store->patient += patient;
         /* The first that is not patient ends the longer wait. */
         bool hurries = !patient && store->depth == store->patient + 1;
-        if (store->wake_at != 0 &&
-            (store->depth >= store->wake_at || store->urgent > 0 || hurries))
+        if (store->wake_at != 0 && (store->depth >= store->wake_at || store->urgent > 0 || hurries))
             pthread_cond_signal(&store->wake);
     }
     pthread_mutex_unlock(&store->lock);
@@ -83,7 +82,8 @@ static uint64_t gathered_us(const struct writer *writer)
     const struct store *store = writer->store;
     const struct store_config *config = &store->setup.config;
     bool patient = store->patient == store->depth && config->patience_ms > config->gather_ms;
-    return writer->committed_us + (patient ? config->patience_ms : config->gather_ms) * UINT64_C(1000);
+    return writer->committed_us +
+           (patient ? config->patience_ms : config->gather_ms) * UINT64_C(1000);
 }
 
 /* Waits until there is a group to write or a duty to do. A change that comes to an idle store is

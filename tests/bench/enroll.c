@@ -28,9 +28,10 @@ static void fill_device(struct store_device *device, unsigned number, bool with_
     if (!with_credential)
         return;
     enrollment->credential_count = 1;
-    enrollment->credentials[0] = (struct enrolled_credential){
-        .ssid = SSID, .status = CREDENTIAL_ACTIVE, .identity = enrollment->identity,
-        .key_len = BENCH_KEY_LEN};
+    enrollment->credentials[0] = (struct enrolled_credential){.ssid = SSID,
+                                                              .status = CREDENTIAL_ACTIVE,
+                                                              .identity = enrollment->identity,
+                                                              .key_len = BENCH_KEY_LEN};
     device->keys[0] = device->bootstrap_key;
 }
 
@@ -66,7 +67,8 @@ int main(int argc, char **argv)
         return 2;
     }
     config.path = argv[1];
-    if (store_open(&config, &store, &err) != ERR_OK || store_lane_open(store, &lane, &err) != ERR_OK)
+    if (store_open(&config, &store, &err) != ERR_OK ||
+        store_lane_open(store, &lane, &err) != ERR_OK)
         bench_die("%s", err.text);
     enroll(lane, devices, strcmp(argv[3], "enrolled") == 0);
     store_lane_close(lane);

@@ -360,8 +360,8 @@ static void test_finds_of_a_resting_lane_are_true(void **state)
         assert_int_equal(find_on(lane, "id-lamp-7", &answer), ERR_OK);
         assert_int_equal(answer.device.enrollment.bootstraps, 0);
         assert_int_equal(answer.device.enrollment.credential_count, 0);
-        assert_true(bytes_equal(secret_bytes(&answer.device.bootstrap_key),
-                                bytes_of_text("key-lamp-7")));
+        assert_true(
+            bytes_equal(secret_bytes(&answer.device.bootstrap_key), bytes_of_text("key-lamp-7")));
     }
     outcome_make(&outcome, "lamp-7", STATE_BOOTSTRAPPED, 1);
     for (uint64_t bootstraps = 1; bootstraps < 4; bootstraps++) {
@@ -375,8 +375,8 @@ static void test_finds_of_a_resting_lane_are_true(void **state)
     assert_non_null(key_of(&answer.device, 101, CREDENTIAL_PENDING));
     replace_key(bed->lane, "lamp-7", "id-lamp-7");
     assert_int_equal(find_on(lane, "id-lamp-7", &answer), ERR_OK);
-    assert_true(bytes_equal(secret_bytes(&answer.device.bootstrap_key),
-                            bytes_of_text("another key")));
+    assert_true(
+        bytes_equal(secret_bytes(&answer.device.bootstrap_key), bytes_of_text("another key")));
     replace_key(bed->lane, "lamp-7", "id-new");
     assert_int_equal(find_on(lane, "id-lamp-7", &answer), ERR_NOT_FOUND);
     assert_int_equal(find_on(lane, "id-new", &answer), ERR_OK);
