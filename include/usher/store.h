@@ -23,7 +23,9 @@ struct store_config {
     const char *path;        /* sqlite: the database file; made 0600 when absent; locked against a
                                 second usherd */
     unsigned gather_ms;      /* most a change waits for company; 0 = default 2 */
-    unsigned gather_rows;    /* most changes in one commit; 0 = default 64 */
+    unsigned patience_ms;    /* the same when outcomes alone are waiting: no device waits for them;
+                                0 = default 20 */
+    unsigned gather_rows;    /* most changes in one commit; 0 = default 256 */
     unsigned queue_max;      /* changes waiting; beyond: ERR_BUSY; 0 = default 65536 */
     unsigned history_days;   /* outcomes older than this are dropped; 0 = kept for ever */
     unsigned retire_seconds; /* grace of a retiring credential; 0 = default 86400 */
@@ -44,6 +46,11 @@ enum err_code store_lane_open(struct store *store, struct store_lane **out, stru
 void store_lane_close(struct store_lane *lane);   /* pending callbacks run with ERR_UNAVAILABLE */
 int store_lane_fd(const struct store_lane *lane); /* becomes readable when poll has something */
 void store_lane_poll(struct store_lane *lane);
+/* For a thread that finds much, at the end of each round of its loop: finds then share looks at the
+ * database, and a device that is found twice within two seconds is read once. What has been
+ * reported as changed before a find is seen by it all the same. Lets go of what has been kept long
+ * enough. When to call it next at the latest (monotonic ms); UINT64_MAX = no need. */
+uint64_t store_lane_rest(struct store_lane *lane);
 
 /* An enrolment with the bytes that belong to it: keys[i] and publics[i] to credentials[i]. */
 struct store_device {
@@ -56,6 +63,7 @@ struct store_device {
     int64_t created_wall_ms, changed_wall_ms;
     int64_t last_wall_ms; /* end of the last bootstrap attempt, 0 = never */
     uint32_t last_duration_ms;
+    uint64_t as_of; /* the store's own: how new this is */
 };
 void store_device_clear(struct store_device *device); /* wipes */
 /* False: no memory; `to` is then empty. */

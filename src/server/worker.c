@@ -27,6 +27,7 @@ struct worker {
     struct driver *driver;
     struct udp *udp;
     struct store_lane *lane;
+    uint64_t lane_due; /* of store_lane_rest */
     int epoll, wake;
     pthread_t thread;
     bool started, stopping;
@@ -118,6 +119,7 @@ enum err_code worker_new(const struct worker_config *config, struct worker **out
     if (worker == NULL)
         return err_set(err, ERR_NO_MEMORY, "worker: out of memory");
     worker->epoll = worker->wake = -1;
+    worker->lane_due = UINT64_MAX;
     pthread_mutex_init(&worker->lock, NULL);
     enum err_code code = build(worker, config, err);
     if (code != ERR_OK) {
@@ -208,6 +210,7 @@ static void read_mailbox(struct worker *worker)
 static int wait_time(const struct worker *worker)
 {
     uint64_t next = driver_next(worker->driver);
+    next = worker->lane_due < next ? worker->lane_due : next;
     uint64_t now = clock_monotonic_ms();
 
     if (worker->stopping)
@@ -263,6 +266,7 @@ static void one_round(struct worker *worker)
         read_mailbox(worker);
     udp_flush(worker->udp);
     driver_tell_counters(worker->driver);
+    worker->lane_due = store_lane_rest(worker->lane);
     atomic_store_explicit(&worker->running, driver_running(worker->driver), memory_order_relaxed);
     atomic_store_explicit(&worker->woken_ms, 0, memory_order_relaxed);
 }

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mailbox_priv.h"
 #include "readers_priv.h"
+#include "recent_priv.h"
 #include "usher/clock.h"
 
 #include <stdlib.h>
@@ -11,7 +12,9 @@ struct store_lane {
     struct store *store;
     struct mailbox *mailbox;
     struct store_reader *reader;
+    struct recent *recent;
     struct request *newest; /* of those whose callback has yet to run */
+    bool rests;             /* its thread calls store_lane_rest */
     bool closing;
 };
 
@@ -21,7 +24,9 @@ enum err_code store_lane_open(struct store *store, struct store_lane **out, stru
     if (lane == NULL)
         return err_set(err, ERR_NO_MEMORY, "store: out of memory");
     lane->store = store;
-    enum err_code code = mailbox_new(&lane->mailbox, err);
+    lane->recent = recent_new(&store->setup.stamps);
+    enum err_code code = lane->recent != NULL ? mailbox_new(&lane->mailbox, err)
+                                              : err_set(err, ERR_NO_MEMORY, "store: out of memory");
     if (code != ERR_OK)
         goto out;
     code = store->ops->reader_open(store->backend, &lane->reader, err);
@@ -33,6 +38,8 @@ enum err_code store_lane_open(struct store *store, struct store_lane **out, stru
 out:
     if (lane != NULL && lane->mailbox != NULL)
         mailbox_release(lane->mailbox);
+    if (lane != NULL)
+        recent_free(lane->recent);
     free(lane);
     return code;
 }
@@ -102,6 +109,15 @@ void store_lane_poll(struct store_lane *lane)
     deliver(lane, mailbox_take_all(lane->mailbox));
 }
 
+uint64_t store_lane_rest(struct store_lane *lane)
+{
+    const struct store_ops *ops = lane->store->ops;
+    lane->rests = true;
+    uint64_t tidy = recent_tidy(lane->recent);
+    uint64_t rest = ops->reader_rest != NULL ? ops->reader_rest(lane->reader) : UINT64_MAX;
+    return tidy < rest ? tidy : rest;
+}
+
 void store_lane_close(struct store_lane *lane)
 {
     if (lane == NULL)
@@ -116,6 +132,7 @@ void store_lane_close(struct store_lane *lane)
         request_release(request);
     }
     lane->store->ops->reader_close(lane->reader);
+    recent_free(lane->recent);
     atomic_fetch_sub(&lane->store->lanes, 1);
     mailbox_release(lane->mailbox);
     free(lane);
@@ -239,25 +256,48 @@ static enum err_code find_in_a_hurry(struct store_lane *lane, const struct ident
     return code;
 }
 
-void lane_find(struct store_lane *lane, const struct identity *identity, struct bytes endpoint,
-               store_device_fn done, void *context)
+static bool find_again(struct store_lane *lane, const struct identity *identity,
+                       store_device_fn done, void *context)
 {
-    struct store_device device = {0};
+    struct store_device *device = recent_take(lane->recent, identity);
+    if (device == NULL)
+        return false;
+    done(context, ERR_OK, device);
+    recent_return(lane->recent, device);
+    return true;
+}
+
+static void find_now(struct store_lane *lane, const struct identity *identity,
+                     struct bytes endpoint, store_device_fn done, void *context)
+{
     struct err err = {0};
-    enum err_code code = ERR_BUSY;
-    if (lane->closing) {
+    struct store_device *device = recent_borrow(lane->recent);
+    if (device == NULL) {
         done(context, ERR_UNAVAILABLE, NULL);
         return;
     }
-    if (lane->store->ops->find_later == NULL)
-        code = find_in_a_hurry(lane, identity, endpoint, &device, &err);
+    enum err_code code = find_in_a_hurry(lane, identity, endpoint, device, &err);
     if (code == ERR_OK)
-        done(context, ERR_OK, &device);
+        done(context, ERR_OK, device);
     else if (code == ERR_BUSY)
         find_later(lane, identity, endpoint, done, context);
     else
         done(context, lane_read_failed(lane, code, &err), NULL);
-    store_device_clear(&device);
+    if (code == ERR_OK && identity != NULL && lane->rests)
+        recent_keep(lane->recent, device);
+    else
+        recent_return(lane->recent, device);
+}
+
+void lane_find(struct store_lane *lane, const struct identity *identity, struct bytes endpoint,
+               store_device_fn done, void *context)
+{
+    if (lane->closing)
+        done(context, ERR_UNAVAILABLE, NULL);
+    else if (lane->store->ops->find_later != NULL)
+        find_later(lane, identity, endpoint, done, context);
+    else if (identity == NULL || !find_again(lane, identity, done, context))
+        find_now(lane, identity, endpoint, done, context);
 }
 
 enum err_code lane_find_and_wait(struct store_lane *lane, struct bytes endpoint,

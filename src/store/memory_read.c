@@ -22,6 +22,7 @@ enum err_code memory_find(struct store_reader *reader, const struct identity *id
 {
     struct store_backend *backend = reader->backend;
     enum err_code code = ERR_OK;
+    out->as_of = atomic_load(&backend->setup->stamps.commits);
     pthread_rwlock_rdlock(&backend->lock);
     const struct memory_device *device = identity != NULL
                                              ? memory_table_identity(&backend->table, identity)

@@ -96,6 +96,7 @@ const struct store_ops store_sqlite_ops = {
     .unfolded = sqlite_unfolded,
     .reader_open = sqlite_reader_open,
     .reader_close = sqlite_reader_close,
+    .reader_rest = sqlite_reader_rest,
     .find = sqlite_find,
     .hurry = sqlite_hurry,
     .list = sqlite_list,

@@ -228,6 +228,7 @@ enum err_code sqlite_list(struct store_reader *reader, const struct store_filter
     char prefix_end[ENDPOINT_MAX + 1], memory[2048];
     sqlite3_stmt *statement = NULL;
     enum err_code code;
+    sqlite_end_look(reader);
     buf_init_fixed(&all.sql, memory, sizeof memory);
     build_query(session->db, filter, &all, prefix_end);
     const char *sql = buf_text(&all.sql);

@@ -35,6 +35,10 @@ struct store_backend {
 struct store_reader {
     struct store_backend *backend;
     struct sqlite_session session;
+    bool shares;                      /* one look at the rows may serve several finds */
+    bool looking;                     /* a transaction is open; as things stood when it began: */
+    uint64_t commits, changes, epoch; /* of stamps, and of unfolded outcomes */
+    uint64_t until_ms;                /* it ends then at the latest */
 };
 
 /* ---- sqlite_memory.c ---- */
@@ -156,6 +160,8 @@ bool column_state(sqlite3_stmt *statement, int column, enum device_state *out);
 enum err_code sqlite_reader_open(struct store_backend *backend, struct store_reader **out,
                                  struct err *err);
 void sqlite_reader_close(struct store_reader *reader);
+uint64_t sqlite_reader_rest(struct store_reader *reader);
+void sqlite_end_look(struct store_reader *reader);
 enum err_code sqlite_find(struct store_reader *reader, const struct identity *identity,
                           struct bytes endpoint, struct store_device *out, struct err *err);
 enum err_code sqlite_history(struct store_reader *reader, struct bytes endpoint, const char *before,

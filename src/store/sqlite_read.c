@@ -2,7 +2,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sqlite_priv.h"
 
+#include "usher/clock.h"
+
 #include <stdlib.h>
+
+/* How long a look may last, and over how many changes: until it ends, SQLite cannot begin its log
+ * anew. */
+enum { LOOK_MS = 1000, LOOK_CHANGES = 64 };
 
 enum err_code sqlite_reader_open(struct store_backend *backend, struct store_reader **out,
                                  struct err *err)
@@ -30,21 +36,61 @@ void sqlite_reader_close(struct store_reader *reader)
     free(reader);
 }
 
+/* ---- a look: one state of all rows ---- */
+
+void sqlite_end_look(struct store_reader *reader)
+{
+    if (reader->looking)
+        sqlite_session_rollback(&reader->session);
+    reader->looking = false;
+}
+
+uint64_t sqlite_reader_rest(struct store_reader *reader)
+{
+    reader->shares = true;
+    if (!reader->looking)
+        return UINT64_MAX;
+    if (clock_monotonic_ms() < reader->until_ms)
+        return reader->until_ms;
+    sqlite_end_look(reader);
+    return UINT64_MAX;
+}
+
+/* True while the open look serves: outcomes that are folded are missing in it, and the log cannot
+ * be written back beyond it. */
+static bool look_serves(const struct store_reader *reader)
+{
+    struct store_backend *backend = reader->backend;
+    return reader->looking && reader->epoch == unfolded_epoch(&backend->unfolded) &&
+           atomic_load(&backend->setup->stamps.changes) - reader->changes < LOOK_CHANGES;
+}
+
+static enum err_code begin_look(struct store_reader *reader, struct err *err)
+{
+    struct stamps *stamps = &reader->backend->setup->stamps;
+    sqlite_end_look(reader);
+    reader->commits = atomic_load(&stamps->commits);
+    reader->changes = atomic_load(&stamps->changes);
+    reader->epoch = unfolded_epoch(&reader->backend->unfolded);
+    reader->until_ms = clock_monotonic_ms() + LOOK_MS;
+    enum err_code code = sqlite_session_transact(&reader->session, SQL_BEGIN_READ, err);
+    reader->looking = code == ERR_OK;
+    return code;
+}
+
+/* ---- finding ---- */
+
 static int64_t now_ms(const struct store_reader *reader)
 {
     return atomic_load(&reader->backend->setup->wall_ms)();
 }
 
-/* One look at the rows; all statements of one transaction see the same state. */
 static enum err_code read_rows(struct store_reader *reader, const struct identity *identity,
                                struct bytes endpoint, struct store_device *out,
                                struct device_keys *keys, struct err *err)
 {
     struct sqlite_session *session = &reader->session;
-    enum err_code code = sqlite_session_transact(session, SQL_BEGIN_READ, err);
-    if (code != ERR_OK)
-        return code;
-    code = sqlite_read_device(session, identity, endpoint, out, keys, err);
+    enum err_code code = sqlite_read_device(session, identity, endpoint, out, keys, err);
     if (code == ERR_OK) {
         struct slot_set set;
         code = sqlite_read_slots(session, keys->id, &set, err);
@@ -52,23 +98,38 @@ static enum err_code read_rows(struct store_reader *reader, const struct identit
             slot_set_show(&set, now_ms(reader), out);
         slot_set_clear(&set);
     }
-    sqlite_session_rollback(session);
     return code;
+}
+
+/* False: what the look shows is not all that has been reported by now. */
+static bool still_true(struct store_reader *reader, enum err_code code,
+                       const struct device_keys *keys, struct store_device *out)
+{
+    struct store_backend *backend = reader->backend;
+    struct stamps *stamps = &backend->setup->stamps;
+    if (code == ERR_NOT_FOUND)
+        return atomic_load(&stamps->changes) == reader->changes;
+    /* A fold in between moved outcomes from one place to the other. */
+    return stamps_unchanged(stamps, out->enrollment.endpoint, reader->commits) &&
+           unfolded_merge(&backend->unfolded, reader->epoch, keys->id, keys->newest_outcome, out);
 }
 
 enum err_code sqlite_find(struct store_reader *reader, const struct identity *identity,
                           struct bytes endpoint, struct store_device *out, struct err *err)
 {
-    struct unfolded *unfolded = &reader->backend->unfolded;
     struct device_keys keys;
-    for (;;) {
-        uint64_t epoch = unfolded_epoch(unfolded);
-        enum err_code code = read_rows(reader, identity, endpoint, out, &keys, err);
-        if (code != ERR_OK || unfolded_merge(unfolded, epoch, keys.id, keys.newest_outcome, out))
-            return code;
-        /* A fold between the two looks moved outcomes from one place to the other: look again. */
+    enum err_code code = look_serves(reader) ? ERR_OK : begin_look(reader, err);
+    while (code == ERR_OK) {
+        code = read_rows(reader, identity, endpoint, out, &keys, err);
+        if ((code != ERR_OK && code != ERR_NOT_FOUND) || still_true(reader, code, &keys, out))
+            break;
         store_device_clear(out);
+        code = begin_look(reader, err);
     }
+    out->as_of = reader->commits;
+    if (!reader->shares || (code != ERR_OK && code != ERR_NOT_FOUND))
+        sqlite_end_look(reader);
+    return code;
 }
 
 /* The first outcome to show: the newest, or the one before `before`. 0 = none. */
@@ -120,6 +181,7 @@ enum err_code sqlite_history(struct store_reader *reader, struct bytes endpoint,
     uint64_t seq = 0;
     char name[ENDPOINT_MAX + 1] = {0};
     memcpy(name, endpoint.data, endpoint.len);
+    sqlite_end_look(reader);
     enum err_code code = sqlite_session_transact(session, SQL_BEGIN_READ, err);
     if (code != ERR_OK)
         return code;

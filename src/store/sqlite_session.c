@@ -119,7 +119,7 @@ enum err_code sqlite_configure_reader(struct sqlite_session *session, struct err
 {
     enum err_code code = sqlite_session_run(session, "PRAGMA query_only = ON", err);
     if (code == ERR_OK)
-        code = sqlite_session_run(session, "PRAGMA cache_size = -4096", err);
+        code = sqlite_session_run(session, "PRAGMA cache_size = -16384", err);
     return code;
 }
 

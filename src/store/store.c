@@ -12,7 +12,8 @@
 
 enum {
     DEFAULT_GATHER_MS = 2,
-    DEFAULT_GATHER_ROWS = 64,
+    DEFAULT_PATIENCE_MS = 20,
+    DEFAULT_GATHER_ROWS = 256,
     DEFAULT_QUEUE_MAX = 65536,
     DEFAULT_RETIRE_SECONDS = 86400,
     LIST_MAX = 1000,
@@ -43,6 +44,7 @@ static enum err_code copy_config(struct store *store, const struct store_config 
     struct store_config *copy = &store->setup.config;
     *copy = *config;
     copy->gather_ms = value_or(config->gather_ms, DEFAULT_GATHER_MS);
+    copy->patience_ms = value_or(config->patience_ms, DEFAULT_PATIENCE_MS);
     copy->gather_rows = value_or(config->gather_rows, DEFAULT_GATHER_ROWS);
     copy->queue_max = value_or(config->queue_max, DEFAULT_QUEUE_MAX);
     copy->retire_seconds = value_or(config->retire_seconds, DEFAULT_RETIRE_SECONDS);

@@ -4,6 +4,7 @@
 #define USHER_STORE_PRIV_H
 
 #include "counts_priv.h"
+#include "recent_priv.h"
 #include "usher/store.h"
 
 #include <pthread.h>
@@ -63,6 +64,7 @@ void request_complete(struct request *request);
 struct store_setup {
     struct store_config config; /* defaults filled in */
     struct counts *counts;
+    struct stamps stamps;
     int64_t (*_Atomic wall_ms)(void); /* tests set a clock of their own */
 };
 
@@ -95,7 +97,10 @@ struct store_ops {
     enum err_code (*reader_open)(struct store_backend *backend, struct store_reader **out,
                                  struct err *err);
     void (*reader_close)(struct store_reader *reader);
-    /* Finds by identity (`identity` not empty) or by endpoint. `out` is zeroed before. */
+    /* See store_lane_rest; NULL: finds share nothing. */
+    uint64_t (*reader_rest)(struct store_reader *reader);
+    /* Finds by identity (`identity` not empty) or by endpoint. `out` is zeroed before, and as_of
+     * is set. */
     enum err_code (*find)(struct store_reader *reader, const struct identity *identity,
                           struct bytes endpoint, struct store_device *out, struct err *err);
     /* For a backend that may have to wait for somebody: on this thread `find` gives ERR_BUSY
@@ -140,6 +145,7 @@ struct store {
     struct request *first, **last;
     size_t depth;
     size_t urgent;  /* SETTLE requests in the queue: they do not wait for company */
+    size_t patient; /* RECORD requests in it: they wait longer */
     size_t wake_at; /* the writer sleeps and wants to wake at this depth; 0 = it is awake */
     bool stopping;
 

@@ -37,8 +37,12 @@ enum err_code writer_submit(struct store *store, struct request *request)
         *store->last = request;
         store->last = &request->next;
         store->depth++;
+        bool patient = request->kind == REQUEST_RECORD;
         store->urgent += request->kind == REQUEST_SETTLE;
-        if (store->wake_at != 0 && (store->depth >= store->wake_at || store->urgent > 0))
+        store->patient += patient;
+        /* The first that is not patient ends the longer wait. */
+        bool hurries = !patient && store->depth == store->patient + 1;
+        if (store->wake_at != 0 && (store->depth >= store->wake_at || store->urgent > 0 || hurries))
             pthread_cond_signal(&store->wake);
     }
     pthread_mutex_unlock(&store->lock);
@@ -72,19 +76,30 @@ static uint64_t next_duty_us(const struct writer *writer)
     return good || writer->upkeep_us < writer->probe_us ? writer->upkeep_us : writer->probe_us;
 }
 
+/* When the group is to be written that the queue holds now. */
+static uint64_t gathered_us(const struct writer *writer)
+{
+    const struct store *store = writer->store;
+    const struct store_config *config = &store->setup.config;
+    bool patient = store->patient == store->depth && config->patience_ms > config->gather_ms;
+    return writer->committed_us +
+           (patient ? config->patience_ms : config->gather_ms) * UINT64_C(1000);
+}
+
 /* Waits until there is a group to write or a duty to do. A change that comes to an idle store is
- * taken at once; while commits follow each other a group gathers for gather_ms since the last. */
+ * taken at once; while commits follow each other a group gathers for gather_ms since the last, and
+ * longer when no device waits for it. */
 static void await_work(struct writer *writer)
 {
     struct store *store = writer->store;
     const struct store_config *config = &store->setup.config;
-    uint64_t gathered_us = writer->committed_us + (uint64_t)config->gather_ms * 1000;
     while (!store->stopping && store->urgent == 0 && store->depth < config->gather_rows) {
         uint64_t now = clock_monotonic_us(), duty = next_duty_us(writer);
-        if (now >= duty || (store->depth > 0 && now >= gathered_us))
+        uint64_t due = gathered_us(writer);
+        if (now >= duty || (store->depth > 0 && now >= due))
             return;
         if (store->depth > 0)
-            sleep_until(store, gathered_us < duty ? gathered_us : duty, config->gather_rows);
+            sleep_until(store, due < duty ? due : duty, config->gather_rows);
         else
             sleep_until(store, duty, 1);
     }
@@ -103,6 +118,7 @@ static void take_group(struct store *store, struct group *group)
         store->first = request->next;
         store->depth--;
         store->urgent -= settle;
+        store->patient -= request->kind == REQUEST_RECORD;
         request->next = NULL;
         *group->last = request;
         group->last = &request->next;
@@ -139,11 +155,11 @@ static void fail_all(struct request *first, const struct err *err)
     complete_all(first);
 }
 
-static enum err_code write_rows(struct store *store, struct request *first, struct err *err)
+static enum err_code write_rows(struct store *store, struct request *requests, struct err *err)
 {
     const struct store_ops *ops = store->ops;
     enum err_code code = ops->begin(store->backend, err);
-    for (struct request *request = first; code == ERR_OK && request != NULL;
+    for (struct request *request = requests; code == ERR_OK && request != NULL;
          request = request->next)
         code = ops->apply(store->backend, request, err);
     if (code == ERR_OK)
@@ -154,6 +170,7 @@ static enum err_code write_rows(struct store *store, struct request *first, stru
         return code;
     }
     counts_commit(&store->counts);
+    stamps_change(&store->setup.stamps, requests);
     return ERR_OK;
 }
 

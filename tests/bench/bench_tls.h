@@ -10,7 +10,12 @@
 #include <stddef.h>
 #include <stdnoreturn.h>
 
-enum { BENCH_DATAGRAM_MAX = 4096, BENCH_NAME_SIZE = 32, BENCH_KEY_LEN = 16 };
+enum {
+    BENCH_DATAGRAM_MAX = 4096,
+    BENCH_NAME_SIZE = 32,
+    BENCH_KEY_LEN = 16,
+    BENCH_DEVICES_MAX = 1000000
+};
 
 struct bench_tls {
     mbedtls_entropy_context entropy;

@@ -19,7 +19,6 @@
 
 enum {
     CONCURRENCY_MAX = 1024,
-    DEVICES_MAX = 1000000,
     FAILURES_MAX = 100,
     BOOTSTRAP_LIMIT_MS = 30000,
     TICK_MS = 200,
@@ -47,6 +46,7 @@ struct load {
     struct bench_tls tls;
     struct sockaddr_in server;
     unsigned devices, concurrency;
+    uint64_t drawn, step;
     uint64_t bootstraps, started, done, failures;
     FILE *record;
     int epoll;
@@ -138,6 +138,14 @@ static void slot_end(struct slot *slot)
 
 static void slot_run(struct slot *slot);
 
+/* Every device once in an order without order, then again: a step that has no factor in common with
+ * their number visits all. */
+static unsigned draw(struct load *load)
+{
+    load->drawn = (load->drawn + load->step) % load->devices;
+    return (unsigned)load->drawn;
+}
+
 /* Takes up the next bootstrap, if one is left. */
 static void slot_start(struct slot *slot)
 {
@@ -145,7 +153,8 @@ static void slot_start(struct slot *slot)
 
     if (load->started == load->bootstraps)
         return;
-    bench_name((unsigned)(load->started++ % load->devices), slot->name);
+    bench_name(draw(load), slot->name);
+    load->started++;
     slot->established = slot->finished = false;
     slot->started_ms = load->now;
     slot->intermediate_ms = slot->final_ms = 0;
@@ -294,12 +303,21 @@ static void fill_slots(struct load *load)
             slot_start(&load->slots[i]);
 }
 
+static uint64_t common_factor(uint64_t a, uint64_t b)
+{
+    return b == 0 ? a : common_factor(b, a % b);
+}
+
 static void run(struct load *load)
 {
     struct epoll_event events[64];
     uint64_t next_tick = 0;
 
+    load->step = load->devices * UINT64_C(618034) / 1000000 + 1;
+    while (common_factor(load->step, load->devices) != 1)
+        load->step++;
     load->now = clock_monotonic_ms();
+    load->drawn = load->now % load->devices;
     fill_slots(load);
     while (load->done + load->failures < load->bootstraps) {
         int count = epoll_wait(load->epoll, events, 64, TICK_MS);
@@ -356,9 +374,9 @@ static void parse_arguments(struct load *load, int argc, char **argv)
         if (option == 'p') {
             load->server.sin_port = htons((uint16_t)parse_number("port", optarg, UINT16_MAX));
         } else if (option == 'd') {
-            load->devices = parse_number("devices", optarg, DEVICES_MAX);
+            load->devices = parse_number("devices", optarg, BENCH_DEVICES_MAX);
         } else if (option == 'b') {
-            load->bootstraps = parse_number("bootstraps", optarg, 100 * DEVICES_MAX);
+            load->bootstraps = parse_number("bootstraps", optarg, 100 * BENCH_DEVICES_MAX);
         } else if (option == 'c') {
             load->concurrency = parse_number("concurrency", optarg, CONCURRENCY_MAX);
         } else if (option == 'r') {

@@ -26,7 +26,7 @@ void bed_prepare(struct bed *bed, const char *backend)
         assert_non_null(mkdtemp(bed->directory));
     }
     snprintf(bed->path, sizeof bed->path, "%s/usher.db", bed->directory);
-    bed->config = (struct store_config){.backend = backend};
+    bed->config = (struct store_config){.backend = backend, .patience_ms = 1};
     if (strcmp(backend, "sqlite") == 0)
         bed->config.path = bed->path;
 }

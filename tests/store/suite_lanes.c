@@ -83,7 +83,9 @@ static void run_round(struct hammer *hammer, struct store_lane *lane, unsigned r
     store_record(lane, &outcome, &promotion, 1, keep_result, &done);
     wait_in_thread(lane, &done);
     check(hammer, done.result == ERR_OK, "outcome not recorded");
-    store_find_endpoint(lane, bytes_of_text("lamp-7"), keep_device, &found);
+    if (round % 4 == 0)
+        store_lane_rest(lane);
+    store_find_identity(lane, bytes_of_text("id-lamp-7"), keep_device, &found);
     wait_in_thread(lane, &found);
     check(hammer, found.result == ERR_OK, "device not found");
     check(hammer, one_of_each(&found.device), "two credentials of one status");
@@ -322,6 +324,106 @@ static void test_callbacks_may_call_the_store(void **state)
     assert_int_equal(store_lane_open(bed->store, &bed->lane, &err), ERR_OK);
 }
 
+static enum err_code find_on(struct store_lane *lane, const char *identity, struct answer *answer)
+{
+    answer_clear(answer);
+    return find_identity(lane, identity, answer);
+}
+
+static void replace_key(struct store_lane *lane, const char *endpoint, const char *identity)
+{
+    struct store_device device;
+    enum store_change change;
+    struct err err;
+    device_make(&device, endpoint);
+    assert_true(identity_set(&device.enrollment.identity, bytes_of_text(identity)));
+    assert_true(secret_set(&device.bootstrap_key, bytes_of_text("another key")));
+    assert_int_equal(store_enroll(lane, &device, true, &change, &err), ERR_OK);
+    assert_int_equal(change, STORE_CHANGED);
+    store_device_clear(&device);
+}
+
+/* A lane that rests keeps devices and looks for its next finds; what was reported changed is seen
+ * all the same, whoever changed it. */
+static void test_finds_of_a_resting_lane_are_true(void **state)
+{
+    struct bed *bed = *state;
+    struct store_lane *lane;
+    struct answer answer = {0};
+    struct outcome outcome;
+    enum store_change change;
+    struct err err;
+    enroll(bed->lane, "lamp-7");
+    assert_int_equal(store_lane_open(bed->store, &lane, &err), ERR_OK);
+    store_lane_rest(lane);
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(find_on(lane, "id-lamp-7", &answer), ERR_OK);
+        assert_int_equal(answer.device.enrollment.bootstraps, 0);
+        assert_int_equal(answer.device.enrollment.credential_count, 0);
+        assert_true(
+            bytes_equal(secret_bytes(&answer.device.bootstrap_key), bytes_of_text("key-lamp-7")));
+    }
+    outcome_make(&outcome, "lamp-7", STATE_BOOTSTRAPPED, 1);
+    for (uint64_t bootstraps = 1; bootstraps < 4; bootstraps++) {
+        assert_int_equal(record(bed->lane, &outcome, 0, 0), ERR_OK);
+        assert_int_equal(find_on(lane, "id-lamp-7", &answer), ERR_OK);
+        assert_int_equal(answer.device.enrollment.bootstraps, bootstraps);
+    }
+    answer_clear(&answer);
+    assert_int_equal(make_pending(bed->lane, "lamp-7", 101, "fresh", &answer), ERR_OK);
+    assert_int_equal(find_on(lane, "id-lamp-7", &answer), ERR_OK);
+    assert_non_null(key_of(&answer.device, 101, CREDENTIAL_PENDING));
+    replace_key(bed->lane, "lamp-7", "id-lamp-7");
+    assert_int_equal(find_on(lane, "id-lamp-7", &answer), ERR_OK);
+    assert_true(
+        bytes_equal(secret_bytes(&answer.device.bootstrap_key), bytes_of_text("another key")));
+    replace_key(bed->lane, "lamp-7", "id-new");
+    assert_int_equal(find_on(lane, "id-lamp-7", &answer), ERR_NOT_FOUND);
+    assert_int_equal(find_on(lane, "id-new", &answer), ERR_OK);
+    assert_int_equal(store_set_blocked(bed->lane, bytes_of_text("lamp-7"), true, &change, &err),
+                     ERR_OK);
+    assert_int_equal(find_on(lane, "id-new", &answer), ERR_OK);
+    assert_true(answer.device.enrollment.blocked);
+    assert_int_equal(store_remove(bed->lane, bytes_of_text("lamp-7"), &err), ERR_OK);
+    assert_int_equal(find_on(lane, "id-new", &answer), ERR_NOT_FOUND);
+    assert_int_equal(find_on(lane, "id-lamp-8", &answer), ERR_NOT_FOUND);
+    enroll(bed->lane, "lamp-8");
+    assert_int_equal(find_on(lane, "id-lamp-8", &answer), ERR_OK);
+    /* Something is kept, and wants to be let go in time. */
+    assert_true(store_lane_rest(lane) <= clock_monotonic_ms() + 2000);
+    answer_clear(&answer);
+    store_lane_close(lane);
+}
+
+/* No device waits for its outcome to be written: outcomes wait for company, and go along with the
+ * first change that somebody waits for. */
+static void test_outcomes_wait_for_company(void **state)
+{
+    enum { MINUTE_MS = 60000, OUTCOMES = 3 };
+    struct bed *bed = *state;
+    struct tally tally = {0};
+    struct outcome outcome;
+    struct answer answer = {0};
+    struct store_metrics before, after;
+    bed_close(bed);
+    bed_prepare(bed, suite_backend);
+    bed->config.gather_ms = 1;
+    bed->config.patience_ms = MINUTE_MS;
+    bed_start(bed);
+    enroll(bed->lane, "lamp-7");
+    store_metrics(bed->store, &before);
+    for (unsigned i = 0; i < OUTCOMES; i++) {
+        outcome_make(&outcome, "lamp-7", STATE_BOOTSTRAPPED, i);
+        store_record(bed->lane, &outcome, NULL, 0, tally_result, &tally);
+    }
+    assert_int_equal(make_pending(bed->lane, "lamp-7", 101, "key", &answer), ERR_OK);
+    drain(bed, &tally, OUTCOMES);
+    assert_int_equal(tally.good, OUTCOMES);
+    store_metrics(bed->store, &after);
+    assert_int_equal(after.commits - before.commits, 1);
+    answer_clear(&answer);
+}
+
 /* Under load changes share commits. */
 static void test_changes_share_commits(void **state)
 {
@@ -513,6 +615,8 @@ int suite_lanes(void)
         SUITE_TEST(test_full_queue_is_busy),
         SUITE_TEST(test_closing_a_lane_answers_everything),
         SUITE_TEST(test_callbacks_may_call_the_store),
+        SUITE_TEST(test_finds_of_a_resting_lane_are_true),
+        SUITE_TEST(test_outcomes_wait_for_company),
         SUITE_TEST(test_changes_share_commits),
         SUITE_TEST(test_slow_lookups_come_through_the_descriptor),
         SUITE_TEST(test_locked_database_does_not_stop_the_lane),
