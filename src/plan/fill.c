@@ -271,7 +271,7 @@ static uint32_t share_of(const struct planner *planner, uint32_t spread)
 }
 
 void plan_fill_delay(const struct planner *planner, const struct rule_record *rule,
-                       struct value *out)
+                     struct value *out)
 {
     uint32_t seconds = rule->delay.after;
     if (rule->delay.spread > 0)

@@ -2,8 +2,6 @@
 /* The files of certificates that the configuration names, loaded with findings at their place. */
 #include "certificates_priv.h"
 
-#include "usher/clock.h"
-
 #include <assert.h>
 
 static_assert((int)CONFIG_NAME_CN == X509_CN && (int)CONFIG_NAME_URI == X509_URI &&
@@ -30,7 +28,8 @@ static bool are_wanted(const struct config *config)
     return false;
 }
 
-bool certificates_load(const struct config *config, struct findings *findings, struct x509 **out)
+bool certificates_load(const struct config *config, int64_t wall_ms, struct findings *findings,
+                       struct x509 **out)
 {
     const struct config_x509 *from = &config->x509;
     const struct x509_settings settings = {
@@ -48,7 +47,7 @@ bool certificates_load(const struct config *config, struct findings *findings, s
     *out = NULL;
     if (!are_wanted(config))
         return true;
-    if (x509_load(&settings, clock_wall_ms(), warn, &place, out, &err) == ERR_OK)
+    if (x509_load(&settings, wall_ms, warn, &place, out, &err) == ERR_OK)
         return true;
     finding_add(findings, FINDING_ERROR, place.node, "%s", err.text);
     return false;

@@ -8,6 +8,7 @@
 
 /* False after an error finding. *out is NULL when no listener takes certificates; else the caller
  * lets go of it with x509_unref. */
-bool certificates_load(const struct config *config, struct findings *findings, struct x509 **out);
+bool certificates_load(const struct config *config, int64_t wall_ms, struct findings *findings,
+                       struct x509 **out);
 
 #endif

@@ -114,7 +114,7 @@ bool server_check(const struct config *config, struct findings *findings, struct
     struct vault *vault = NULL;
     struct profile_set *profiles = load_profiles(config, findings);
     struct x509 *x509 = NULL;
-    bool good = certificates_load(config, findings, &x509) && profiles != NULL;
+    bool good = certificates_load(config, clock_wall_ms(), findings, &x509) && profiles != NULL;
 
     x509_unref(x509);
     profile_set_unref(profiles);
@@ -369,7 +369,7 @@ static enum err_code start(struct server *server, struct err *err)
 
     findings_init(&findings);
     server->profiles = load_profiles(server->config, &findings);
-    certificates_load(server->config, &findings, &server->x509);
+    certificates_load(server->config, clock_wall_ms(), &findings, &server->x509);
     enum err_code code = print_findings(&findings, err);
     keep_findings(server, &findings);
     findings_clear(&findings);
@@ -501,7 +501,7 @@ static void reload(struct server *server)
     struct x509 *x509 = NULL;
     if (next != NULL && config_check_reload(server->config, next, &findings)) {
         fresh = load_profiles(next, &findings);
-        certificates_load(next, &findings, &x509);
+        certificates_load(next, clock_wall_ms(), &findings, &x509);
     }
     if (fresh != NULL && findings.errors == 0)
         reload_http(server, next, &findings);

@@ -387,7 +387,7 @@ static const char device_examples[] =
     "      --lwm2m 1.0 --rule 'GET:/=4.04' --json -\n"
     "  usher-sim device --server coaps://127.0.0.1:5684 --endpoint lamp7 --cert lamp7.pem --key "
     "\\\n"
-    "      @lamp7.key --ca ca.pem\n";
+    "      @lamp7-cert.key --ca ca.pem\n";
 static const char fleet_text[] =
     "usage: usher-sim fleet --server URI --keys FILE [--concurrency C] [OPTION..]\n"
     "       usher-sim fleet --server URI --devices N --prefix TEXT --key @FILE [OPTION..]\n\n"

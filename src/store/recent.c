@@ -15,10 +15,10 @@ struct entry {
 
 struct recent {
     struct stamps *stamps;
-    struct store_device *spares[RECENT_MAX]; /* zeroed, so that a find need not allocate */
+    struct store_device *spares[RECENT_FINDS_MAX]; /* zeroed, so that a find need not allocate */
     size_t spare_count;
-    uint64_t tidy_ms;                 /* nothing is too old before; UINT64_MAX: nothing is kept */
-    struct entry entries[RECENT_MAX]; /* by hash of the identity: a newcomer displaces */
+    uint64_t tidy_ms; /* nothing is too old before; UINT64_MAX: nothing is kept */
+    struct entry entries[RECENT_FINDS_MAX]; /* by hash of the identity: a newcomer displaces */
 };
 
 /* The key is no secret: devices that choose to collide are looked up twice, as without all this. */
@@ -83,7 +83,7 @@ void recent_free(struct recent *recent)
 {
     if (recent == NULL)
         return;
-    for (size_t i = 0; i < RECENT_MAX; i++)
+    for (size_t i = 0; i < RECENT_FINDS_MAX; i++)
         if (recent->entries[i].device != NULL)
             recent_return(recent, recent->entries[i].device);
     while (recent->spare_count > 0)
@@ -100,7 +100,7 @@ struct store_device *recent_borrow(struct recent *recent)
 void recent_return(struct recent *recent, struct store_device *device)
 {
     store_device_clear(device); /* all zeroes now */
-    if (recent->spare_count < RECENT_MAX)
+    if (recent->spare_count < RECENT_FINDS_MAX)
         recent->spares[recent->spare_count++] = device;
     else
         free(device);
@@ -108,7 +108,7 @@ void recent_return(struct recent *recent, struct store_device *device)
 
 static struct entry *entry_of(struct recent *recent, const struct identity *identity)
 {
-    return &recent->entries[hash_of(identity_bytes(identity)) % RECENT_MAX];
+    return &recent->entries[hash_of(identity_bytes(identity)) % RECENT_FINDS_MAX];
 }
 
 void recent_keep(struct recent *recent, struct store_device *device)
@@ -145,7 +145,7 @@ uint64_t recent_tidy(struct recent *recent)
     if (now < recent->tidy_ms)
         return recent->tidy_ms;
     recent->tidy_ms = UINT64_MAX;
-    for (size_t i = 0; i < RECENT_MAX; i++) {
+    for (size_t i = 0; i < RECENT_FINDS_MAX; i++) {
         struct entry *entry = &recent->entries[i];
         if (entry->device == NULL)
             continue;

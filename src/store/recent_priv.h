@@ -11,7 +11,7 @@
 
 struct request;
 
-enum { STAMPS = 16384, RECENT_MAX = 256, RECENT_MS = 2000 };
+enum { STAMPS = 16384, RECENT_FINDS_MAX = 256, RECENT_MS = 2000 };
 
 /* When devices were last changed, for all lanes together: so that what was read a while ago can be
  * used as if it were read now. */

@@ -1253,14 +1253,14 @@ static void test_hash(void **state)
     use_discover(fixture, "</>;lwm2m=1.2,</0/0>;ssid=9,</0/1>,</1/4>;ssid=9");
     assert_true(hash == hash_now(fixture));
     uint64_t intent = 0;
-    assert_int_equal(plan_intent(profile_set_at(fixture->set, 0), &fixture->enrollment, &intent,
-                                 &fixture->err),
-                     ERR_OK);
+    assert_int_equal(
+        plan_intent(profile_set_at(fixture->set, 0), &fixture->enrollment, &intent, &fixture->err),
+        ERR_OK);
     assert_true(hash == intent);
     fixture->enrollment.tag_count = 0;
-    assert_int_equal(plan_intent(profile_set_at(fixture->set, 0), &fixture->enrollment, &intent,
-                                 &fixture->err),
-                     ERR_INVALID);
+    assert_int_equal(
+        plan_intent(profile_set_at(fixture->set, 0), &fixture->enrollment, &intent, &fixture->err),
+        ERR_INVALID);
 }
 
 /* Each change of the profile that a device could notice makes another hash. */
@@ -1277,7 +1277,8 @@ static void test_hash_tells_changes_of_the_profile(void **state)
         "generate, key-length: 32 } }]\n",
         "class: a\nservers: [{ id: 101, uri: \"coaps://h101\", security: { mode: psk, credential: "
         "enrolled } }]\n",
-        "class: a\nservers: [{ id: 101, uri: \"coap://h101\", security: { mode: oscore, credential: "
+        "class: a\nservers: [{ id: 101, uri: \"coap://h101\", security: { mode: oscore, "
+        "credential: "
         "generate } }]\n",
         ONE_SERVER "write: { /3/0/15: Europe/Vienna }\n",
         ONE_SERVER "write: { /3/0/15: Europe/Berlin }\n",
@@ -1299,9 +1300,9 @@ static void test_hash_tells_changes_of_the_profile(void **state)
     /* How it is brought there does not count. */
     uint64_t hash = 0;
     use_profile(fixture, ONE_SERVER "client: { discover: never, format: senml-json }\n");
-    assert_int_equal(plan_intent(profile_set_at(fixture->set, 0), &fixture->enrollment, &hash,
-                                 &fixture->err),
-                     ERR_OK);
+    assert_int_equal(
+        plan_intent(profile_set_at(fixture->set, 0), &fixture->enrollment, &hash, &fixture->err),
+        ERR_OK);
     assert_true(hash == hashes[0]);
 }
 

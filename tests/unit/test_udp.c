@@ -110,8 +110,8 @@ static void client_expect(const struct client *client, const char *ip, uint16_t 
 struct seen {
     unsigned count;
     struct net_path path; /* of the last */
-    size_t len;
-    char data[LONGEST + 1];
+    size_t len, longest;
+    char data[LONGEST + 2];
     bool in_order; /* the datagrams are numbers from 0 on */
     struct udp *echo;
 };
@@ -120,9 +120,11 @@ static void see(void *context, const struct net_path *path, struct bytes datagra
 {
     struct seen *seen = context;
 
-    assert_true(datagram.len <= LONGEST);
+    assert_true(datagram.len <= LONGEST + 1);
     seen->path = *path;
     seen->len = datagram.len;
+    if (datagram.len > seen->longest)
+        seen->longest = datagram.len;
     memcpy(seen->data, datagram.data, datagram.len);
     seen->data[datagram.len] = '\0';
     seen->in_order = seen->in_order && (unsigned)atoi(seen->data) == seen->count;
@@ -288,7 +290,7 @@ static void test_batches(void **state)
 
 static void test_length_has_a_limit(void **state)
 {
-    static uint8_t data[LONGEST + 1];
+    static uint8_t data[LONGEST + 9];
     struct udp_listener listener = listener_at("127.0.0.1", 0);
     struct client client = client_new("127.0.0.1");
     struct udp *udp = NULL;
@@ -297,10 +299,11 @@ static void test_length_has_a_limit(void **state)
 
     memset(data, 'x', sizeof data);
     assert_int_equal(udp_open(&listener, 1, &udp, &err), ERR_OK);
-    client_send(&client, "127.0.0.1", port_of(&listener), bytes_of(data, LONGEST + 1));
+    client_send(&client, "127.0.0.1", port_of(&listener), bytes_of(data, LONGEST + 9));
     client_send(&client, "127.0.0.1", port_of(&listener), bytes_of(data, 0));
     client_send(&client, "127.0.0.1", port_of(&listener), bytes_of(data, LONGEST));
-    receive(udp, 0, &seen, 2); /* the longer one does not count */
+    receive(udp, 0, &seen, 3);
+    assert_int_equal(seen.longest, LONGEST + 1); /* cut, and still too long: the endpoint counts */
     assert_int_equal(seen.len, LONGEST);
     udp_send(udp, &seen.path, bytes_of(data, LONGEST + 1));
     assert_int_equal(udp_dropped(udp), 1);
