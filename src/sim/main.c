@@ -7,6 +7,7 @@
 static const char usage[] =
     "usage: usher-sim device ..   one simulated device; see 'usher-sim device --help'\n"
     "       usher-sim fleet ..    many of them; see 'usher-sim fleet --help'\n"
+    "       usher-sim flood ..    forged ClientHellos, on loopback; see 'usher-sim flood --help'\n"
     "       usher-sim help | --version\n"
     "\n"
     "examples:\n"
@@ -20,6 +21,8 @@ int sim_main(int argc, char **argv)
         return cmd_device(argc - 1, argv + 1);
     if (strcmp(command, "fleet") == 0)
         return cmd_fleet(argc - 1, argv + 1);
+    if (strcmp(command, "flood") == 0)
+        return cmd_flood(argc - 1, argv + 1);
     if (strcmp(command, "--version") == 0 || strcmp(command, "-V") == 0 ||
         strcmp(command, "version") == 0) {
         puts("usher-sim " USHER_VERSION);

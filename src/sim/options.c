@@ -1,5 +1,6 @@
 /* Command lines of usher-sim by table. */
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "flood_priv.h"
 #include "options_priv.h"
 
 #include <errno.h>
@@ -106,11 +107,32 @@ TAKE_NUMBER(take_reboot_after, config.faults.reboot_after, 1, 1000)
 TAKE_NUMBER(take_devices, devices, 1, 10000000)
 TAKE_NUMBER(take_concurrency, concurrency, 1, 100000)
 TAKE_NUMBER(take_threads, threads, 1, 64)
+TAKE_NUMBER(take_sources, sources, 1, FLOOD_SOURCES_MAX)
+TAKE_NUMBER(take_await, await, 1, FLOOD_AWAIT_MAX)
+TAKE_NUMBER(take_count, count, 1, UINT32_MAX)
+TAKE_FLAG(take_with_cookie, with_cookie)
 TAKE_DURATION(take_timeout, config.timeout_ms)
 TAKE_DURATION(take_ack_timeout, config.ack_timeout_ms)
 TAKE_DURATION(take_handshake_min, config.handshake_min_ms)
 TAKE_DURATION(take_handshake_max, config.handshake_max_ms)
 TAKE_DURATION(take_separate_delay, config.separate_delay_ms)
+
+/* A number, or "max". */
+static bool take_rate(struct sim_options *options, const char *value)
+{
+    uint64_t rate = 0;
+    options->rate_set = true;
+    if (strcmp(value, "max") != 0 && !read_number(value, 1, FLOOD_RATE_MAX, &rate))
+        return false;
+    options->rate = (uint32_t)rate;
+    return true;
+}
+
+static bool take_duration(struct sim_options *options, const char *value)
+{
+    return read_duration(value, &options->duration_ms) && options->duration_ms > 0 &&
+           options->duration_ms <= FLOOD_MS_MAX;
+}
 
 static bool take_no_endpoint(struct sim_options *options, const char *value)
 {
@@ -305,7 +327,7 @@ struct option {
 };
 
 static const struct option table[] = {
-    {"server", "URI", FOR_BOTH, take_server, "coaps://HOST:PORT, or coap:// for no security"},
+    {"server", "URI", FOR_ALL, take_server, "coaps://HOST:PORT, or coap:// for no security"},
     {"endpoint", "NAME", FOR_DEVICE, take_endpoint, "endpoint client name to ask for (ep=)"},
     {"no-endpoint", NULL, FOR_DEVICE, take_no_endpoint, "ask without ep="},
     {"identity", "TEXT", FOR_DEVICE, take_identity, "PSK identity; default: the endpoint name"},
@@ -362,17 +384,24 @@ static const struct option table[] = {
     {"duplicate", "N", FOR_BOTH, take_duplicate, "repeat N of 1000"},
     {"reorder", "N", FOR_BOTH, take_reorder, "overtake N of 1000"},
     {"delay", "TIME", FOR_BOTH, take_delay, "delay each, such as 20ms..80ms"},
-    {"seed", "N", FOR_BOTH, take_seed, "of these accidents; default 0"},
+    {"seed", "N", FOR_ALL, take_seed, "of all that is left to chance; default 0"},
     {"reboot-after", "N", FOR_BOTH, take_reboot_after, "lose power at the N-th operation, once"},
     {"move-after", "N", FOR_BOTH, take_move_after,
      "answer the N-th operation from another port (see --cid)"},
     {"reboot-in-handshake", NULL, FOR_BOTH, take_reboot_in_handshake,
      "lose power in mid-handshake, once"},
     {"wrong-key", NULL, FOR_BOTH, take_wrong_key, "use a key that differs in one bit"},
+    {"rate", "N", FOR_FLOOD, take_rate, "hellos a second, or max; default 10000"},
+    {"for", "TIME", FOR_FLOOD, take_duration, "how long, at most 10min; default 10s"},
+    {"count", "N", FOR_FLOOD, take_count, "end after so many"},
+    {"sources", "N", FOR_FLOOD, take_sources,
+     "so many addresses and ports of 127.0.0.0/8; default 1000"},
+    {"with-cookie", NULL, FOR_FLOOD, take_with_cookie, "give each a false cookie"},
+    {"await", "N", FOR_FLOOD, take_await, "at most N unanswered at a time; counts answers"},
     {"show", NULL, FOR_DEVICE, take_show, "print what the device holds afterwards"},
     {"reveal", NULL, FOR_DEVICE, take_reveal, "print keys too, not their fingerprints"},
-    {"json", "FILE", FOR_BOTH, take_json, "write a report; - is standard output"},
-    {"quiet", NULL, FOR_BOTH, take_quiet, "no summary and no progress on standard error"},
+    {"json", "FILE", FOR_ALL, take_json, "write a report; - is standard output"},
+    {"quiet", NULL, FOR_ALL, take_quiet, "no summary and no progress on standard error"},
 };
 
 static const char device_text[] =
@@ -400,9 +429,36 @@ static const char fleet_examples[] =
     "  usher-sim fleet --server coaps://127.0.0.1:5684 --keys street.csv --concurrency 200\n"
     "  usher-sim fleet --server coaps://127.0.0.1:5684 --keys street.csv --devices 1000 --json -\n";
 
+static const char flood_text[] =
+    "usage: usher-sim flood --server coaps://127.0.0.1:PORT [OPTION..]\n\n"
+    "Forged ClientHellos, to see what a server does with them. To 127.0.0.0/8 only. Exit code 0\n"
+    "when they are out, 1 when they could not be sent, 2 for a wrong command line, 3 for another\n"
+    "target.\n\noptions:\n";
+static const char flood_examples[] =
+    "\nexamples:\n"
+    "  usher-sim flood --server coaps://127.0.0.1:5684 --rate 50000 --sources 20000 --for 30s\n"
+    "  usher-sim flood --server coaps://127.0.0.1:5684 --rate max --count 1000000 --json -\n";
+
+static const struct {
+    int which;
+    const char *name, *text, *examples;
+} commands[] = {
+    {FOR_DEVICE, "device", device_text, device_examples},
+    {FOR_FLEET, "fleet", fleet_text, fleet_examples},
+    {FOR_FLOOD, "flood", flood_text, flood_examples},
+};
+
+static size_t command_index(int which)
+{
+    size_t at = 0;
+    while (commands[at].which != which)
+        at++;
+    return at;
+}
+
 void options_help(int which, FILE *out)
 {
-    fputs(which == FOR_DEVICE ? device_text : fleet_text, out);
+    fputs(commands[command_index(which)].text, out);
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         char left[64];
         if ((table[i].which & which) == 0)
@@ -411,7 +467,7 @@ void options_help(int which, FILE *out)
                        table[i].argument != NULL ? table[i].argument : "");
         fprintf(out, "%-*s%s\n", HELP_COLUMN, left, table[i].help);
     }
-    fputs(which == FOR_DEVICE ? device_examples : fleet_examples, out);
+    fputs(commands[command_index(which)].examples, out);
 }
 
 static const struct option *find_option(const char *name, size_t len, int which)
@@ -427,7 +483,7 @@ static const struct option *find_option(const char *name, size_t len, int which)
 static bool take_option(struct sim_options *options, int which, int argc, char **argv, int *at)
 {
     const char *word = argv[*at];
-    const char *command = which == FOR_DEVICE ? "device" : "fleet";
+    const char *command = commands[command_index(which)].name;
     size_t len = strncmp(word, "--", 2) == 0 ? strcspn(word + 2, "=") : 0;
     const struct option *option = len > 0 ? find_option(word + 2, len, which) : NULL;
     if (option == NULL) {
@@ -473,7 +529,7 @@ bool options_parse(struct sim_options *options, int which, int argc, char **argv
     if (options->config.server_uri != NULL)
         return true;
     fprintf(stderr, "usher-sim: --server is missing; see 'usher-sim %s --help'\n",
-            which == FOR_DEVICE ? "device" : "fleet");
+            commands[command_index(which)].name);
     *exit_code = SIM_EXIT_USAGE;
     return false;
 }

@@ -17,7 +17,7 @@ enum sim_exit {
 
 enum { OPTION_OBJECTS_MAX = 16, OPTION_FORMATS_MAX = 8, OPTION_HOLDS_MAX = 64 };
 
-/* Everything that both commands can be told. */
+/* Everything that the commands can be told. */
 struct sim_options {
     struct sim_config config; /* its lists point into this struct */
     const char *identity, *key_file, *local, *json;
@@ -28,9 +28,14 @@ struct sim_options {
     /* fleet */
     const char *prefix, *keys, *reports;
     uint32_t devices, concurrency, threads;
+    /* flood */
+    bool rate_set, with_cookie;
+    uint32_t rate, sources, duration_ms, await;
+    uint64_t count;
 };
 
-enum { FOR_DEVICE = 1, FOR_FLEET = 2, FOR_BOTH = 3 };
+/* Which commands take an option. */
+enum { FOR_DEVICE = 1, FOR_FLEET = 2, FOR_BOTH = 3, FOR_FLOOD = 4, FOR_ALL = 7 };
 
 /* False: the command is over with *exit_code, all said. */
 bool options_parse(struct sim_options *options, int which, int argc, char **argv, int *exit_code);
@@ -38,5 +43,6 @@ void options_help(int which, FILE *out);
 
 int cmd_device(int argc, char **argv);
 int cmd_fleet(int argc, char **argv);
+int cmd_flood(int argc, char **argv);
 
 #endif

@@ -54,6 +54,18 @@ void bench_tls_configure(struct bench_tls *tls, mbedtls_ssl_config *config, int 
     mbedtls_ssl_conf_ciphersuites(config, suites);
 }
 
+void bench_tls_client(struct bench_tls *tls, mbedtls_ssl_config *config, const char *name)
+{
+    unsigned char key[BENCH_KEY_LEN];
+    const unsigned char *identity = (const unsigned char *)name;
+    size_t len = strlen(name);
+
+    bench_tls_configure(tls, config, MBEDTLS_SSL_IS_CLIENT);
+    if (!bench_key(identity, len, key) ||
+        mbedtls_ssl_conf_psk(config, key, sizeof key, identity, len) != 0)
+        bench_die("no key for %s", name);
+}
+
 void bench_name(unsigned device, char out[static BENCH_NAME_SIZE])
 {
     snprintf(out, BENCH_NAME_SIZE, "%s%0*u", name_prefix, DIGITS, device);

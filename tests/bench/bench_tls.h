@@ -30,6 +30,9 @@ void bench_tls_free(struct bench_tls *tls);
 /* DTLS 1.2 with TLS_PSK_WITH_AES_128_CCM_8 (0xC0A8) and nothing else, as usherd's listeners. */
 void bench_tls_configure(struct bench_tls *tls, mbedtls_ssl_config *config, int endpoint);
 
+/* The same for one device, with its key. `name` must live as long as the configuration. */
+void bench_tls_client(struct bench_tls *tls, mbedtls_ssl_config *config, const char *name);
+
 /* "bench-000017", its endpoint name and identity; the key of it is "bench-key-000017". */
 void bench_name(unsigned device, char out[static BENCH_NAME_SIZE]);
 /* False when it is no such name. */

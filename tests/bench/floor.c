@@ -18,7 +18,8 @@
 #include <unistd.h>
 
 enum {
-    BUCKETS = 1 << 14,
+    BUCKET_BITS = 17,
+    BUCKETS = 1 << BUCKET_BITS,
     MESSAGES_MAX = 64,
     RECEIVE_BUFFER = 4 << 20,
     COOKIE_LEN = 32,
@@ -26,8 +27,10 @@ enum {
     HEADER_LEN = 4,
     TYPE_MASK = 0x30,
     TYPE_ACK = 0x20,
+    CODE_GET = 0x01,
     CODE_POST = 0x02,
     CODE_CHANGED = 0x44,
+    CODE_NOT_FOUND = 0x84,
 };
 
 /* One request of usherd as it was recorded; its message id is replaced. */
@@ -149,7 +152,7 @@ static int cookie_check(void *context, const unsigned char *cookie, size_t cooki
 static struct peer **place_of(struct floor *floor, const struct sockaddr_in *address)
 {
     uint32_t hash = (address->sin_addr.s_addr ^ address->sin_port) * UINT32_C(2654435761);
-    struct peer **place = &floor->buckets[hash >> 18];
+    struct peer **place = &floor->buckets[hash >> (32 - BUCKET_BITS)];
 
     while (*place != NULL && ((*place)->address.sin_port != address->sin_port ||
                               (*place)->address.sin_addr.s_addr != address->sin_addr.s_addr))
@@ -211,7 +214,8 @@ static bool send_next(struct peer *peer)
 }
 
 /* An acknowledgement with the token of the request and nothing else. */
-static bool send_changed(struct peer *peer, const unsigned char *request, size_t len)
+static bool send_answer(struct peer *peer, const unsigned char *request, size_t len,
+                        unsigned char code)
 {
     unsigned char answer[HEADER_LEN + 8];
     size_t token_len = request[0] & 0x0f;
@@ -220,7 +224,7 @@ static bool send_changed(struct peer *peer, const unsigned char *request, size_t
         return false;
     memcpy(answer, request, HEADER_LEN + token_len);
     answer[0] = (unsigned char)((request[0] & ~TYPE_MASK) | TYPE_ACK);
-    answer[1] = CODE_CHANGED;
+    answer[1] = code;
     return send_message(peer, answer, HEADER_LEN + token_len);
 }
 
@@ -229,8 +233,11 @@ static bool take_message(struct peer *peer, const unsigned char *data, size_t le
 {
     if (len < HEADER_LEN)
         return false;
+    if ((data[0] & TYPE_MASK) != TYPE_ACK && data[1] == CODE_GET) /* a message on an open session */
+        return send_answer(peer, data, len, CODE_NOT_FOUND);
     if ((data[0] & TYPE_MASK) != TYPE_ACK)
-        return data[1] == CODE_POST && send_changed(peer, data, len) && send_next(peer);
+        return data[1] == CODE_POST && send_answer(peer, data, len, CODE_CHANGED) &&
+               send_next(peer);
     if (data[1] >> 5 != 2)
         return false;
     if (peer->sent == peer->floor->message_count) {
@@ -274,6 +281,9 @@ static void take_datagram(struct floor *floor, const struct sockaddr_in *from)
     floor->input_len = 0;
     if (stays)
         return;
+    /* As the standard asks (RFC 5246 section 7.2.1), and as usherd does. */
+    if (peer->open)
+        mbedtls_ssl_close_notify(&peer->ssl);
     if (!peer->open || peer->sent < floor->message_count)
         floor->failures++;
     peer_remove(place);

@@ -1,0 +1,209 @@
+# What scripts/bench measures: each part takes a Bench and gives figures by name.
+# SPDX-License-Identifier: Apache-2.0
+import statistics
+import time
+
+from measure import Failed, memory_kib, middle, middle_ratio, shape
+
+MESSAGE_SESSIONS = {"100": 100, "1k": 1000, "10k": 10000}
+FLOOD_DEVICES = 1000
+FLOOD_SOURCES = 20000
+FLOOD_RATE = 50000
+
+
+def psk(bench):
+    """A bootstrap with a pre-shared key, its server key enrolled or generated."""
+    enrolled = bench.usherd("enrolled")
+    generate = bench.usherd("generate", credential="generate")
+    messages = bench.record(enrolled)
+    if shape(messages) != shape(bench.record(generate)):
+        raise Failed("the two profiles do not lead to messages of the same lengths")
+    floor = bench.floor(messages)
+    bench.alternate("psk", [(server, lambda count, server=server: bench.load(server, count))
+                            for server in (floor, enrolled, generate)])
+    return {
+        "psk_us": middle(enrolled.samples),
+        "psk_floor_us": middle(floor.samples),
+        "psk_ratio": middle_ratio(enrolled.samples, floor.samples),
+        "psk_generate_us": middle(generate.samples),
+        "psk_generate_ratio": middle_ratio(generate.samples, floor.samples),
+        "psk_messages": len(shape(messages)),
+        "psk_message_bytes": sum(shape(messages)),
+        "psk_samples_us": {server.name: [round(value, 1) for value in server.samples]
+                           for server in (floor, enrolled, generate)},
+        "rss_kib": memory_kib(enrolled.pid, "VmHWM"),
+    }
+
+
+def msg(bench):
+    """A message and its answer, with so many sessions open."""
+    result = {}
+    usherd = bench.usherd("usherd")
+    messages = bench.record(usherd)
+    for name, sessions in MESSAGE_SESSIONS.items():
+        usherd.samples = []
+        floor = bench.floor(messages)
+        bench.say(f"opening {sessions} sessions with both")
+        ours, theirs = bench.hold(usherd, sessions), bench.hold(floor, sessions)
+        bench.alternate(f"{sessions} sessions", [(floor, theirs.messages), (usherd, ours.messages)])
+        result[f"msg_us_{name}"] = middle(usherd.samples, 2)
+        result[f"msg_floor_us_{name}"] = middle(floor.samples, 2)
+        result[f"msg_ratio_{name}"] = middle_ratio(usherd.samples, floor.samples)
+        for process in (ours.process, theirs.process, floor.process):
+            process.kill()
+            process.wait()
+    return result
+
+
+def open_sessions(bench):
+    """Memory of an open session, and a bootstrap beside very many of them."""
+    many = bench.options.sessions
+    server = bench.usherd("usherd")
+
+    def work(count):
+        bench.load(server, count)
+
+    server.calibrate(work, bench.options.warm_up, bench.options.seconds)
+    none, held = [], []
+    for run in range(bench.options.runs):
+        none.append(server.sample(work))
+        bench.say(f"none open, {run + 1} of {bench.options.runs}: {none[-1]:.1f} us")
+    before = memory_kib(server.pid)
+    bench.say(f"opening {many} sessions")
+    holder = bench.hold(server, many)
+    server.settled_cpu()
+    each = (memory_kib(server.pid) - before) / many
+    # The first message tells the server that its last flight has arrived.
+    holder.alive()
+    idle = (memory_kib(server.pid) - before) / many
+    for run in range(bench.options.runs):
+        held.append(server.sample(work))
+        bench.say(f"{many} open, {run + 1} of {bench.options.runs}: {held[-1]:.1f} us")
+    bench.say("counting them")
+    alive = holder.alive()
+    return {
+        "open_sessions": many,
+        "open_alive": alive,
+        "bootstrap_us_none_open": middle(none),
+        "bootstrap_us_50k_open": middle(held),
+        "bootstrap_ratio_50k_open": round(statistics.median(held) / statistics.median(none), 3),
+        "rss_kib_per_session": round(each, 1),
+        "rss_kib_per_session_used": round(idle, 1),
+    }
+
+
+def workers(bench):
+    """The same bootstraps with two workers."""
+    one, two = bench.usherd("one worker"), bench.usherd("two workers", workers=2)
+    bench.alternate("workers", [(server, lambda count, server=server: bench.load(server, count))
+                                for server in (one, two)])
+    return {
+        "one_worker_us": middle(one.samples),
+        "two_worker_us": middle(two.samples),
+        "two_worker_ratio": middle_ratio(two.samples, one.samples),
+    }
+
+
+def hello(bench):
+    """A forged ClientHello, answered with a cookie."""
+    usherd = bench.usherd("usherd")
+    floor = bench.floor(None, program="hello-floor")
+
+    def work(server):
+        def flood(count):
+            _, report = bench.sim("flood", "--server", f"coaps://127.0.0.1:{server.port}", "--rate",
+                                  "max", "--await", 512, "--sources", FLOOD_SOURCES, "--for",
+                                  "120s", "--count", count, limit=150)
+            if report["answered"] < 0.99 * count:
+                raise Failed(f"{server.name}: {report['answered']} of {count} hellos answered")
+        return flood
+
+    bench.alternate("hello", [(floor, work(floor)), (usherd, work(usherd))])
+    return {
+        "hello_us": middle(usherd.samples, 2),
+        "hello_floor_us": middle(floor.samples, 2),
+        "hello_ratio": middle_ratio(usherd.samples, floor.samples),
+    }
+
+
+def write_keys(bench, devices):
+    path = bench.folder / "keys.csv"
+    path.write_text("".join(f"bench-{n:06},bench-{n:06}," + f"bench-key-{n:06}".encode().hex() + "\n"
+                            for n in range(devices)))
+    return path
+
+
+def flood(bench):
+    """Real devices while hellos are forged."""
+    server = bench.usherd("usherd")
+    devices = min(FLOOD_DEVICES, bench.options.devices)
+    keys = write_keys(bench, devices)
+    uri = f"coaps://127.0.0.1:{server.port}"
+
+    def fleet(what):
+        _, report = bench.sim("fleet", "--server", uri, "--keys", keys, "--concurrency", 50,
+                              "--handshake-min", "200ms", "--ack-timeout", "500ms", limit=120)
+        bench.say(f"{what}: {report['bootstrapped']} of {devices}, "
+                  f"p99 {report['duration_ms']['p99']} ms")
+        return report
+
+    def forge(rate, seconds):
+        return bench.start(bench.build / "src/usher-sim", "flood", "--server", uri, "--rate", rate,
+                           "--sources", FLOOD_SOURCES, "--for", f"{seconds}s", "--quiet")
+
+    rounds = 3
+    fleet("warm-up")
+    calm = [fleet("calm") for _ in range(rounds)]
+    before = memory_kib(server.pid)
+    process = forge(FLOOD_RATE, 300)
+    time.sleep(1)
+    stormy = [fleet(f"{FLOOD_RATE} hellos a second") for _ in range(rounds)]
+    process.terminate()
+    process.wait()
+    delta = memory_kib(server.pid) - before
+    holder = bench.hold(server, devices)
+    before = memory_kib(server.pid)
+    bench.say("as many hellos as can be")
+    process = forge("max", 300)
+    time.sleep(1)
+    worst = fleet("as many hellos as can be")
+    process.terminate()
+    process.wait()
+    calm_p99 = statistics.median(report["duration_ms"]["p99"] for report in calm)
+    storm_p99 = statistics.median(report["duration_ms"]["p99"] for report in stormy)
+    return {
+        "flood_devices": devices,
+        "flood_rate": FLOOD_RATE,
+        "flood_done": min(report["bootstrapped"] for report in stormy),
+        "flood_rss_delta_kib": delta,
+        "calm_p99_ms": calm_p99,
+        "flood_p99_ms": storm_p99,
+        "flood_p99_ratio": round(storm_p99 / max(calm_p99, 1), 2),
+        "flood_max_done": worst["bootstrapped"],
+        "flood_max_rss_delta_kib": memory_kib(server.pid) - before,
+        "flood_max_sessions_lost": devices - holder.alive(),
+    }
+
+
+def slow(bench):
+    """Devices that each need ten seconds for a round trip, at once; what is sent twice."""
+    devices = min(2000, bench.options.devices)
+    listener = ", handshake-timeout: { min: 12s, max: 60s }, ack-timeout: 3s"
+    server = bench.usherd("usherd", listener=listener)
+    keys = write_keys(bench, devices)
+
+    def fleet(count, *more):
+        _, report = bench.sim("fleet", "--server", f"coaps://127.0.0.1:{server.port}", "--keys",
+                              keys, "--devices", count, "--concurrency", count, *more, limit=400)
+        return report
+
+    fast = fleet(1)
+    bench.say(f"{devices} devices, 10 s there and back: takes two minutes")
+    report = fleet(devices, "--round-trip", "10s", "--handshake-min", "12s", "--ack-timeout", "12s")
+    return {
+        "slow_devices": devices,
+        "slow_done": report["bootstrapped"],
+        "slow_seconds": round(report["seconds"], 1),
+        "slow_sent_twice": report["datagrams_received"] - devices * fast["datagrams_received"],
+        "slow_devices_sent_twice": report["datagrams_sent"] - devices * fast["datagrams_sent"],
+    }
