@@ -81,6 +81,8 @@ struct sim_config {
     uint32_t ack_timeout_ms;                     /* 0 = 2000 */
     uint32_t timeout_ms;   /* of the whole bootstrap, handshake included; 0 = 247000 */
     bool timeout_restarts; /* counted anew from each operation */
+    uint32_t hold_ms;      /* stays silent so long between handshake and request; timeout_ms is
+                              counted from then */
     uint32_t linger_ms;    /* stays after Finish to answer repeats, then closes */
     uint8_t block_szx;     /* largest block it takes and sends, 0..6 */
     uint32_t payload_max;  /* longest Write without Block1; 0 = 1024 */

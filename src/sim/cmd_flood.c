@@ -39,10 +39,10 @@ static void print_summary(const struct sim_options *options, const struct flood_
 
 static bool write_report(const struct sim_options *options, const struct flood_result *result)
 {
-    json_t *json = json_pack("{s:I, s:o, s:f}", "sent", (json_int_t)result->sent, "answered",
-                             options->await > 0 ? json_integer((json_int_t)result->answered)
-                                                : json_null(),
-                             "seconds", result->seconds);
+    json_t *json =
+        json_pack("{s:I, s:o, s:f}", "sent", (json_int_t)result->sent, "answered",
+                  options->await > 0 ? json_integer((json_int_t)result->answered) : json_null(),
+                  "seconds", result->seconds);
     bool written = report_write(json, options->json);
     json_decref(json);
     return written;

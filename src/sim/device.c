@@ -102,7 +102,7 @@ static void close_association(struct sim_device *device)
         dtls_client_close(device->dtls);
     }
     device->request.open = device->response.open = false;
-    device->separate_at = UINT64_MAX;
+    device->separate_at = device->ask_at = UINT64_MAX;
     device->over = true;
 }
 
@@ -148,17 +148,36 @@ static void fail_of_close(struct sim_device *device)
         device_fail(device, "closed-by-server", "the server closed the association before Finish");
 }
 
+static void opened(struct sim_device *device)
+{
+    device->report.cid = dtls_client_has_cid(device->dtls);
+    device->report.handshake_ms = (uint32_t)(device->now - device->handshake_started);
+    if (device->config.hold_ms == 0) {
+        device_send_request(device);
+        return;
+    }
+    device->ask_at = device->now + device->config.hold_ms;
+    device->started += device->config.hold_ms; /* the silence does not count */
+    device->deadline += device->config.hold_ms;
+}
+
+static void ask_if_due(struct sim_device *device)
+{
+    if (device->ask_at > device->now)
+        return;
+    device->ask_at = UINT64_MAX;
+    device_send_request(device);
+}
+
 static void dispatch_state(struct sim_device *device, enum dtls_client_state state)
 {
     switch (state) {
     case DTLS_CLIENT_HANDSHAKE:
         return;
     case DTLS_CLIENT_OPEN:
-        if (device->report.state == SIM_HANDSHAKE && !device->restart) {
-            device->report.cid = dtls_client_has_cid(device->dtls);
-            device->report.handshake_ms = (uint32_t)(device->now - device->handshake_started);
-            device_send_request(device);
-        }
+        if (device->report.state == SIM_HANDSHAKE && !device->restart &&
+            device->ask_at == UINT64_MAX)
+            opened(device);
         return;
     case DTLS_CLIENT_TIMED_OUT:
         device_fail(device, "handshake-timeout", "the server did not answer the DTLS handshake");
@@ -225,6 +244,7 @@ static void connect_again(struct sim_device *device)
 {
     device->restart = device->over = device->closing = false;
     device->handshake_started = device->now;
+    device->ask_at = UINT64_MAX;
     device_messages_reset(device);
     if (!device->secured) {
         device_send_request(device);
@@ -314,6 +334,7 @@ void sim_device_expire(struct sim_device *device, uint64_t now)
         return;
     if (device->dtls != NULL)
         dispatch_state(device, dtls_client_expire(device->dtls, now));
+    ask_if_due(device);
     device_messages_expire(device);
     settle(device);
     if (device->report.state == SIM_BOOTSTRAPPED) {
@@ -332,7 +353,7 @@ uint64_t sim_device_next(const struct sim_device *device)
         return next;
     uint64_t messages = device_messages_next(device);
     uint64_t dtls = device->dtls != NULL ? dtls_client_next(device->dtls) : UINT64_MAX;
-    uint64_t own = device->deadline;
+    uint64_t own = device->deadline < device->ask_at ? device->deadline : device->ask_at;
     if (device->report.state == SIM_BOOTSTRAPPED)
         own = device->response.open || device->separate_at != UINT64_MAX ? UINT64_MAX
                                                                          : device->linger_until;
@@ -407,7 +428,7 @@ enum err_code sim_device_new(const struct sim_config *config, sim_send_fn send, 
     fill_defaults(&device->config);
     device->send = send;
     device->send_context = context;
-    device->separate_at = UINT64_MAX;
+    device->separate_at = device->ask_at = UINT64_MAX;
     device->over = true;
     line_init(&device->line, &device->config.faults, deliver, device);
     confirmable_init(&device->request);

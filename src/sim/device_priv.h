@@ -25,7 +25,8 @@ struct sim_device {
     struct tree saved; /* what a reboot goes back to */
 
     uint64_t now, started, handshake_started, deadline, linger_until;
-    bool restart; /* a reboot is due as soon as the library's callbacks have returned */
+    uint64_t ask_at; /* end of hold_ms; UINT64_MAX = has asked, or has nothing to hold */
+    bool restart;    /* a reboot is due as soon as the library's callbacks have returned */
     bool rebooted_handshake, rebooted_operation;
     bool over, closing;
     uint16_t next_id;

@@ -22,8 +22,8 @@ enum {
     COOKIE_LEN = 32,
     SMALL_BUFFER = 4096, /* answers that nobody reads are soon dropped */
     LARGE_BUFFER = 4 << 20,
-    PAUSE_US = 500,  /* when ahead of the rate */
-    SILENCE_MS = 50, /* then what was not answered counts as lost */
+    PAUSE_US = 500,     /* when ahead of the rate */
+    SILENCE_MS = 50,    /* then what was not answered counts as lost */
     FIRST_ADDRESS = 256 /* 127.0.1.0 */
 };
 
@@ -56,12 +56,37 @@ static uint64_t draw(struct flood *flood)
 static void make_hello(struct flood *flood)
 {
     static const uint8_t tail[] = {0, 4, 0xc0, 0xa8, 0, 0xff, 1, 0, /* suites, no compression */
-                                   0, 8, 0, 22, 0, 0, 0, 23, 0, 0};
+                                   0, 8, 0,    22,   0, 0,    0, 23, 0, 0};
     uint8_t *hello = flood->hello;
     size_t cookie_len = flood->config->with_cookie ? COOKIE_LEN : 0;
     size_t body = 2 + RANDOM_LEN + 1 + 1 + cookie_len + sizeof tail;
-    const uint8_t head[] = {22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, (uint8_t)(12 + body),
-                            1, 0, 0, (uint8_t)body, 0, 0, 0, 0, 0, 0, 0, (uint8_t)body, 0xfe, 0xfd};
+    const uint8_t head[] = {22,
+                            0xfe,
+                            0xfd,
+                            0,
+                            0,
+                            0,
+                            0,
+                            0,
+                            0,
+                            0,
+                            0,
+                            0,
+                            (uint8_t)(12 + body),
+                            1,
+                            0,
+                            0,
+                            (uint8_t)body,
+                            0,
+                            0,
+                            0,
+                            0,
+                            0,
+                            0,
+                            0,
+                            (uint8_t)body,
+                            0xfe,
+                            0xfd};
     size_t at = sizeof head + RANDOM_LEN;
     static_assert(sizeof head == RANDOM_AT, "the random follows the version");
 

@@ -17,8 +17,8 @@ struct flood_config {
     uint32_t rate;              /* hellos a second; 0 = as many as can be */
     uint32_t sources;           /* addresses and ports together */
     uint32_t duration_ms;
-    uint64_t count;  /* ends after so many; 0 = when the time is up */
-    uint32_t await;  /* at most so many unanswered at a time; 0 = no answer is looked at */
+    uint64_t count;   /* ends after so many; 0 = when the time is up */
+    uint32_t await;   /* at most so many unanswered at a time; 0 = no answer is looked at */
     bool with_cookie; /* each has a cookie, a wrong one */
     uint64_t seed;
 };

@@ -115,6 +115,7 @@ TAKE_DURATION(take_timeout, config.timeout_ms)
 TAKE_DURATION(take_ack_timeout, config.ack_timeout_ms)
 TAKE_DURATION(take_handshake_min, config.handshake_min_ms)
 TAKE_DURATION(take_handshake_max, config.handshake_max_ms)
+TAKE_DURATION(take_hold, config.hold_ms)
 TAKE_DURATION(take_separate_delay, config.separate_delay_ms)
 
 /* A number, or "max". */
@@ -318,6 +319,16 @@ static bool take_delay(struct sim_options *options, const char *value)
            faults->delay_max_ms >= faults->delay_min_ms;
 }
 
+static bool take_round_trip(struct sim_options *options, const char *value)
+{
+    struct sim_faults *faults = &options->config.faults;
+    uint32_t whole;
+    if (!read_duration(value, &whole))
+        return false;
+    faults->delay_min_ms = faults->delay_max_ms = whole / 2;
+    return true;
+}
+
 struct option {
     const char *name;
     const char *argument; /* NULL for a flag */
@@ -364,6 +375,7 @@ static const struct option table[] = {
      "first DTLS retransmission; default 1s"},
     {"handshake-max", "TIME", FOR_BOTH, take_handshake_max,
      "longest wait for a DTLS flight; default 60s"},
+    {"hold", "TIME", FOR_BOTH, take_hold, "stay silent so long between handshake and request"},
     {"linger", "TIME", FOR_BOTH, take_linger, "stay so long after Finish to answer repeats"},
     {"block-size", "BYTES", FOR_BOTH, take_block_size, "largest block, 16 to 1024"},
     {"payload-max", "BYTES", FOR_BOTH, take_payload_max,
@@ -384,6 +396,8 @@ static const struct option table[] = {
     {"duplicate", "N", FOR_BOTH, take_duplicate, "repeat N of 1000"},
     {"reorder", "N", FOR_BOTH, take_reorder, "overtake N of 1000"},
     {"delay", "TIME", FOR_BOTH, take_delay, "delay each, such as 20ms..80ms"},
+    {"round-trip", "TIME", FOR_BOTH, take_round_trip,
+     "the same, half of it each way: 10s on NB-IoT"},
     {"seed", "N", FOR_ALL, take_seed, "of all that is left to chance; default 0"},
     {"reboot-after", "N", FOR_BOTH, take_reboot_after, "lose power at the N-th operation, once"},
     {"move-after", "N", FOR_BOTH, take_move_after,

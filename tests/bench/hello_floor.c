@@ -72,10 +72,34 @@ static void prepare(struct world *world)
 /* A HelloVerifyRequest (RFC 6347 section 4.2.1) with the record number of the hello. */
 static void answer(struct world *world, unsigned i, size_t len)
 {
-    static const unsigned char head[] = {22, 0xfe, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    static const unsigned char head[] = {22,
+                                         0xfe,
+                                         0xff,
+                                         0,
+                                         0,
+                                         0,
+                                         0,
+                                         0,
+                                         0,
+                                         0,
+                                         0,
+                                         0,
                                          REPLY_LEN - RECORD_HEADER,
-                                         3, 0, 0, 3 + COOKIE_LEN, 0, 0, 0, 0, 0, 3 + COOKIE_LEN,
-                                         0, 0, 0xfe, 0xff, COOKIE_LEN};
+                                         3,
+                                         0,
+                                         0,
+                                         3 + COOKIE_LEN,
+                                         0,
+                                         0,
+                                         0,
+                                         0,
+                                         0,
+                                         3 + COOKIE_LEN,
+                                         0,
+                                         0,
+                                         0xfe,
+                                         0xff,
+                                         COOKIE_LEN};
     unsigned char *reply = world->replies[i];
 
     memcpy(reply, head, sizeof head);

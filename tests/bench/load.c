@@ -1,5 +1,5 @@
-/* The load of scripts/bench: bootstraps devices over DTLS on loopback, many at a time, or holds very
- * many sessions open and sends messages on them. One thread. */
+/* The load of scripts/bench: bootstraps devices over DTLS on loopback, many at a time, or holds
+ * very many sessions open and sends messages on them. One thread. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client.h"
 
@@ -85,7 +85,8 @@ static void start(struct load *load, struct place *place)
         return;
     /* A held session has a client for itself; those of bootstraps go round with new addresses. */
     unsigned source = bootstraps ? place->next_source : load->started;
-    place->next_source = (source + load->concurrency) % (NET_SOURCES_MAX / load->concurrency * load->concurrency);
+    place->next_source =
+        (source + load->concurrency) % (NET_SOURCES_MAX / load->concurrency * load->concurrency);
     load->started++;
     load->running++;
     place->client = &load->clients[source % load->client_count];
@@ -243,16 +244,17 @@ static void obey(struct load *load)
 
 static void print_usage(FILE *file)
 {
-    fputs("Usage: bench-load --port PORT [--devices N] [--concurrency N] [--bootstraps N]\n"
-          "                  [--first N] [--stride N] [--record FILE]\n"
-          "       bench-load --port PORT [--devices N] [--concurrency N] --sessions N\n"
-          "Bootstraps devices drawn from bench-000000 to N-1 at 127.0.0.1:PORT, N at a time.\n"
-          "Each is drawn once before one is drawn again, beginning anywhere; --stride visits every\n"
-          "N-th in turn instead, beginning with turn --first.\n"
-          "--record writes each request of the server in hexadecimal, a line each.\n"
-          "--sessions opens so many sessions instead, holds them, and obeys standard input:\n"
-          "'messages COUNT WINDOW' asks on them and awaits the answers, 'alive' counts them.\n",
-          file);
+    fputs(
+        "Usage: bench-load --port PORT [--devices N] [--concurrency N] [--bootstraps N]\n"
+        "                  [--first N] [--stride N] [--record FILE]\n"
+        "       bench-load --port PORT [--devices N] [--concurrency N] --sessions N\n"
+        "Bootstraps devices drawn from bench-000000 to N-1 at 127.0.0.1:PORT, N at a time.\n"
+        "Each is drawn once before one is drawn again, beginning anywhere; --stride visits every\n"
+        "N-th in turn instead, beginning with turn --first.\n"
+        "--record writes each request of the server in hexadecimal, a line each.\n"
+        "--sessions opens so many sessions instead, holds them, and obeys standard input:\n"
+        "'messages COUNT WINDOW' asks on them and awaits the answers, 'alive' counts them.\n",
+        file);
 }
 
 static unsigned parse_number(const char *name, const char *text, unsigned most)

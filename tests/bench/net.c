@@ -61,9 +61,8 @@ struct net *net_open(uint16_t port)
 
     if (net == NULL)
         bench_die("out of memory");
-    net->server = (struct sockaddr_in){.sin_family = AF_INET,
-                                       .sin_port = htons(port),
-                                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    net->server = (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     net->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (net->fd < 0 || setsockopt(net->fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on) != 0 ||
         bind(net->fd, (struct sockaddr *)&any, sizeof any) != 0)

@@ -87,6 +87,31 @@ static void test_values_refused(void **state)
     }
 }
 
+static void test_floods_refused(void **state)
+{
+    static const char *const bad[] = {
+        "--rate 0",    "--rate fast",       "--for 11min",    "--for 0s",
+        "--sources 0", "--sources 2000000", "--await 100000", "--keys nobody.csv",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char line[200];
+        (void)snprintf(line, sizeof line, "usher-sim flood --server coaps://127.0.0.1:1 %s",
+                       bad[i]);
+        if (run(line, "") != USAGE)
+            fail_msg("'%s' was taken", bad[i]);
+    }
+    assert_int_equal(run("usher-sim flood --help", ""), OK);
+    assert_int_equal(run("usher-sim flood", ""), USAGE);
+    /* A flood never leaves the machine. */
+    assert_int_equal(run("usher-sim flood --server coaps://192.0.2.1", ""), INVALID);
+    assert_int_equal(run("usher-sim flood --server coaps://[::1]", ""), INVALID);
+    assert_int_equal(run("usher-sim flood --server coaps://128.0.0.1", ""), INVALID);
+    assert_int_equal(
+        run("usher-sim flood --server coaps://127.0.0.1:1 --count 1000 --rate max --json /dev/null",
+            ""),
+        OK);
+}
+
 static void test_files_refused(void **state)
 {
     char name[32];
