@@ -27,6 +27,7 @@ void buf_reset(struct buf *buf);
 void buf_put(struct buf *buf, const void *data, size_t len);
 void buf_put_bytes(struct buf *buf, struct bytes data);
 void buf_put_text(struct buf *buf, const char *text); /* without the final NUL */
+void buf_put_decimal(struct buf *buf, int64_t value);
 void buf_put_u8(struct buf *buf, uint8_t value);
 void buf_put_u16(struct buf *buf, uint16_t value); /* network order, as all below */
 void buf_put_u24(struct buf *buf, uint32_t value);

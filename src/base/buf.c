@@ -92,6 +92,15 @@ void buf_put_text(struct buf *buf, const char *text)
     buf_put(buf, text, strlen(text));
 }
 
+void buf_put_decimal(struct buf *buf, int64_t value)
+{
+    char digits[BYTES_DECIMAL_SIZE];
+    uint64_t size = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    if (value < 0)
+        buf_put_u8(buf, '-');
+    buf_put(buf, digits, bytes_to_decimal(size, digits));
+}
+
 static void put_number(struct buf *buf, uint64_t value, size_t len)
 {
     uint8_t *room = buf_claim(buf, len);
@@ -101,7 +110,9 @@ static void put_number(struct buf *buf, uint64_t value, size_t len)
 
 void buf_put_u8(struct buf *buf, uint8_t value)
 {
-    put_number(buf, value, 1);
+    uint8_t *room = buf_claim(buf, 1);
+    if (room != NULL)
+        *room = value;
 }
 
 void buf_put_u16(struct buf *buf, uint16_t value)

@@ -52,6 +52,16 @@ static struct date date_of_day(int64_t day)
     };
 }
 
+/* `len` digits with leading zeroes; the place behind them. */
+static char *put_digits(char *out, unsigned number, unsigned len)
+{
+    for (unsigned i = len; i > 0; i--) {
+        out[i - 1] = (char)('0' + number % 10);
+        number /= 10;
+    }
+    return out + len;
+}
+
 void clock_wall_text(int64_t wall_ms, char out[static CLOCK_TEXT_SIZE])
 {
     const int64_t day_ms = 86400000;
@@ -64,7 +74,17 @@ void clock_wall_text(int64_t wall_ms, char out[static CLOCK_TEXT_SIZE])
                  date.year < 0 ? "0000-01-01T00:00:00.000Z" : "9999-12-31T23:59:59.999Z");
         return;
     }
-    snprintf(out, CLOCK_TEXT_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
-             (unsigned)date.year % 10000, date.month % 100, date.day % 100, rest / 3600000 % 24,
-             rest / 60000 % 60, rest / 1000 % 60, rest % 1000);
+    const struct {
+        unsigned number, len;
+        char after;
+    } parts[] = {
+        {(unsigned)date.year, 4, '-'},   {date.month, 2, '-'},           {date.day, 2, 'T'},
+        {rest / 3600000 % 24, 2, ':'},   {rest / 60000 % 60, 2, ':'},    {rest / 1000 % 60, 2, '.'},
+        {rest % 1000, 3, 'Z'},
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        out = put_digits(out, parts[i].number, parts[i].len);
+        *out++ = parts[i].after;
+    }
+    *out = '\0';
 }

@@ -8,7 +8,6 @@
 #include "utf8_priv.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -82,10 +81,24 @@ static bool must_escape(uint32_t code_point)
            (code_point >= 0x7f && code_point < 0xa0);
 }
 
+/* How many bytes of the text are ASCII that stands for itself. */
+static size_t plain_span(struct bytes text)
+{
+    size_t len = 0;
+    while (len < text.len && text.data[len] >= 0x20 && text.data[len] < 0x7f &&
+           text.data[len] != '"' && text.data[len] != '\\')
+        len++;
+    return len;
+}
+
 /* The text with escapes, ill-formed UTF-8 replaced by U+FFFD. */
 static void put_escaped(struct line *line, struct bytes text)
 {
-    size_t written = 0;
+    size_t written = plain_span(text); /* nearly always all of it */
+    if (written > line->limit)
+        written = line->limit;
+    buf_put(&line->out, text.data, written);
+    text = bytes_of(text.data + written, text.len - written);
     while (text.len > 0 && !line->out.failed) {
         uint32_t code_point = 0;
         size_t taken = utf8_next(text, &code_point);
@@ -162,7 +175,7 @@ static void put_value(struct line *line, const struct log_field *field)
         put_text_value(line, field->bytes, !bytes_is_utf8(field->bytes));
         break;
     case LOG_FIELD_NUMBER:
-        buf_printf(&line->out, "%" PRId64, field->number);
+        buf_put_decimal(&line->out, field->number);
         break;
     case LOG_FIELD_BOOL:
         buf_put_text(&line->out, field->boolean ? "true" : "false");
@@ -185,11 +198,19 @@ static void put_head(struct line *line, const char *time, enum log_level level, 
     if (line->as_text) {
         /* The time of day out of 2026-11-23T09:18:10.042Z. */
         buf_put(&line->out, time + 11, 12);
-        buf_printf(&line->out, " %s %s", level_titles[level], event);
-    } else {
-        buf_printf(&line->out, "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%s\"", time,
-                   level_names[level], event);
+        buf_put_u8(&line->out, ' ');
+        buf_put_text(&line->out, level_titles[level]);
+        buf_put_u8(&line->out, ' ');
+        buf_put_text(&line->out, event);
+        return;
     }
+    buf_put_text(&line->out, "{\"time\":\"");
+    buf_put_text(&line->out, time);
+    buf_put_text(&line->out, "\",\"level\":\"");
+    buf_put_text(&line->out, level_names[level]);
+    buf_put_text(&line->out, "\",\"event\":\"");
+    buf_put_text(&line->out, event);
+    buf_put_u8(&line->out, '"');
 }
 
 static bool put_fields(struct line *line, size_t head_len, const struct log_field *fields,

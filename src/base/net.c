@@ -58,22 +58,44 @@ static bool is_mapped(const struct net_address *address)
     return address->family == 6 && memcmp(address->ip, mapped_prefix, sizeof mapped_prefix) == 0;
 }
 
-void net_text(const struct net_address *address, bool with_port, char out[static NET_TEXT_SIZE])
+/* "192.0.2.7"; the place behind it. */
+static char *put_ipv4(const uint8_t ip[static 4], char *out)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        char digits[BYTES_DECIMAL_SIZE];
+        size_t len = bytes_to_decimal(ip[i], digits);
+        memcpy(out, digits, len);
+        out[len] = '.';
+        out += len + 1;
+    }
+    return out - 1;
+}
+
+static char *put_host(const struct net_address *address, bool in_brackets, char *out)
 {
     char host[INET6_ADDRSTRLEN] = "?";
-    bool as_ipv4 = address->family == 4 || is_mapped(address);
 
-    if (as_ipv4)
-        inet_ntop(AF_INET, address->family == 4 ? address->ip : address->ip + 12, host,
-                  sizeof host);
-    else if (address->family == 6)
+    if (address->family == 4)
+        return put_ipv4(address->ip, out);
+    if (is_mapped(address))
+        return put_ipv4(address->ip + 12, out);
+    if (address->family == 6)
         inet_ntop(AF_INET6, address->ip, host, sizeof host);
-    if (!with_port)
-        snprintf(out, NET_TEXT_SIZE, "%s", host);
-    else if (as_ipv4)
-        snprintf(out, NET_TEXT_SIZE, "%s:%u", host, address->port);
-    else
-        snprintf(out, NET_TEXT_SIZE, "[%s]:%u", host, address->port);
+    return out + sprintf(out, in_brackets ? "[%s]" : "%s", host);
+}
+
+void net_text(const struct net_address *address, bool with_port, char out[static NET_TEXT_SIZE])
+{
+    char *end = put_host(address, with_port, out);
+
+    if (with_port) {
+        char digits[BYTES_DECIMAL_SIZE];
+        size_t len = bytes_to_decimal(address->port, digits);
+        *end++ = ':';
+        memcpy(end, digits, len);
+        end += len;
+    }
+    *end = '\0';
 }
 
 bool net_path_equal(const struct net_path *a, const struct net_path *b)

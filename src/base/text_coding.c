@@ -2,6 +2,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "usher/bytes.h"
 
+#include <string.h>
+
+size_t bytes_to_decimal(uint64_t number, char out[static BYTES_DECIMAL_SIZE])
+{
+    char digits[BYTES_DECIMAL_SIZE];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    size_t len = sizeof digits - at;
+    memcpy(out, digits + at, len);
+    out[len] = '\0';
+    return len;
+}
+
 void bytes_to_hex(struct bytes data, char *out)
 {
     static const char digits[] = "0123456789abcdef";

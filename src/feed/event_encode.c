@@ -31,6 +31,19 @@ bool event_kind_from_name(const char *name, enum event_kind *out)
     return false;
 }
 
+/* As buf_put, with the usual case in place: an event is some eighty pieces. */
+static inline void put(struct buf *out, const void *data, size_t len)
+{
+    if (out->failed || len > out->cap - out->len) {
+        buf_put(out, data, len);
+        return;
+    }
+    memcpy(out->data + out->len, data, len);
+    out->len += len;
+}
+
+#define PUT(out, literal) put(out, literal, sizeof(literal) - 1)
+
 static bool is_plain(uint8_t byte)
 {
     return byte >= 0x20 && byte != '"' && byte != '\\' && byte != 0x7f;
@@ -39,12 +52,12 @@ static bool is_plain(uint8_t byte)
 static void put_string(struct buf *out, struct bytes text)
 {
     size_t at = 0;
-    buf_put_u8(out, '"');
+    PUT(out, "\"");
     while (at < text.len) {
         size_t begin = at;
         while (at < text.len && is_plain(text.data[at]))
             at++;
-        buf_put(out, text.data + begin, at - begin);
+        put(out, text.data + begin, at - begin);
         if (at == text.len)
             break;
         if (text.data[at] == '"' || text.data[at] == '\\')
@@ -53,7 +66,7 @@ static void put_string(struct buf *out, struct bytes text)
             buf_printf(out, "\\u%04x", text.data[at]);
         at++;
     }
-    buf_put_u8(out, '"');
+    PUT(out, "\"");
 }
 
 /* Text as a person can read it, else "hex:" and the bytes, as everywhere in the API. */
@@ -77,34 +90,42 @@ static void put_bytes(struct buf *out, struct bytes data)
 
 static void put_number(struct buf *out, int64_t number)
 {
-    char text[24];
-    size_t at = sizeof text;
-    uint64_t left = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
-    do {
-        text[--at] = (char)('0' + left % 10);
-        left /= 10;
-    } while (left > 0);
+    char digits[BYTES_DECIMAL_SIZE];
     if (number < 0)
-        text[--at] = '-';
-    buf_put(out, text + at, sizeof text - at);
+        PUT(out, "-");
+    put(out, digits, bytes_to_decimal(number < 0 ? 0 - (uint64_t)number : (uint64_t)number, digits));
+}
+
+/* ASCII that stands for itself, as nearly every text here is. */
+static bool is_simple(struct bytes text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.data[i] >= 0x80 || !is_plain(text.data[i]))
+            return false;
+    return true;
 }
 
 static void put_text(struct buf *out, const char *text)
 {
     struct bytes data = bytes_of_text(text != NULL ? text : "");
-    if (text == NULL)
-        buf_put_text(out, "null");
-    else if (bytes_is_utf8(data))
+    if (text == NULL) {
+        PUT(out, "null");
+    } else if (is_simple(data)) {
+        PUT(out, "\"");
+        put(out, data.data, data.len);
+        PUT(out, "\"");
+    } else if (bytes_is_utf8(data)) {
         put_string(out, data);
-    else
+    } else {
         put_bytes(out, data);
+    }
 }
 
 void event_put_field(struct buf *out, const struct log_field *field)
 {
-    buf_put_text(out, ",\"");
-    buf_put_text(out, field->key);
-    buf_put_text(out, "\":");
+    PUT(out, ",\"");
+    put(out, field->key, strlen(field->key));
+    PUT(out, "\":");
     switch (field->type) {
     case LOG_FIELD_TEXT:
         put_text(out, field->text);
@@ -139,10 +160,10 @@ static void put_time(struct event_lane *lane, int64_t wall_ms, struct buf *out)
     }
     const char tail[] = {'.', (char)('0' + rest / 100), (char)('0' + rest / 10 % 10),
                          (char)('0' + rest % 10), 'Z'};
-    buf_put_u8(out, '"');
-    buf_put(out, lane->second_text, TO_SECONDS);
-    buf_put(out, tail, sizeof tail);
-    buf_put_u8(out, '"');
+    PUT(out, "\"");
+    put(out, lane->second_text, TO_SECONDS);
+    put(out, tail, sizeof tail);
+    PUT(out, "\"");
 }
 
 static const char *or_null(const char *text)
@@ -153,18 +174,19 @@ static const char *or_null(const char *text)
 bool event_encode(const struct event *event, struct event_lane *lane, struct buf *out)
 {
     const char *name = event_kind_name(event->kind);
-    buf_put_text(out, "event: ");
-    buf_put_text(out, name);
-    buf_put_text(out, "\ndata: {\"event\":\"");
-    buf_put_text(out, name);
-    buf_put_text(out, "\",\"time\":");
+    size_t name_len = strlen(name);
+    PUT(out, "event: ");
+    put(out, name, name_len);
+    PUT(out, "\ndata: {\"event\":\"");
+    put(out, name, name_len);
+    PUT(out, "\",\"time\":");
     put_time(lane, event->wall_ms, out);
-    buf_put_text(out, ",\"endpoint\":");
+    PUT(out, ",\"endpoint\":");
     put_text(out, or_null(event->endpoint));
-    buf_put_text(out, ",\"class\":");
+    PUT(out, ",\"class\":");
     put_text(out, or_null(event->class_name));
     for (size_t i = 0; i < event->field_count; i++)
         event_put_field(out, &event->fields[i]);
-    buf_put_text(out, "}\n\n");
+    PUT(out, "}\n\n");
     return !out->failed;
 }

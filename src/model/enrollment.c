@@ -3,6 +3,7 @@
 #include "usher/enrollment.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,8 +59,12 @@ bool enrollment_copy(struct enrollment *to, const struct enrollment *from)
             return false;
         memcpy(tags, from->tags, from->tag_count * sizeof *tags);
     }
-    *to = *from;
+    /* The credentials are most of it, and few of them are used. */
+    size_t used = from->credential_count * sizeof from->credentials[0];
+    memcpy(to, from, offsetof(struct enrollment, credentials) + used);
+    to->credential_count = from->credential_count;
     to->tags = tags;
+    to->tag_count = from->tag_count;
     return true;
 }
 

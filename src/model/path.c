@@ -2,7 +2,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "usher/path.h"
 
-#include <stdio.h>
+#include "usher/bytes.h"
+
+#include <string.h>
 
 enum { ID_LAST = 65534 }; /* 65535 is reserved (OMA Core 1.2 section 7.3) */
 
@@ -77,11 +79,17 @@ bool path_parse(const char *text, size_t len, struct path *out)
 
 void path_text(const struct path *path, char out[static PATH_TEXT_SIZE])
 {
-    size_t len = 0;
-    for (unsigned i = 0; i < path->depth && i < PATH_DEPTH_MAX; i++)
-        len += (size_t)snprintf(out + len, PATH_TEXT_SIZE - len, "/%u", path->ids[i]);
-    if (len == 0)
-        snprintf(out, PATH_TEXT_SIZE, "/");
+    char digits[BYTES_DECIMAL_SIZE];
+    size_t at = 0;
+    for (unsigned i = 0; i < path->depth && i < PATH_DEPTH_MAX; i++) {
+        size_t len = bytes_to_decimal(path->ids[i], digits);
+        out[at++] = '/';
+        memcpy(out + at, digits, len);
+        at += len;
+    }
+    if (at == 0)
+        out[at++] = '/';
+    out[at] = '\0';
 }
 
 int path_compare(const struct path *a, const struct path *b)

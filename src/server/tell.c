@@ -4,7 +4,7 @@
 
 #include "usher/coap.h"
 
-#include <stdio.h>
+#include <string.h>
 
 enum { CODE_TEXT_SIZE = 8 };
 
@@ -22,6 +22,14 @@ static void post(const struct teller *teller, enum event_kind kind, const char *
         .field_count = count,
     };
     events_post(teller->events, teller->worker, &event);
+}
+
+/* "2.04" */
+static void put_code(uint8_t code, char out[static CODE_TEXT_SIZE])
+{
+    unsigned detail = code & 31u;
+    memcpy(out, (const char[]){(char)('0' + (code >> 5)), '.', (char)('0' + detail / 10),
+                               (char)('0' + detail % 10), '\0'}, 5);
 }
 
 /* Without an identity (NoSec) the field is null. */
@@ -66,7 +74,7 @@ void tell_operation(const struct teller *teller, struct tell_operation *operatio
     if (operation->kind == 0)
         return;
     path_text(&operation->path, path);
-    snprintf(code_text, sizeof code_text, "%u.%02u", code >> 5 & 7u, code & 31u);
+    put_code(code, code_text);
     const struct log_field fields[] = {
         LOG_TEXT("operation", operation_kind_name(operation->kind)),
         LOG_TEXT("path", operation->kind == OPERATION_FINISH ? "/bs" : path),
