@@ -78,8 +78,8 @@ void clock_wall_text(int64_t wall_ms, char out[static CLOCK_TEXT_SIZE])
         unsigned number, len;
         char after;
     } parts[] = {
-        {(unsigned)date.year, 4, '-'},   {date.month, 2, '-'},           {date.day, 2, 'T'},
-        {rest / 3600000 % 24, 2, ':'},   {rest / 60000 % 60, 2, ':'},    {rest / 1000 % 60, 2, '.'},
+        {(unsigned)date.year, 4, '-'}, {date.month, 2, '-'},        {date.day, 2, 'T'},
+        {rest / 3600000 % 24, 2, ':'}, {rest / 60000 % 60, 2, ':'}, {rest / 1000 % 60, 2, '.'},
         {rest % 1000, 3, 'Z'},
     };
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {

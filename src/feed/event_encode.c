@@ -93,7 +93,8 @@ static void put_number(struct buf *out, int64_t number)
     char digits[BYTES_DECIMAL_SIZE];
     if (number < 0)
         PUT(out, "-");
-    put(out, digits, bytes_to_decimal(number < 0 ? 0 - (uint64_t)number : (uint64_t)number, digits));
+    put(out, digits,
+        bytes_to_decimal(number < 0 ? 0 - (uint64_t)number : (uint64_t)number, digits));
 }
 
 /* ASCII that stands for itself, as nearly every text here is. */

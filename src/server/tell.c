@@ -28,8 +28,10 @@ static void post(const struct teller *teller, enum event_kind kind, const char *
 static void put_code(uint8_t code, char out[static CODE_TEXT_SIZE])
 {
     unsigned detail = code & 31u;
-    memcpy(out, (const char[]){(char)('0' + (code >> 5)), '.', (char)('0' + detail / 10),
-                               (char)('0' + detail % 10), '\0'}, 5);
+    memcpy(out,
+           (const char[]){(char)('0' + (code >> 5)), '.', (char)('0' + detail / 10),
+                          (char)('0' + detail % 10), '\0'},
+           5);
 }
 
 /* Without an identity (NoSec) the field is null. */

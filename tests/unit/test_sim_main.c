@@ -170,9 +170,9 @@ static void test_key_lists(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_help_and_usage),  cmocka_unit_test(test_values_refused),
-        cmocka_unit_test(test_floods_refused),  cmocka_unit_test(test_files_refused),
-        cmocka_unit_test(test_silence_ends),    cmocka_unit_test(test_key_lists),
+        cmocka_unit_test(test_help_and_usage), cmocka_unit_test(test_values_refused),
+        cmocka_unit_test(test_floods_refused), cmocka_unit_test(test_files_refused),
+        cmocka_unit_test(test_silence_ends),   cmocka_unit_test(test_key_lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
