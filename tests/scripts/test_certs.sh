@@ -41,7 +41,8 @@ done
 check "the server is for servers" openssl verify -purpose sslserver -CAfile "$work/ca.pem" "$work/server.pem"
 check "the device is for clients" openssl verify -purpose sslclient -CAfile "$work/ca.pem" "$work/meter-1.pem"
 check "the server is localhost" openssl verify -verify_hostname localhost -CAfile "$work/ca.pem" "$work/server.pem"
-check "the device is named" shows urn_dev_os_0042-lamp7 "CN = $device"
+# OpenSSL 3.5 writes no blanks here, 3.0 does.
+check "the device is named" shows urn_dev_os_0042-lamp7 "CN *= *$device"
 before=$(sha256sum "$work"/*.pem)
 check "a second time" "$make" --device "$device" --device meter-1 "$work"
 check "changes nothing" test "$before" = "$(sha256sum "$work"/*.pem)"
