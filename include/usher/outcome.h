@@ -75,7 +75,8 @@ struct outcome {
     char id[33]; /* 32 hex digits, made by the server, sorts by time */
     char endpoint[ENDPOINT_MAX + 1];
     char class_name[CLASS_MAX + 1];
-    enum device_state state; /* BOOTSTRAPPED, UNCONFIRMED or FAILED */
+    enum device_state
+        state; /* BOOTSTRAPPED, UNCONFIRMED, FAILED or HELD; NEW: accepted by an operator */
     enum cause cause;
     char detail[160];                    /* for people: "PUT /0/1 answered 4.00 Bad Request" */
     char source[OUTCOME_SOURCE_MAX + 1]; /* address:port */

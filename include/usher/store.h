@@ -130,6 +130,9 @@ enum err_code store_get(struct store_lane *lane, struct bytes endpoint, struct s
                         struct err *err);
 enum err_code store_set_blocked(struct store_lane *lane, struct bytes endpoint, bool blocked,
                                 enum store_change *change, struct err *err);
+/* Appends an outcome of state NEW and waits for it: an operator has accepted the device, its
+ * bootstraps count from there. ERR_NOT_FOUND. */
+enum err_code store_accept(struct store_lane *lane, const struct outcome *outcome, struct err *err);
 enum err_code store_remove(struct store_lane *lane, struct bytes endpoint, struct err *err);
 
 /* Sealing anew under the vault's current master key, a slice at a time, while everything goes on.

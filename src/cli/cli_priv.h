@@ -38,6 +38,7 @@ int cmd_remove(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_token(int argc, char **argv);
+int cmd_accept(int argc, char **argv);
 int cmd_unblock(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 int cmd_wait(int argc, char **argv);

@@ -318,3 +318,20 @@ int cmd_unblock(int argc, char **argv)
 
     return run(&command, argc, argv);
 }
+
+int cmd_accept(int argc, char **argv)
+{
+    static const struct device_command command = {
+        .synopsis = "accept ENDPOINT [--json]",
+        .summary =
+            "Lets a device bootstrap once more whose class says `rebootstrap: once`, `approve` or\n"
+            "`quarantine`. Those that wait are listed by: usher list --state held",
+        .examples = "  usher accept urn:dev:os:0042-lamp7\n"
+                    "  usher list --state held\n",
+        .method = "POST",
+        .tail = "/accept",
+        .print = print_change,
+    };
+
+    return run(&command, argc, argv);
+}

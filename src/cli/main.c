@@ -27,6 +27,7 @@ static const struct command commands[] = {
     {"wait", cmd_wait, "wait until devices are bootstrapped"},
     {"block", cmd_block, "turn a device away"},
     {"unblock", cmd_unblock, "let it in again"},
+    {"accept", cmd_accept, "let a held device bootstrap once more"},
     {"remove", cmd_remove, "forget a device and its keys"},
     {"rekey", cmd_rekey, "seal the stored keys under a new master key"},
     {"rejects", cmd_rejects, "list who was turned away, and why"},

@@ -319,3 +319,48 @@ void http_unblock_device(struct request *request)
 {
     set_blocked(request, false);
 }
+
+/* ---- accepting ---- */
+
+/* 48 bits of time, then chance, as all outcomes have. */
+static void make_outcome_id(int64_t wall_ms, char out[static 33])
+{
+    uint8_t id[16];
+    char hex[BYTES_HEX_SIZE(sizeof id)];
+    bytes_random(id, sizeof id);
+    for (unsigned i = 0; i < 6; i++)
+        id[i] = (uint8_t)((uint64_t)wall_ms >> (40 - 8 * i));
+    bytes_to_hex(bytes_of(id, sizeof id), hex);
+    memcpy(out, hex, sizeof hex);
+}
+
+/* A device that is held, or may bootstrap once only, may do so once more. */
+void http_accept_device(struct request *request)
+{
+    struct err err = {0};
+    struct outcome *outcome = calloc(1, sizeof *outcome);
+    if (outcome == NULL) {
+        request->out_of_memory = true;
+        return;
+    }
+    if (has_no_parameters(request)) {
+        strcpy(outcome->endpoint, request->endpoint);
+        outcome->state = STATE_NEW;
+        outcome->format = -1;
+        outcome->started_wall_ms = clock_wall_ms();
+        make_outcome_id(outcome->started_wall_ms, outcome->id);
+        strcpy(outcome->detail, "accepted by an operator: the next bootstrap is allowed");
+        struct store_lane *lane = http_lane_take(request->http);
+        pthread_mutex_t *lock = lock_endpoint(request);
+        enum err_code code = store_accept(lane, outcome, &err);
+        pthread_mutex_unlock(lock);
+        http_lane_return(request->http, lane);
+        if (code != ERR_OK) {
+            http_problem_of(request, &err);
+        } else {
+            log_change(request, "device.accepted", NULL, STORE_CHANGED);
+            http_answer(request, 200, json_pack("{s:s}", "change", "accepted"));
+        }
+    }
+    free(outcome);
+}

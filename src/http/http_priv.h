@@ -310,6 +310,7 @@ void http_put_device(struct request *request);
 void http_delete_device(struct request *request);
 void http_block_device(struct request *request);
 void http_unblock_device(struct request *request);
+void http_accept_device(struct request *request);
 void http_rekey(struct request *request);
 
 #endif

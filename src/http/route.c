@@ -30,6 +30,7 @@ const struct route http_routes[] = {
     {"GET", "/v1/devices/{endpoint}/plan", http_get_plan, HTTP_VIEWER},
     {"POST", "/v1/devices/{endpoint}/block", http_block_device, HTTP_OPERATOR},
     {"POST", "/v1/devices/{endpoint}/unblock", http_unblock_device, HTTP_OPERATOR},
+    {"POST", "/v1/devices/{endpoint}/accept", http_accept_device, HTTP_OPERATOR},
     {"POST", "/v1/rekey", http_rekey, HTTP_ADMIN},
     {"GET", "/v1/whoami", http_get_whoami, HTTP_VIEWER},
     {"GET", "/v1/tokens", http_get_tokens, HTTP_ADMIN},

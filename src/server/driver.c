@@ -482,6 +482,7 @@ static void log_outcome(const struct outcome *outcome)
     bool good = outcome->cause == CAUSE_NONE;
     const char *name = outcome->state == STATE_BOOTSTRAPPED  ? "session.bootstrapped"
                        : outcome->state == STATE_UNCONFIRMED ? "session.unconfirmed"
+                       : outcome->state == STATE_HELD        ? "session.held"
                                                              : "session.failed";
 
     log_event(good ? LOG_INFO : LOG_WARNING, name, LOG_TEXT("endpoint", outcome->endpoint),

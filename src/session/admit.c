@@ -14,6 +14,7 @@ enum { SILENCE = 0 };
 struct refusal {
     uint8_t code; /* or SILENCE */
     enum cause cause;
+    bool held; /* until an operator accepts the device */
     char detail[sizeof((struct outcome *)0)->detail];
 };
 
@@ -48,7 +49,7 @@ static void refuse(struct turn *turn, const struct refusal *refusal)
     struct session_action *respond = turn_emit(turn, ACTION_RESPOND);
     respond->code = code;
     respond->silent = code == SILENCE;
-    turn_record(turn, STATE_FAILED, refusal->cause);
+    turn_record(turn, refusal->held ? STATE_HELD : STATE_FAILED, refusal->cause);
     if (code == SILENCE)
         turn_close(turn, true);
     else
@@ -67,6 +68,7 @@ static bool no(struct refusal *refusal, uint8_t code, enum cause cause, const ch
     va_end(args);
     refusal->code = code;
     refusal->cause = cause;
+    refusal->held = false;
     return false;
 }
 
@@ -137,20 +139,33 @@ static bool check_endpoint(const struct request *request, const struct enrollmen
               request->endpoint);
 }
 
-/* Approval and quarantine come with the queue of held devices; until then both mean: once. */
+/* `approve` keeps the device waiting in silence, so that it comes in as soon as it is accepted;
+ * `quarantine` tells it no. */
+static bool hold(struct refusal *refusal, uint8_t code)
+{
+    (void)no(refusal, code, CAUSE_NOT_ALLOWED,
+             "already bootstrapped: held until it is accepted (usher accept)");
+    refusal->held = true;
+    return false;
+}
+
 static bool check_policy(const struct profile *profile, const struct enrollment *enrollment,
                          struct refusal *refusal)
 {
-    static const char *const names[] = {
-        [REBOOTSTRAP_ALLOW] = "allow",
-        [REBOOTSTRAP_ONCE] = "once",
-        [REBOOTSTRAP_APPROVE] = "approve",
-        [REBOOTSTRAP_QUARANTINE] = "quarantine",
-    };
-    enum rebootstrap_policy policy = profile_rebootstrap(profile);
-    return policy == REBOOTSTRAP_ALLOW || enrollment->bootstraps == 0 ||
-           no(refusal, CODE_BAD_REQUEST, CAUSE_NOT_ALLOWED,
-              "already bootstrapped, and its profile says 'rebootstrap: %s'", names[policy]);
+    if (enrollment->bootstraps == 0)
+        return true;
+    switch (profile_rebootstrap(profile)) {
+    case REBOOTSTRAP_ALLOW:
+        return true;
+    case REBOOTSTRAP_ONCE:
+        return no(refusal, CODE_BAD_REQUEST, CAUSE_NOT_ALLOWED,
+                  "already bootstrapped, and its profile says 'rebootstrap: once'");
+    case REBOOTSTRAP_APPROVE:
+        return hold(refusal, SILENCE);
+    case REBOOTSTRAP_QUARANTINE:
+        return hold(refusal, CODE_BAD_REQUEST);
+    }
+    return false;
 }
 
 /* ---- finding out ---- */

@@ -153,6 +153,8 @@ static enum err_code record(struct store_backend *backend, struct memory_device 
         return ERR_OK;
     device->state = outcome->state;
     device->cause = outcome->cause;
+    if (outcome->state == STATE_NEW)
+        device->bootstraps = 0;
     device->bootstraps += outcome->state == STATE_BOOTSTRAPPED;
     device->last_ms = outcome_end_ms(outcome);
     device->last_duration_ms = outcome->duration_ms;

@@ -44,8 +44,9 @@ static const char *const texts[SQL_COUNT] = {
                           "revision = revision + 1, changed_ms = $5, tags = $6 WHERE id = $7",
     [SQL_DEVICE_BLOCK] = "UPDATE device SET blocked = $1, revision = revision + 1, "
                          "changed_ms = $2 WHERE id = $3",
-    [SQL_DEVICE_FOLD] = "UPDATE device SET state = $1, cause = $2, bootstraps = bootstraps + $3, "
-                        "newest_outcome = $4, last_ms = $5, last_duration_ms = $6 WHERE id = $7",
+    [SQL_DEVICE_FOLD] = "UPDATE device SET state = $1, cause = $2, "
+                        "bootstraps = CASE WHEN $3 > 0 THEN 0 ELSE bootstraps END + $4, "
+                        "newest_outcome = $5, last_ms = $6, last_duration_ms = $7 WHERE id = $8",
     [SQL_DEVICE_FOLD_HISTORY] = "UPDATE device SET newest_outcome = $1 WHERE id = $2",
     [SQL_DEVICE_DELETE] = "DELETE FROM device WHERE id = $1",
     [SQL_DEVICE_LAST_ID] = "SELECT COALESCE(MAX(id), 0) FROM device",

@@ -64,11 +64,12 @@ static enum err_code fold_entry(struct sqlite_session *session, const struct unf
     if (sum->has_state) {
         bind_number(statement, 1, sum->state);
         bind_number(statement, 2, sum->cause);
-        bind_number(statement, 3, (int64_t)sum->bootstraps);
-        bind_number(statement, 4, (int64_t)sum->newest);
-        bind_number(statement, 5, sum->last_wall_ms);
-        bind_number(statement, 6, sum->last_duration_ms);
-        bind_number(statement, 7, entry->device);
+        bind_number(statement, 3, sum->accepted);
+        bind_number(statement, 4, (int64_t)sum->bootstraps);
+        bind_number(statement, 5, (int64_t)sum->newest);
+        bind_number(statement, 6, sum->last_wall_ms);
+        bind_number(statement, 7, sum->last_duration_ms);
+        bind_number(statement, 8, entry->device);
     } else {
         bind_number(statement, 1, (int64_t)sum->newest);
         bind_number(statement, 2, entry->device);

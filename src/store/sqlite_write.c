@@ -213,6 +213,7 @@ struct unfolded_sum sqlite_sum_of(const struct outcome *outcome, uint64_t seq)
         .has_state = outcome->cause != CAUSE_SUPERSEDED,
         .state = outcome->state,
         .cause = outcome->cause,
+        .accepted = outcome->state == STATE_NEW,
         .bootstraps = outcome->state == STATE_BOOTSTRAPPED,
         .last_wall_ms = outcome_end_ms(outcome),
         .last_duration_ms = outcome->duration_ms,

@@ -286,6 +286,25 @@ static enum err_code run_change(struct store_lane *lane, enum request_kind kind,
     return code;
 }
 
+enum err_code store_accept(struct store_lane *lane, const struct outcome *outcome, struct err *err)
+{
+    struct bytes endpoint = bytes_of_text(outcome->endpoint);
+    if (!can_be_endpoint(endpoint) || outcome->state != STATE_NEW)
+        return no_such_endpoint(endpoint, err);
+    struct store_device device = {0};
+    enum err_code code = store_get(lane, endpoint, &device, err);
+    store_device_clear(&device);
+    if (code != ERR_OK)
+        return code;
+    struct request *request = record_request(outcome, NULL, 0);
+    if (request == NULL)
+        return err_set(err, ERR_NO_MEMORY, "store: out of memory");
+    request->err = err;
+    code = lane_submit_and_wait(lane, request);
+    request_free(request);
+    return code;
+}
+
 enum err_code store_set_blocked(struct store_lane *lane, struct bytes endpoint, bool blocked,
                                 enum store_change *change, struct err *err)
 {

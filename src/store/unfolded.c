@@ -109,9 +109,12 @@ bool unfolded_stage(struct unfolded *unfolded, int64_t device, const struct unfo
         return false;
     unfolded->staged_outcomes++;
     if (outcome->has_state) {
-        uint64_t bootstraps = entry->staged.bootstraps + outcome->bootstraps;
+        struct unfolded_sum before = entry->staged;
         entry->staged = *outcome;
-        entry->staged.bootstraps = bootstraps;
+        if (!outcome->accepted) {
+            entry->staged.accepted = before.accepted;
+            entry->staged.bootstraps = before.bootstraps + outcome->bootstraps;
+        }
     }
     entry->staged.newest = outcome->newest;
     return true;
@@ -199,6 +202,8 @@ void unfolded_apply(const struct unfolded_sum *sum, uint64_t folded, struct stor
         return;
     device->state = device_shown_state(device->enrollment.blocked, sum->state);
     device->cause = sum->cause;
+    if (sum->accepted)
+        device->enrollment.bootstraps = 0;
     device->enrollment.bootstraps += sum->bootstraps;
     device->last_wall_ms = sum->last_wall_ms;
     device->last_duration_ms = sum->last_duration_ms;

@@ -15,6 +15,7 @@ struct unfolded_sum {
     bool has_state;  /* else all were history only */
     enum device_state state;
     enum cause cause;
+    bool accepted;       /* bootstraps count from here: an operator lets the device in again */
     uint64_t bootstraps; /* to add */
     int64_t last_wall_ms;
     uint32_t last_duration_ms;

@@ -311,6 +311,14 @@ static bool on_block(struct replay *replay)
     return device != NULL;
 }
 
+static bool on_accept(struct replay *replay)
+{
+    struct enrollment *device = named_device(replay);
+    if (device != NULL)
+        device->bootstraps = 0;
+    return device != NULL;
+}
+
 static bool on_remove(struct replay *replay)
 {
     struct enrollment *device = named_device(replay);
@@ -361,6 +369,7 @@ static const struct {
     {"profile", on_profile},
     {"enroll", on_enroll},
     {"block", on_block},
+    {"accept", on_accept},
     {"remove", on_remove},
     {"CONNECT", on_connect},
     {"REQUEST", on_request},

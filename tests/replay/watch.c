@@ -169,7 +169,7 @@ static void check_outcome(struct watch *watch, const struct session *session,
 {
     const struct enrollment *enrollment = session_enrollment(session);
     if (outcome->state != STATE_BOOTSTRAPPED && outcome->state != STATE_UNCONFIRMED &&
-        outcome->state != STATE_FAILED)
+        outcome->state != STATE_FAILED && outcome->state != STATE_HELD)
         broken(watch, "an outcome in state %s", device_state_name(outcome->state));
     if (outcome->state == STATE_UNCONFIRMED && !watch->finish_sent && !watch->pack_is_out)
         broken(watch, "unconfirmed, yet neither Finish nor a pack was ever sent");

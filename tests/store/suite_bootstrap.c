@@ -62,6 +62,56 @@ static void test_pending_of_another_kind_gives_way(void **state)
     answer_clear(&answer);
 }
 
+static bool ignore_a_row(void *context, const struct store_row *row)
+{
+    (void)context, (void)row;
+    return true;
+}
+
+/* An operator lets a device in again: its bootstraps count from there, folded or not. */
+static void test_accepting(void **state)
+{
+    struct bed *bed = *state;
+    struct answer answer = {0};
+    struct outcome outcome;
+    struct err err = {0};
+    enroll(bed->lane, "lamp-7");
+    for (unsigned i = 0; i < 2; i++) {
+        outcome_make(&outcome, "lamp-7", STATE_BOOTSTRAPPED, 10 * i + 1);
+        assert_int_equal(record(bed->lane, &outcome, 0, 0), ERR_OK);
+        outcome_make(&outcome, "lamp-7", STATE_HELD, 10 * i + 2);
+        outcome.cause = CAUSE_NOT_ALLOWED;
+        assert_int_equal(record(bed->lane, &outcome, 0, 0), ERR_OK);
+        assert_int_equal(find_endpoint(bed->lane, "lamp-7", &answer), ERR_OK);
+        assert_int_equal(answer.device.enrollment.bootstraps, 1);
+        assert_int_equal(answer.device.state, STATE_HELD);
+        assert_int_equal(count_of(bed->store, "lamp", STATE_HELD), 1);
+        outcome_make(&outcome, "lamp-7", STATE_NEW, 10 * i + 3);
+        assert_int_equal(store_accept(bed->lane, &outcome, &err), ERR_OK);
+        assert_int_equal(find_endpoint(bed->lane, "lamp-7", &answer), ERR_OK);
+        assert_int_equal(answer.device.enrollment.bootstraps, 0);
+        assert_int_equal(answer.device.state, STATE_NEW);
+        assert_int_equal(count_of(bed->store, "lamp", STATE_HELD), 0);
+        if (i == 0) {
+            outcome_make(&outcome, "lamp-7", STATE_BOOTSTRAPPED, 4);
+            assert_int_equal(record(bed->lane, &outcome, 0, 0), ERR_OK);
+            assert_int_equal(find_endpoint(bed->lane, "lamp-7", &answer), ERR_OK);
+            assert_int_equal(answer.device.enrollment.bootstraps, 1);
+            /* The second round starts from zero, with everything in the row. */
+            outcome_make(&outcome, "lamp-7", STATE_NEW, 5);
+            assert_int_equal(store_accept(bed->lane, &outcome, &err), ERR_OK);
+            struct store_filter all = {.state = -1, .cause = -1, .limit = 10};
+            assert_int_equal(store_list(bed->lane, &all, ignore_a_row, NULL, &err), ERR_OK);
+            assert_int_equal(find_endpoint(bed->lane, "lamp-7", &answer), ERR_OK);
+            assert_int_equal(answer.device.enrollment.bootstraps, 0);
+        }
+    }
+    answer_clear(&answer);
+    outcome_make(&outcome, "lamp-8", STATE_NEW, 30);
+    assert_int_equal(store_accept(bed->lane, &outcome, &err), ERR_NOT_FOUND);
+    assert_non_null(strstr(err.text, "lamp-8"));
+}
+
 static void test_pending_for_several_servers(void **state)
 {
     struct bed *bed = *state;
@@ -470,6 +520,7 @@ int suite_bootstrap(void)
     const struct CMUnitTest tests[] = {
         SUITE_TEST(test_pending_is_made_once_and_sent_again),
         SUITE_TEST(test_pending_of_another_kind_gives_way),
+        SUITE_TEST(test_accepting),
         SUITE_TEST(test_pending_for_several_servers),
         SUITE_TEST(test_promotion_by_generation),
         SUITE_TEST(test_loser_cannot_promote),
