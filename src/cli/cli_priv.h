@@ -155,6 +155,14 @@ bool cli_check_state(const char *state);
 
 /* A key as hexadecimal text from a file (a leading '@' is allowed), or from standard input ("-").
  * NULL: err names the file and what is wrong with it. */
+struct profile_set;
+/* outdated.c: what devices were given last. Each device of the server, with what its plan depends
+ * on. */
+int cli_each_plan(struct cli_server *server, const char *class_name, const char *prefix,
+                  void (*each)(void *context, const json_t *device), void *context);
+int cli_list_outdated(struct cli_server *server, const char *class_name, const char *prefix);
+int cli_check_against(struct cli_server *server, struct profile_set *set);
+
 /* The content of a file of key material: PEM as it is, DER as base64. NULL: err says why. */
 json_t *cli_read_material(const char *name, struct err *err);
 json_t *cli_read_key(const char *name, struct err *err);

@@ -13,9 +13,9 @@ static const char *const level_names[] = {
 struct check {
     const char *const *paths;
     size_t path_count;
-    bool json;
     bool quiet;
-    bool presets;
+    bool presets, against_store;
+    struct cli_server server;
 };
 
 static const char *count_text(char *out, size_t size, size_t count, const char *word)
@@ -97,15 +97,18 @@ static int print_presets(bool json)
     return exit_code;
 }
 
-static int run_check(const struct check *check)
+static int run_check(struct check *check)
 {
     struct findings findings;
     findings_init(&findings);
     struct profile_set *set = profile_set_load(check->paths, check->path_count, &findings);
-    int exit_code =
-        check->json ? print_json(set, &findings) : print_text(set, &findings, check->quiet);
+    int exit_code = check->against_store && set ? CLI_OK
+                    : check->server.json        ? print_json(set, &findings)
+                                                : print_text(set, &findings, check->quiet);
     if (exit_code == CLI_OK && !set)
         exit_code = CLI_INVALID;
+    if (exit_code == CLI_OK && check->against_store)
+        exit_code = cli_check_against(&check->server, set);
     profile_set_unref(set);
     findings_clear(&findings);
     return exit_code;
@@ -116,25 +119,30 @@ int cmd_check(int argc, char **argv)
     static const char *const usual[] = {"profiles"};
     struct check check = {.paths = usual, .path_count = 1};
     const struct cli_option options[] = {
-        CLI_JSON_OPTION(&check.json),
         {.name = "quiet",
          .letter = 'q',
          .kind = CLI_FLAG,
          .value = &check.quiet,
          .help = "print nothing unless there are errors"},
+        {.name = "against-store",
+         .kind = CLI_FLAG,
+         .value = &check.against_store,
+         .help = "say how many devices of a running server these profiles would change"},
         {.name = "presets",
          .kind = CLI_FLAG,
          .value = &check.presets,
          .help = "list the clients that `client: { preset: .. }` knows"},
+        CLI_SERVER_OPTIONS(&check.server),
     };
     const struct cli_usage usage = {
-        .synopsis = "check [DIR|FILE..] [--json] [-q] [--presets]",
+        .synopsis = "check [DIR|FILE..] [--against-store] [--presets] [--json] [-q]",
         .summary =
             "Reads profiles as the server does and prints what is wrong with them, each with\n"
             "file, line and column. Without arguments: the directory ./profiles.\n"
             "Ends with 0 when they can be used, with 3 when they cannot.",
         .examples = "  usher check\n"
                     "  usher check /etc/usher/profiles\n"
+                    "  usher check --against-store profiles.new\n"
                     "  usher check --json profiles | jq '.findings[].text'\n",
         .options = options,
         .option_count = sizeof(options) / sizeof(options[0]),
@@ -145,7 +153,7 @@ int cmd_check(int argc, char **argv)
     if (!cli_parse(&usage, argc, argv, &operands, &exit_code))
         return exit_code;
     if (check.presets)
-        return print_presets(check.json);
+        return print_presets(check.server.json);
     if (operands > 0) {
         check.paths = (const char *const *)(argv + 1);
         check.path_count = operands;

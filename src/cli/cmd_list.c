@@ -22,7 +22,7 @@ struct listing {
     struct cli_server server;
     const char *class_name, *state, *cause, *prefix;
     int64_t limit;
-    bool all;
+    bool all, outdated;
     struct cli_table *table;
     size_t printed;
 };
@@ -146,9 +146,13 @@ static int list(struct listing *listing)
 
     if (!cli_connect(&listing->server, &code))
         return code;
-    listing->table = cli_table_new(6, titles);
-    code = put_pages(listing);
-    cli_table_free(listing->table);
+    if (listing->outdated) {
+        code = cli_list_outdated(&listing->server, listing->class_name, listing->prefix);
+    } else {
+        listing->table = cli_table_new(6, titles);
+        code = put_pages(listing);
+        cli_table_free(listing->table);
+    }
     cli_disconnect(&listing->server);
     return code;
 }
@@ -193,6 +197,11 @@ int cmd_list(int argc, char **argv)
          .kind = CLI_FLAG,
          .value = &listing.all,
          .help = "all of them"},
+        {.name = "outdated",
+         .letter = 'o',
+         .kind = CLI_FLAG,
+         .value = &listing.outdated,
+         .help = "those that were last given something else than their profile says now"},
         CLI_SERVER_OPTIONS(&listing.server),
     };
     const struct cli_usage usage = {

@@ -303,6 +303,7 @@ void http_get_whoami(struct request *request);
 void http_get_tokens(struct request *request);
 void http_post_token(struct request *request);
 void http_delete_token(struct request *request);
+void http_get_plans(struct request *request);
 void http_get_metrics(struct request *request);
 void http_get_series(struct request *request);
 void http_get_events(struct request *request);

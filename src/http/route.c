@@ -28,6 +28,7 @@ const struct route http_routes[] = {
     {"DELETE", "/v1/devices/{endpoint}", http_delete_device, HTTP_OPERATOR},
     {"GET", "/v1/devices/{endpoint}/history", http_get_history, HTTP_VIEWER},
     {"GET", "/v1/devices/{endpoint}/plan", http_get_plan, HTTP_VIEWER},
+    {"GET", "/v1/plans", http_get_plans, HTTP_VIEWER},
     {"POST", "/v1/devices/{endpoint}/block", http_block_device, HTTP_OPERATOR},
     {"POST", "/v1/devices/{endpoint}/unblock", http_unblock_device, HTTP_OPERATOR},
     {"POST", "/v1/devices/{endpoint}/accept", http_accept_device, HTTP_OPERATOR},
