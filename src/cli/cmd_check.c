@@ -142,7 +142,7 @@ int cmd_check(int argc, char **argv)
             "Ends with 0 when they can be used, with 3 when they cannot.",
         .examples = "  usher check\n"
                     "  usher check /etc/usher/profiles\n"
-                    "  usher check --against-store profiles.new\n"
+                    "  usher check --against-store /etc/usher/profiles\n"
                     "  usher check --json profiles | jq '.findings[].text'\n",
         .options = options,
         .option_count = sizeof(options) / sizeof(options[0]),
