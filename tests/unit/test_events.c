@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -378,8 +379,7 @@ static void test_pace_leaves_a_gap(void **state)
         assert_false(listener->over);
         if (listener->len > sizeof listener->text / 2)
             listener->len = 0;
-        if (is_parked(listener))
-            await_wake(listener);
+        sched_yield(); /* a reader that has read all is woken by the next posts, not by waiting */
     }
     forget(listener);
     events_free(events);
