@@ -366,7 +366,7 @@ static void run_open(struct association *association)
     uint8_t message[ENDPOINT_DATAGRAM_MAX];
     size_t used = 0;
 
-    while (association->state == ASSOCIATION_OPEN) {
+    do {
         uint64_t newest = association->ssl.MBEDTLS_PRIVATE(in_window_top);
         int result = mbedtls_ssl_read(&association->ssl, message, sizeof message);
         follow(association, newest);
@@ -381,7 +381,8 @@ static void run_open(struct association *association)
                    result != MBEDTLS_ERR_SSL_TIMEOUT) {
             association_ended(association, result);
         }
-    }
+    } while (association->state == ASSOCIATION_OPEN &&
+             (association->input.len > 0 || mbedtls_ssl_check_pending(&association->ssl) != 0));
     bytes_wipe(message, used);
 }
 

@@ -74,6 +74,7 @@ enum err_code endpoint_new(const struct endpoint_config *config, const struct en
 {
     struct endpoint *endpoint = calloc(1, sizeof *endpoint);
 
+    pool_install();
     if (endpoint == NULL)
         return err_set(err, ERR_NO_MEMORY, "endpoint: out of memory");
     endpoint->ops = *ops;
@@ -468,6 +469,10 @@ void association_rearm(struct association *association)
         at = exchange->retransmit_at;
     if (exchange != NULL && exchange->deadline < at)
         at = exchange->deadline;
+    /* A deadline that moves away, as that of idleness with each message, leaves the timer where it
+     * is: when it runs, it finds nothing due and is armed anew. */
+    if (timers_runs_by(&association->timer, at))
+        return;
     if (at == UINT64_MAX)
         timers_cancel(&association->endpoint->timers, &association->timer);
     else

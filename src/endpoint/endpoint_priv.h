@@ -5,6 +5,7 @@
 
 #include "gate_priv.h"
 #include "limits_priv.h"
+#include "pool_priv.h"
 #include "timers_priv.h"
 #include "tls_compat_priv.h"
 #include "usher/endpoint.h"

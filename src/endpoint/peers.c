@@ -206,7 +206,7 @@ struct association *peers_add(struct endpoint *endpoint, const struct net_path *
 {
     if (!make_room(endpoint))
         return NULL;
-    struct association *association = calloc(1, sizeof *association);
+    struct association *association = pool_calloc(1, sizeof *association);
     if (association == NULL)
         return NULL;
     association->endpoint = endpoint;
@@ -216,7 +216,7 @@ struct association *peers_add(struct endpoint *endpoint, const struct net_path *
     association->ack_at = UINT64_MAX;
     association->idle_at = UINT64_MAX;
     association->owner_at = UINT64_MAX;
-    association->handshake = calloc(1, sizeof *association->handshake);
+    association->handshake = pool_calloc(1, sizeof *association->handshake);
     mbedtls_ssl_init(&association->ssl);
     if (association->handshake == NULL || !take_slot(endpoint, association)) {
         association_free(association);
@@ -248,7 +248,7 @@ void handshake_free(struct handshake *handshake)
         return;
     free(handshake->device);
     bytes_wipe(handshake, sizeof *handshake);
-    free(handshake);
+    pool_free(handshake);
 }
 
 void association_free(struct association *association)
@@ -259,7 +259,7 @@ void association_free(struct association *association)
     free(association->names);
     exchange_free(association->exchange);
     content_free(association->content);
-    free(association);
+    pool_free(association);
 }
 
 static void free_queue(struct association_queue *queue)

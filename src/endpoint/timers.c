@@ -61,6 +61,11 @@ void timers_cancel(struct timers *timers, struct timer *timer)
     timer->next = NULL;
 }
 
+bool timers_runs_by(const struct timer *timer, uint64_t at_ms)
+{
+    return timer->link != NULL && timer->due <= at_ms / TIMERS_TICK_MS;
+}
+
 void timers_arm(struct timers *timers, struct timer *timer, uint64_t at_ms)
 {
     /* Rounded up: a timer never runs early. */

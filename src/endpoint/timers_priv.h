@@ -26,6 +26,8 @@ struct timers {
 void timers_init(struct timers *timers, uint64_t now_ms);
 /* (Re)arms for `at_ms`; the past means the next call of timers_expired. */
 void timers_arm(struct timers *timers, struct timer *timer, uint64_t at_ms);
+/* Whether it is armed and runs at `at_ms` or earlier. */
+bool timers_runs_by(const struct timer *timer, uint64_t at_ms);
 void timers_cancel(struct timers *timers, struct timer *timer);
 /* Takes one timer that is due at now_ms off the wheel, or NULL. Call until NULL. */
 struct timer *timers_expired(struct timers *timers, uint64_t now_ms);

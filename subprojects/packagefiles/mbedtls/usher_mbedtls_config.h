@@ -8,6 +8,7 @@
 #define MBEDTLS_HAVE_TIME
 #define MBEDTLS_HAVE_TIME_DATE
 #define MBEDTLS_PLATFORM_C
+#define MBEDTLS_PLATFORM_MEMORY /* src/endpoint/pool.c */
 #define MBEDTLS_FS_IO
 #define MBEDTLS_TIMING_C
 #define MBEDTLS_VERSION_C
