@@ -228,6 +228,13 @@ static void handshake_failed(struct association *association, int result)
     peers_remove(association);
 }
 
+/* A name of a certificate is no PSK identity of the same bytes (I8). */
+static bool same_device(const struct association *a, const struct association *b)
+{
+    return (a->names == NULL) == (b->names == NULL) &&
+           bytes_equal(identity_bytes(&a->identity), identity_bytes(&b->identity));
+}
+
 /* The candidate has proved itself: the older association of this path goes, and not before. One of
  * another device, whose address has been given to this one, stays where its Connection ID finds it.
  */
@@ -239,8 +246,7 @@ static void replace_older(struct association *association)
     association->candidate = false;
     if (older == NULL || older == association)
         return;
-    if (older->has_cid &&
-        !bytes_equal(identity_bytes(&older->identity), identity_bytes(&association->identity))) {
+    if (older->has_cid && !same_device(older, association)) {
         peers_unlist(older);
         return;
     }
