@@ -283,8 +283,7 @@ bool udp_receive(struct udp *udp, size_t index,
     for (int i = 0; i < count; i++) {
         struct net_path path = {.listener = socket->listener};
         struct mmsghdr *header = &udp->in_headers[i];
-        if (header->msg_len <= DATAGRAM_MAX &&
-            net_from_sockaddr((const struct sockaddr *)&udp->in_from[i], &path.remote) &&
+        if (net_from_sockaddr((const struct sockaddr *)&udp->in_from[i], &path.remote) &&
             local_address(socket, &header->msg_hdr, &path.local))
             each(context, &path, bytes_of(udp->in_data[i], header->msg_len));
     }
