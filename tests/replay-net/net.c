@@ -20,7 +20,7 @@ const char net_usual_profile[] = "class: lamp\n"
                                  "    security: { mode: psk, credential: generate }\n"
                                  "write: { /3/0/14: \"+01:00\" }\n";
 
-volatile bool net_inside;
+_Thread_local volatile bool net_inside;
 
 enum { PORT_FIRST = 40000, SESSIONS = 64, BEGIN_MS = 1000000, BOOT_ROUND_TRIPS = 3 };
 static const int64_t begin_wall_ms = 1790000000000;

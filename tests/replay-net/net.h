@@ -114,7 +114,8 @@ struct net {
 
 extern const char net_usual_profile[];
 /* The code under test runs, not the harness: for tests in which memory runs out. */
-extern volatile bool net_inside; /* volatile: compilers know that malloc does not read it */
+extern _Thread_local volatile bool
+    net_inside; /* volatile: compilers know that malloc reads nothing */
 
 struct net *net_new(const struct net_settings *settings);
 void net_free(struct net *net); /* checks once more */

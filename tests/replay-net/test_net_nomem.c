@@ -26,8 +26,8 @@ void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *memory, size_t size);
 char *__wrap_strdup(const char *text);
 
-/* The store's own thread has memory: its failures are tests/store's. It runs while the harness
- * waits, not inside. */
+/* The store's own thread has memory: its failures are the matter of tests/store, and it is never
+ * inside. */
 static bool fails(void)
 {
     if (!net_inside || countdown == 0 || --countdown > 0)
