@@ -23,8 +23,10 @@ struct config_listener {
     const char *text;                /* as written: "0.0.0.0:5684", "[::]:5684" */
     struct sockaddr_storage address; /* IPv4 or IPv6 literal with port; port 0 = any free one */
     socklen_t address_len;
-    bool gcm, cbc;  /* suites with AES_128_GCM_SHA256, AES_128_CBC_SHA256 beside CCM_8 */
-    bool psk, x509; /* devices with pre-shared keys, with certificates */
+    bool gcm, cbc;    /* suites with AES_128_GCM_SHA256, AES_128_CBC_SHA256 beside CCM_8 */
+    uint32_t unknown; /* devices that have proved a name and are not enrolled: 0 refuse, 1 silent, 2
+                         hold */
+    bool psk, x509;   /* devices with pre-shared keys, with certificates */
     uint32_t handshake_min_ms, handshake_max_ms; /* flight timers; 1 s and 60 s by default, 9 s for
                                                     slow networks (RFC 7925) */
     uint32_t ack_timeout_ms;      /* RFC 7252 ACK_TIMEOUT; a class may say otherwise */

@@ -50,6 +50,7 @@ enum cause {
     CAUSE_HANDSHAKE_FAILED = 45,
     CAUSE_NO_CIPHERSUITE = 46,
     CAUSE_LIMIT = 47, /* a cap was reached */
+    CAUSE_HELD = 48,  /* has proved its name and waits to be enrolled (listener: unknown: hold) */
     CAUSE_LAST
 };
 

@@ -97,7 +97,15 @@ struct session_actions {
 };
 
 /* Facts of the association that the session starts with. */
+/* What becomes of a device that has proved its name (by a certificate, say) and is not enrolled. */
+enum unknown_policy {
+    UNKNOWN_REFUSE, /* 4.00 */
+    UNKNOWN_SILENT, /* no answer: it comes again in its own time */
+    UNKNOWN_HOLD,   /* the same, and listed as one that waits to be accepted */
+};
+
 struct session_start {
+    enum unknown_policy unknown; /* of the listener */
     enum proof proof;
     struct identity identity;  /* authenticated; PROOF_PSK with len 0 = NoSec */
     const struct names *names; /* PROOF_CERTIFICATE, at least one; copied */

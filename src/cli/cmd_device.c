@@ -319,19 +319,76 @@ int cmd_unblock(int argc, char **argv)
     return run(&command, argc, argv);
 }
 
+/* One that has proved its name and is not enrolled is accepted by enrolling it. */
+static int enroll_accepted(struct cli_server *server, const char *endpoint, const char *class_name)
+{
+    char path[CLI_PATH_MAX];
+    json_t *body = json_pack("{s:s, s:b}", "class", class_name, "generate", 1), *answer = NULL;
+    int code = CLI_OK;
+
+    if (body == NULL || !cli_device_path(endpoint, "", path, sizeof path)) {
+        json_decref(body);
+        return CLI_INVALID;
+    }
+    if (cli_connect(server, &code)) {
+        code = cli_call(server, "PUT", path, body, &answer);
+        cli_disconnect(server);
+    }
+    if (code == CLI_OK && server->json)
+        code = cli_print_json(answer);
+    else if (code == CLI_OK)
+        printf("%s: accepted as %s\n", endpoint, class_name);
+    json_decref(answer);
+    json_decref(body);
+    return code;
+}
+
 int cmd_accept(int argc, char **argv)
 {
-    static const struct device_command command = {
-        .synopsis = "accept ENDPOINT [--json]",
+    struct cli_server server = {0};
+    const char *class_name = NULL;
+    const struct cli_option options[] = {
+        {.name = "class",
+         .letter = 'c',
+         .kind = CLI_TEXT,
+         .value = &class_name,
+         .argument = "CLASS",
+         .help = "enrol a device that waits under a name of its certificate"},
+        CLI_SERVER_OPTIONS(&server),
+    };
+    const struct cli_usage usage = {
+        .synopsis = "accept ENDPOINT [--class CLASS] [--json]",
         .summary =
             "Lets a device bootstrap once more whose class says `rebootstrap: once`, `approve` or\n"
-            "`quarantine`. Those that wait are listed by: usher list --state held",
+            "`quarantine`; those that wait are listed by: usher list --state held\n"
+            "With --class: enrols one that has proved its name to a listener with `unknown:\n"
+            "hold`; those are listed by: usher rejects",
         .examples = "  usher accept urn:dev:os:0042-lamp7\n"
                     "  usher list --state held\n",
-        .method = "POST",
-        .tail = "/accept",
-        .print = print_change,
+        .options = options,
+        .option_count = sizeof options / sizeof options[0],
+        .operands_least = 1,
+        .operands_most = 1,
     };
+    char path[CLI_PATH_MAX];
+    json_t *answer = NULL;
+    size_t operands = 0;
+    int code = CLI_OK;
 
-    return run(&command, argc, argv);
+    if (!cli_parse(&usage, argc, argv, &operands, &code))
+        return code;
+    if (class_name != NULL)
+        return cli_finish(enroll_accepted(&server, argv[1], class_name));
+    if (!cli_device_path(argv[1], "/accept", path, sizeof path))
+        return CLI_INVALID;
+    if (cli_connect(&server, &code)) {
+        code = cli_call(&server, "POST", path, NULL, &answer);
+        cli_disconnect(&server);
+    }
+    if (code == CLI_OK && server.json)
+        code = cli_print_json(answer);
+    else if (code == CLI_OK)
+        print_change(argv[1], answer);
+    json_decref(answer);
+    return cli_finish(code);
 }

@@ -80,6 +80,25 @@ static bool read_security(const struct config_reader *reader, const struct confi
     return true;
 }
 
+static bool read_unknown(const struct config_reader *reader, const struct config_key *key,
+                         const struct yaml_node *node, void *field)
+{
+    static const char *const words[] = {"refuse", "silent", "hold", NULL};
+    struct config_listener *listener = field;
+    uint32_t bits = 0;
+
+    (void)key;
+    if (node->kind == YAML_SEQUENCE) {
+        finding_add(reader->findings, FINDING_ERROR, node, "expected one of: refuse, silent, hold");
+        return false;
+    }
+    if (!config_read_words(reader, node, words, &bits))
+        return false;
+    listener->unknown = bits == 4 ? 2 : bits == 2 ? 1 : 0;
+    return true;
+}
+
+static const struct config_kind unknown = {.read = read_unknown};
 static const struct config_kind security = {.read = read_security};
 static const struct config_kind listen_address = {.read = read_listen_address};
 static const struct config_kind ciphers = {.read = read_ciphers};
@@ -89,6 +108,7 @@ static const struct config_kind handshake;
 static const struct config_key listener_keys[] = {
     {NULL, "address", &listen_address, 0, 0, 0, 0, NULL, false},
     {NULL, "security", &security, 0, 0, 0, 0, "psk", false},
+    {NULL, "unknown", &unknown, 0, 0, 0, 0, "refuse", false},
     {NULL, "ciphers", &ciphers, 0, 0, 0, 0, "all", false},
     {NULL, "handshake-timeout", &handshake, 0, 0, 0, 0, NULL, false},
     {NULL, "ack-timeout", &config_duration, FIELD(ack_timeout_ms), 500, 60000, 1, "2s", false},

@@ -92,6 +92,9 @@ static const struct {
     [CAUSE_NO_CIPHERSUITE] = {"no-ciphersuite",
                               "Device and server share no cipher suite; enable one of the device's "
                               "on the listener."},
+    [CAUSE_HELD] = {"held",
+                    "The device has proved its name and nobody has enrolled it: let it in with "
+                    "'usher accept NAME --class CLASS', or ignore it when it is not yours."},
     [CAUSE_LIMIT] = {"limit", "A limit of the server was reached; raise it or see who uses it up."},
 };
 static_assert(sizeof causes / sizeof causes[0] == CAUSE_LAST, "every cause is named");

@@ -134,6 +134,9 @@ static struct bootstrap *bootstrap_new(struct driver *driver, struct association
     endpoint_info(driver->endpoint, ref, &bootstrap->info);
     uint64_t age_ms = driver->now.monotonic_ms - bootstrap->info.started_ms;
     struct session_start start = {
+        .unknown = driver->config.unknown == NULL
+                       ? UNKNOWN_REFUSE
+                       : driver->config.unknown[bootstrap->info.path.listener],
         .proof = bootstrap->info.proof,
         .identity = bootstrap->info.identity,
         .names = bootstrap->info.names,

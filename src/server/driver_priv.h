@@ -23,6 +23,7 @@ struct driver_time {
 struct driver_config {
     uint32_t worker; /* index, for claims */
     struct endpoint_config endpoint;
+    const enum unknown_policy *unknown; /* of each listener; lives as long as the driver */
     struct driver_time time;
     /* Sends a datagram, which is the caller's again afterwards. */
     void (*send)(void *context, const struct net_path *path, struct bytes datagram);

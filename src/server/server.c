@@ -47,6 +47,7 @@ struct server {
     uint8_t decoy_secret[PSK_SERVER_SECRET_SIZE];
     struct udp_listener listeners[CONFIG_LISTENERS_MAX];
     struct endpoint_listener endpoint_listeners[CONFIG_LISTENERS_MAX];
+    enum unknown_policy unknown[CONFIG_LISTENERS_MAX];
     struct worker *workers[CONFIG_WORKERS_MAX];
     size_t worker_count;
     atomic_bool draining;
@@ -277,6 +278,7 @@ static enum err_code start_workers(struct server *server, struct err *err)
                         .exempt_count = config->exempt_count,
                     },
             },
+        .unknown = server->unknown,
         .store = server->store,
         .live = server->live,
         .rejects = server->rejects,
@@ -304,6 +306,9 @@ static enum err_code start_workers(struct server *server, struct err *err)
             .handshake_max_ms = from->handshake_max_ms,
             .ack_timeout_ms = from->ack_timeout_ms,
         };
+        server->unknown[i] = from->unknown == 2   ? UNKNOWN_HOLD
+                             : from->unknown == 1 ? UNKNOWN_SILENT
+                                                  : UNKNOWN_REFUSE;
         if (!udp_probe(&server->listeners[i], err))
             return err->code;
     }

@@ -96,6 +96,7 @@ static enum err_code build(struct worker *worker, const struct worker_config *co
     struct driver_config driver = {
         .worker = config->index,
         .endpoint = config->endpoint,
+        .unknown = config->unknown,
         .time = time_now(),
         .send = send_datagram,
         .send_context = worker->udp,

@@ -33,6 +33,7 @@ struct worker_config {
     struct udp_listener *listeners; /* ports found are written back */
     size_t listener_count;
     struct endpoint_config endpoint;
+    const enum unknown_policy *unknown; /* of each listener */
     struct store *store;
     struct live *live;
     struct rejects *rejects;

@@ -75,14 +75,26 @@ static bool no(struct refusal *refusal, uint8_t code, enum cause cause, const ch
 /* ---- checks: each says no with a refusal, and changes nothing ---- */
 
 /* `known`: the device was there when its session began. */
-static bool check_result(enum err_code result, bool known, struct refusal *refusal)
+/* Nobody's device yet. What it may hear is the listener's choice; a key that nobody has never gets
+ * this far. */
+static bool refuse_unknown(enum unknown_policy policy, struct refusal *refusal)
+{
+    return no(refusal, policy == UNKNOWN_REFUSE ? CODE_BAD_REQUEST : SILENCE,
+              policy == UNKNOWN_HOLD ? CAUSE_HELD : CAUSE_UNKNOWN_IDENTITY,
+              "nobody is enrolled under this identity%s",
+              policy == UNKNOWN_HOLD ? "; it waits to be accepted" : "");
+}
+
+static bool check_result(const struct session *session, enum err_code result, bool known,
+                         struct refusal *refusal)
 {
     switch (result) {
     case ERR_OK:
         return true;
     case ERR_NOT_FOUND:
-        return no(refusal, CODE_BAD_REQUEST, known ? CAUSE_REMOVED : CAUSE_UNKNOWN_IDENTITY,
-                  "nobody is enrolled under this identity%s", known ? " any more" : "");
+        return known ? no(refusal, CODE_BAD_REQUEST, CAUSE_REMOVED,
+                          "nobody is enrolled under this identity any more")
+                     : refuse_unknown(session->start.unknown, refusal);
     case ERR_CONFLICT:
         return no(refusal, SILENCE, CAUSE_SUPERSEDED, "a newer session of the device took over");
     default:
@@ -224,8 +236,8 @@ static bool admit(struct turn *turn, struct credential_need needs[static SERVERS
     struct attempt *attempt = session->attempt;
     const struct enrollment *enrollment = &attempt->enrollment;
     bool known = attempt->resolved;
-    if (!check_result(turn->event->result, known, refusal) || !take_enrollment(turn, refusal) ||
-        !check_certificate(session, enrollment, refusal) ||
+    if (!check_result(session, turn->event->result, known, refusal) ||
+        !take_enrollment(turn, refusal) || !check_certificate(session, enrollment, refusal) ||
         !check_blocked(enrollment, known, refusal) ||
         !check_authenticated(session, enrollment, refusal))
         return false;

@@ -342,7 +342,7 @@ static bool on_connect(struct replay *replay)
                                   .handshake_ms = 120};
     struct names names = {0};
     if (script_is(line, 1, "certificate")) {
-        for (size_t i = 2; i < line->count; i++)
+        for (size_t i = 2; i < line->count && strchr(script_word(line, i), '=') == NULL; i++)
             names_add(&names, bytes_of_text(script_word(line, i)));
         if (names.count == 0)
             return script_error(line, "a certificate has at least one name");
@@ -351,6 +351,9 @@ static bool on_connect(struct replay *replay)
     } else if (!script_is(line, 1, "nosec")) {
         identity_set(&start.identity, bytes_of_text(script_word(line, 1)));
     }
+    const char *unknown = script_option(line, "unknown");
+    if (unknown != NULL)
+        start.unknown = strcmp(unknown, "hold") == 0 ? UNKNOWN_HOLD : UNKNOWN_SILENT;
     replay->identity = start.identity;
     replay->session = session_new(&start);
     replay->now += start.handshake_ms;

@@ -196,13 +196,15 @@ static void test_certificates(void **state)
     const struct config *config =
         accepted(fixture, "listeners:\n"
                           "  - {address: \"0.0.0.0:1\", security: [psk, x509]}\n"
-                          "  - {address: \"0.0.0.0:2\", security: x509}\n"
-                          "  - {address: \"0.0.0.0:3\", security: psk}\n"
+                          "  - {address: \"0.0.0.0:2\", security: x509, unknown: hold}\n"
+                          "  - {address: \"0.0.0.0:3\", security: psk, unknown: silent}\n"
                           "  - \"0.0.0.0:4\"\n"
                           "x509: {certificate: s.pem, key: /k/s.key, client-ca: ca.pem}\n");
     assert_string_equal(findings_text(&fixture->findings), "");
     static const bool psk[] = {true, false, true, true}, x509[] = {true, true, false, false};
+    static const uint32_t unknown[] = {0, 2, 1, 0};
     for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(config->listeners[i].unknown, unknown[i]);
         assert_int_equal(config->listeners[i].psk, psk[i]);
         assert_int_equal(config->listeners[i].x509, x509[i]);
     }
