@@ -15,7 +15,7 @@ enum {
     LOGINS_PERIOD_MS = 6000,
 };
 
-static const char *const scope_names[] = {[HTTP_NOBODY] = "none",
+static const char *const scope_names[] = {[HTTP_PUBLIC] = "none",
                                           [HTTP_VIEWER] = "viewer",
                                           [HTTP_ENROLLER] = "enroller",
                                           [HTTP_OPERATOR] = "operator",
@@ -99,8 +99,8 @@ static void know_token(struct request *request)
                      : http_tokens_check(request->http->tokens, text, &request->who);
     if (verdict == HTTP_TOKEN_GOOD)
         return;
-    request->who.scope = HTTP_NOBODY;
-    if (request->route == NULL || request->route->scope == HTTP_NOBODY)
+    request->who.scope = HTTP_PUBLIC;
+    if (request->route == NULL || request->route->scope == HTTP_PUBLIC)
         return;
     if (text == NULL)
         http_problem(request, 401, "denied",
@@ -112,10 +112,15 @@ static void know_token(struct request *request)
         refuse_login(request, "the token is not known here, or was revoked");
 }
 
+static enum http_scope scope_of(const struct route *route)
+{
+    return route->scope == HTTP_FORGOTTEN ? HTTP_ADMIN : route->scope;
+}
+
 static void check_scope(struct request *request)
 {
     if (request->status != 0 || request->route == NULL ||
-        request->who.scope >= request->route->scope)
+        request->who.scope >= scope_of(request->route))
         return;
     if (request->http->tokens == NULL)
         http_problem(request, 403, "denied",
@@ -123,7 +128,8 @@ static void check_scope(struct request *request)
                      "token: see http.tokens in usher.yaml(5)");
     else
         http_problem(request, 403, "denied", "the token's scope is %s, this needs %s",
-                     http_scope_name(request->who.scope), http_scope_name(request->route->scope));
+                     http_scope_name(request->who.scope),
+                     http_scope_name(scope_of(request->route)));
 }
 
 /* ---- both ---- */

@@ -11,12 +11,12 @@
 static const char endpoint_segment[] = "{endpoint}";
 
 const struct route http_routes[] = {
-    {"GET", "/livez", http_get_livez, HTTP_NOBODY},
-    {"GET", "/readyz", http_get_readyz, HTTP_NOBODY},
+    {"GET", "/livez", http_get_livez, HTTP_PUBLIC},
+    {"GET", "/readyz", http_get_readyz, HTTP_PUBLIC},
     {"GET", "/metrics", http_get_metrics, HTTP_VIEWER},
-    {"GET", "/", http_get_dashboard, HTTP_NOBODY},
-    {"GET", "/assets/{id}", http_get_asset, HTTP_NOBODY},
-    {"GET", "/openapi.yaml", http_get_openapi, HTTP_NOBODY},
+    {"GET", "/", http_get_dashboard, HTTP_PUBLIC},
+    {"GET", "/assets/{id}", http_get_asset, HTTP_PUBLIC},
+    {"GET", "/openapi.yaml", http_get_openapi, HTTP_PUBLIC},
     {"GET", "/v1/status", http_get_status, HTTP_VIEWER},
     {"GET", "/v1/rejects", http_get_rejects, HTTP_VIEWER},
     {"GET", "/v1/profiles", http_get_profiles, HTTP_VIEWER},

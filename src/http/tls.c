@@ -96,7 +96,7 @@ static struct MHD_Daemon *start_daemon(struct http_door *door, unsigned threads,
 {
     bool tls = pem->key.len > 0;
     /* Not epoll: there MHD_quiesce_daemon races with the threads of the pool, which both remove the
-     * listening socket, and whoever comes second aborts the process (1.0.1 still does). */
+     * listening socket, and whoever comes second aborts the process. */
     unsigned flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
                      (tls ? (unsigned)MHD_USE_TLS : 0u);
     struct MHD_OptionItem options[OPTIONS_MAX];

@@ -9,7 +9,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum http_scope { HTTP_NOBODY, HTTP_VIEWER, HTTP_ENROLLER, HTTP_OPERATOR, HTTP_ADMIN };
+/* What a caller may do, and what a route asks for; each includes those before it. A route whose
+ * scope was forgotten is for admins. */
+enum http_scope {
+    HTTP_FORGOTTEN,
+    HTTP_PUBLIC, /* no login */
+    HTTP_VIEWER,
+    HTTP_ENROLLER,
+    HTTP_OPERATOR,
+    HTTP_ADMIN
+};
 
 const char *http_scope_name(enum http_scope scope);
 bool http_scope_from_name(const char *name, enum http_scope *out);

@@ -139,9 +139,11 @@ function actions(device, caller, again) {
       again();
     }
   };
+  const approve = h("button", { type: "button" }, "Approve this device");
+  approve.addEventListener("click", act("/accept", approve));
   const button = h("button", { type: "button", class: device.blocked ? null : "danger" }, device.blocked ? "Let it in again" : "Block this device");
   button.addEventListener("click", act(device.blocked ? "/unblock" : "/block", button));
-  return h("div", { class: "actions" }, button);
+  return h("div", { class: "actions" }, device.state === "held" ? approve : null, button);
 }
 
 export const device = {
