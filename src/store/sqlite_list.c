@@ -5,7 +5,7 @@
 
 #include "usher/buf.h"
 
-enum { CONDITIONS_MAX = 8 + 2 * FILTER_TAGS_MAX };
+enum { CONDITIONS_MAX = 12 + 2 * FILTER_TAGS_MAX };
 
 /* The WHERE part as it grows, and the values that go with it. */
 struct conditions {
@@ -81,9 +81,9 @@ static void add_tags(struct conditions *all, const struct store_filter *filter)
 /* ---- devices that called lately ---- */
 
 enum {
-    RECENT_MAX = 8192,   /* outcomes up to which these lead, and are sorted; beyond, a scan in the
-                            list's order finds a page soon */
-    DISORDER_MS = 60000, /* outcomes that end together are not written in order */
+    RECENT_MAX = 4096,  /* outcomes up to which these lead; beyond, a scan in the
+                           list's order finds a page soon */
+    DISORDER_MS = 1000, /* outcomes that end together are not written in order */
 };
 
 /* The end of the first outcome from `seq` on; INT64_MAX: there is none. */
@@ -98,19 +98,23 @@ static int64_t end_of(sqlite3_stmt *statement, int64_t seq)
 }
 
 /* Outcomes are appended as they end, so that their numbers are in order of time, or nearly: the
- * first number from that time on, and the last. False: the database does not answer. */
+ * first number from that time on, and the last. False: the log does not go back so far, since old
+ * outcomes are dropped from it; or the database does not answer. */
 static bool find_recent(sqlite3 *db, int64_t since_ms, int64_t *first, int64_t *last)
 {
     sqlite3_stmt *ends = NULL, *most = NULL;
-    bool good = sqlite3_prepare_v2(db, "SELECT max(seq), min(seq) FROM outcome", -1, &most, NULL) ==
-                    SQLITE_OK &&
+    bool good = sqlite3_prepare_v2(db,
+                                   "SELECT (SELECT max(seq) FROM outcome), (SELECT min(seq) FROM "
+                                   "outcome)",
+                                   -1, &most, NULL) == SQLITE_OK &&
                 sqlite3_prepare_v2(db,
                                    "SELECT started_ms + duration_ms FROM outcome WHERE seq >= ?1 "
                                    "ORDER BY seq LIMIT 1",
                                    -1, &ends, NULL) == SQLITE_OK &&
                 sqlite3_step(most) == SQLITE_ROW;
     int64_t high = good ? sqlite3_column_int64(most, 0) + 1 : 0;
-    int64_t low = good ? sqlite3_column_int64(most, 1) : 0;
+    int64_t oldest = good ? sqlite3_column_int64(most, 1) : 0;
+    int64_t low = oldest;
     *last = high - 1;
     while (good && low < high) {
         int64_t middle = low + (high - low) / 2;
@@ -122,21 +126,17 @@ static bool find_recent(sqlite3 *db, int64_t since_ms, int64_t *first, int64_t *
     *first = low;
     sqlite3_finalize(most);
     sqlite3_finalize(ends);
-    return good;
+    return good && *last > 0 && (low > oldest || oldest <= 1);
 }
 
-/* The FROM of a list that has no tag. */
-static void put_source(sqlite3 *db, const struct store_filter *filter, struct buf *sql)
+/* The ids of few outcomes lead, in order, so that neighbours are read together. */
+static void add_since(sqlite3 *db, struct conditions *all, int64_t since_ms)
 {
     int64_t first = 0, last = 0;
-    if (filter->since_wall_ms != 0 && find_recent(db, filter->since_wall_ms, &first, &last) &&
-        last - first < RECENT_MAX)
-        buf_printf(sql,
-                   "(SELECT DISTINCT device FROM outcome WHERE seq >= %lld) AS recent CROSS JOIN "
-                   "device AS d ON d.id = recent.device ",
-                   (long long)first);
-    else
-        buf_put_text(sql, "device AS d ");
+    if (find_recent(db, since_ms, &first, &last) && last - first < RECENT_MAX)
+        add_condition(all, "d.id IN (SELECT device FROM outcome WHERE seq >=", ")",
+                      number_value(first));
+    add_condition(all, "last_ms >=", "", number_value(since_ms));
 }
 
 static void build_query(sqlite3 *db, const struct store_filter *filter, struct conditions *all,
@@ -147,10 +147,8 @@ static void build_query(sqlite3 *db, const struct store_filter *filter, struct c
     const char *endpoint_from = by_tag ? "t.endpoint >=" : "d.endpoint >=";
     const char *endpoint_below = by_tag ? "t.endpoint <" : "d.endpoint <";
     buf_put_text(&all->sql, SQL_LIST_COLUMNS);
-    if (by_tag)
-        buf_put_text(&all->sql, "device_tag AS t JOIN device AS d ON d.endpoint = t.endpoint ");
-    else
-        put_source(db, filter, &all->sql);
+    buf_put_text(&all->sql, by_tag ? "device_tag AS t JOIN device AS d ON d.endpoint = t.endpoint "
+                                   : "device AS d ");
     add_tags(all, filter);
     if (filter->class_name != NULL)
         add_condition(all, "class =", "", text_value(filter->class_name));
@@ -160,7 +158,7 @@ static void build_query(sqlite3 *db, const struct store_filter *filter, struct c
         add_condition(all, "cause =", filter->cause > 0 ? " AND cause > 0" : "",
                       number_value(filter->cause));
     if (filter->since_wall_ms != 0)
-        add_condition(all, "last_ms >=", "", number_value(filter->since_wall_ms));
+        add_since(db, all, filter->since_wall_ms);
     if (filter->after != NULL)
         add_condition(all, endpoint_after, "", text_value(filter->after));
     if (filter->prefix != NULL && filter->prefix[0] != '\0') {

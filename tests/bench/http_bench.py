@@ -33,7 +33,6 @@ FILTERS = {
     "none": "", "class": "class=bench", "class_rare": "class=bench-2", "state_new": "state=new",
     "state_failed": "state=failed", "state_blocked": "state=blocked", "cause": "cause=timeout",
     "prefix": "prefix=device-07", "tag": "tag=district:north", "tag_rare": "tag=district:south",
-    "since": "since=2026-01-02T00:00:00Z", "since_all": "since=2020-01-01T00:00:00Z",
 }
 
 
@@ -126,16 +125,22 @@ def multiply(path, count):
     """Copies of an enrolled device, put beside it: as rows, since the enrolment of a million takes a while."""
     database = sqlite3.connect(path)
     names = columns(database, "device")
+    now_ms = int(time.time() * 1000)
     changed = {"id": "(SELECT max(id) FROM device) + n", "endpoint": "printf('device-%07d', n)",
                "identity": "CAST(printf('device-%07d', n) AS BLOB)",
                "class": "CASE WHEN n % 50000 = 7 THEN 'bench-2' ELSE class END",
                "state": "CASE WHEN n % 2000 = 3 THEN 6 WHEN n % 3 = 0 THEN 0 ELSE 4 END",
                "cause": "CASE WHEN n % 2000 = 3 THEN 5 ELSE 0 END",
                "blocked": "CASE WHEN n % 10000 = 9 THEN 1 ELSE 0 END",
-               "last_ms": "1767225600000 + n"}
+               "last_ms": f"{now_ms} - (n * 7919) % {count}"}
     values = ", ".join(changed.get(name, name) for name in names)
     database.execute(f"WITH RECURSIVE counter(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counter WHERE n < {count}) "
                      f"INSERT INTO device ({', '.join(names)}) SELECT {values} FROM counter, device WHERE endpoint = 'one'")
+    types = {row[1]: row[2] for row in database.execute("PRAGMA table_info(outcome)")}
+    told = {"seq": "row_number() OVER (ORDER BY last_ms)", "device": "id", "id": "printf('%032x', id)", "class": "class", "state": "state",
+            "cause": "cause", "started_ms": "last_ms", "warnings": "NULL", "steps": "NULL"}
+    values = ", ".join(told.get(name, "''" if kind == "TEXT" else "0") for name, kind in types.items())
+    database.execute(f"INSERT INTO outcome ({', '.join(types)}) SELECT {values} FROM device WHERE state <> 0 AND endpoint <> 'one' ORDER BY last_ms")
     if "name" in columns(database, "device_tag"):
         database.execute("INSERT INTO device_tag (name, value, endpoint) SELECT 'district', CASE WHEN id % 20000 = 5 THEN "
                          "'south' ELSE 'north' END, endpoint FROM device WHERE endpoint <> 'one'")
@@ -143,6 +148,7 @@ def multiply(path, count):
     database.execute("DELETE FROM usher_mark WHERE name LIKE 'count%'")
     database.commit()
     database.close()
+    return now_ms / 1000
 
 
 def timed(connection, path, times):
@@ -160,7 +166,7 @@ def measure_million(build, folder, count):
         connection.ask("PUT", "/v1/devices/one", {"class": "bench", "key": "00" * 16, "tags": {"district": "north"}})
     server.stop()
     say(f"{count} devices")
-    multiply(server.folder / "usher.db", count)
+    marked = multiply(server.folder / "usher.db", count)
     begun = time.monotonic()
     server.start()
     start_s = time.monotonic() - begun
@@ -174,6 +180,12 @@ def measure_million(build, folder, count):
         filters = {}
         for name, query in FILTERS.items():
             filters[name] = round(statistics.median(timed(connection, f"/v1/devices?limit=100&{query}", 50)), 2)
+        for name, seconds in (("since_few", 2), ("since_many", 60), ("since_all", 86400)):
+            since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(marked - seconds))
+            path = f"/v1/devices?limit=100&since={since}"
+            if not json.loads(connection.ask("GET", path))["devices"]:
+                die("since finds nothing")
+            filters[name] = round(statistics.median(timed(connection, path, 50)), 2)
         result["devices_ms_1m"] = max(filters.values())
         result["devices_ms_1m_by_filter"] = filters
     server.stop()

@@ -152,6 +152,46 @@ static void test_prefix_and_cursor(void **state)
     assert_listed(bed, &filter, "a_b aa ");
 }
 
+/* The end of what outcome_make makes with that number. */
+static int64_t end_of(unsigned number)
+{
+    struct outcome outcome;
+    outcome_make(&outcome, "x", STATE_FAILED, number);
+    return outcome.started_wall_ms + outcome.duration_ms;
+}
+
+static void test_since(void **state)
+{
+    struct bed *bed = *state;
+    const char *const names[] = {"e", "d", "c", "b", "a", "never"};
+    for (size_t i = 0; i < 6; i++)
+        put(bed, names[i], i < 3 ? "lamp" : "meter");
+    for (unsigned i = 0; i < 5; i++)
+        set_state(bed, names[i], STATE_FAILED, CAUSE_TIMEOUT, 10 * i);
+    struct store_filter filter = all();
+    filter.since_wall_ms = end_of(20);
+    assert_listed(bed, &filter, "a b c ");
+    filter.since_wall_ms = end_of(20) + 1;
+    assert_listed(bed, &filter, "a b ");
+    filter.since_wall_ms = end_of(40) + 1;
+    assert_listed(bed, &filter, "");
+    filter.since_wall_ms = 1;
+    assert_listed(bed, &filter, "a b c d e ");
+    filter.class_name = "lamp";
+    filter.after = "c";
+    filter.limit = 1;
+    assert_listed(bed, &filter, "d ");
+    /* The last attempt counts, whatever came before. */
+    set_state(bed, "e", STATE_BOOTSTRAPPED, CAUSE_NONE, 50);
+    filter = all();
+    filter.since_wall_ms = end_of(50);
+    assert_listed(bed, &filter, "e ");
+    filter.state = STATE_FAILED;
+    assert_listed(bed, &filter, "");
+    filter.since_wall_ms = end_of(30);
+    assert_listed(bed, &filter, "a b ");
+}
+
 static void test_rows_show_the_device(void **state)
 {
     struct bed *bed = *state;
@@ -402,6 +442,7 @@ int suite_list(void)
         SUITE_TEST(test_list_by_tag),
         SUITE_TEST(test_filters),
         SUITE_TEST(test_prefix_and_cursor),
+        SUITE_TEST(test_since),
         SUITE_TEST(test_rows_show_the_device),
         SUITE_TEST(test_limits_and_early_end),
         SUITE_TEST(test_cursor_is_stable_while_rows_change),
