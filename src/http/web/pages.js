@@ -110,6 +110,10 @@ export const live = {
 
 // ---- imports ----
 
+const PHASES = {
+  uploading: ["being sent", "busy"], checking: ["being checked", "busy"], merging: ["being taken in", "busy"], done: ["done", "good"], failed: ["failed", "bad"], stopped: ["stopped", "warn"],
+};
+
 export const imports = {
   title: "Imports",
   every: 2000,
@@ -121,12 +125,14 @@ export const imports = {
       if (!(problem instanceof Problem) || problem.status !== 404) throw problem;
     }
     if (list === null || list.length === 0) return [h("h1", null, "Imports"), card(null, empty("No import has run. The command “usher import FILE” enrols many devices from a table."))];
-    const count = (title, key) => ({ title, number: true, cell: (item) => number(item[key] ?? 0) });
-    return [h("h1", null, "Imports"), card(null, table("Imports", [
-      { title: "Import", head: true, cell: (item) => item.id }, { title: "State", cell: (item) => pill(item.state, item.state === "done" ? "good" : item.state === "failed" ? "bad" : "busy") },
-      { title: "Progress", cell: (item) => meter([{ value: item.created ?? 0, tone: "good" }, { value: item.changed ?? 0, tone: "busy" }, { value: item.unchanged ?? 0, tone: "idle" }, { value: item.refused ?? 0, tone: "bad" }], `${item.rows ?? 0} rows`) },
-      count("Rows", "rows"), count("New", "created"), count("Changed", "changed"), count("As before", "unchanged"), count("Refused", "refused"),
-      { title: "Began", tight: true, cell: (item) => fullTime(item.started) }], list))];
+    const count = (title, key) => ({ title, number: true, cell: (item) => number(item[key]) });
+    return [h("h1", null, "Imports"), card(null, table("Imports, newest first", [
+      { title: "Began", head: true, cell: (item) => fullTime(item.started) },
+      { title: "State", cell: (item) => [pill(PHASES[item.phase]?.[0] ?? item.phase, PHASES[item.phase]?.[1] ?? "idle"), item.dry_run ? " trial only" : "", item.error ? h("p", null, item.error) : null] },
+      { title: "Progress", cell: (item) => h("div", null, meter([{ value: item.merged, tone: "good" }, { value: Math.max(item.rows - item.merged, 0), tone: "idle" }], `${number(item.merged)} of ${number(item.rows)} rows`),
+        h("small", { class: "quiet" }, `${number(item.merged)} of ${number(item.rows)} rows`)) },
+      count("New", "created"), count("Changed", "changed"), count("As before", "unchanged"), count("Left alone", "skipped"), count("Refused", "failed"),
+      { title: "By", cell: (item) => item.actor ?? "" }], list))];
   },
 };
 
