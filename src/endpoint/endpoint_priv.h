@@ -221,6 +221,15 @@ struct tls_setup *tls_setup_new(struct endpoint *endpoint, const struct endpoint
                                 struct x509 *x509); /* NULL: no memory */
 void tls_setup_unref(struct tls_setup *setup);      /* NULL accepted */
 
+/* failure.c: of a handshake that ended with `result` of Mbed TLS */
+enum { FAILURE_DETAIL_SIZE = 128 };
+enum cause failure_cause(const struct association *association, int result);
+/* What an operator can act on; of a certificate, to follow its name. "" = the cause says it all. */
+void failure_describe(const struct association *association, enum cause cause, int result,
+                      char out[static FAILURE_DETAIL_SIZE]);
+/* Sends the alerts that Mbed TLS leaves out. */
+void failure_alert(struct association *association, int result);
+
 /* dtls.c */
 bool dtls_start(struct association *association);
 /* Feeds one datagram (or, empty, a timer event). May end the association. */
