@@ -14,6 +14,7 @@ enum {
     TAGS_MAX = 32,
     TAG_NAME_MAX = 63,
     TAG_VALUE_MAX = 255,
+    PLACE_NAME_MAX = 31,    /* of a server's places, see `pick` in profiles */
     PUBLIC_PART_MAX = 8192, /* bytes of a credential's certificates */
 };
 
@@ -40,8 +41,9 @@ struct enrolled_credential {
     enum credential_kind kind;
     uint64_t generation; /* counts up per device and server, from 1 */
     struct identity identity;
-    uint16_t key_len;    /* length only, as below */
-    uint16_t public_len; /* of the public part in DER */
+    uint16_t key_len;               /* length only, as below */
+    uint16_t public_len;            /* of the public part in DER */
+    char place[PLACE_NAME_MAX + 1]; /* that was picked when it was made; "" = none */
 };
 
 struct tag {

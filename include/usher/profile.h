@@ -105,8 +105,9 @@ struct credential_need {
     uint16_t ssid;
     enum credential_source source;
     enum credential_kind kind;
-    uint16_t key_len;         /* bytes to generate; 16 by default */
-    struct identity identity; /* to generate, variables resolved; empty for ENROLLED */
+    uint16_t key_len;               /* bytes to generate; 16 by default */
+    char place[PLACE_NAME_MAX + 1]; /* picked for the server; "" = it has but one */
+    struct identity identity;       /* to generate, variables resolved; empty for ENROLLED */
 };
 
 /* Fills at most SERVERS_MAX needs. ERR_INVALID when a variable has no value for this device. */

@@ -67,7 +67,6 @@ enum { RULE_VERSIONS = 3 }; /* LwM2M 1.0, 1.1, 1.2 */
 
 /* `pick:`: which of several places a device gets as this server. */
 enum pick_by { PICK_BY_WEIGHT, PICK_BY_HASH, PICK_BY_TAG };
-enum { PICK_NAME_MAX = 31 };
 
 struct rule_place {
     const char *name;
@@ -78,6 +77,7 @@ struct rule_place {
 
 struct rule_pick {
     enum pick_by by;
+    bool keep;       /* a device stays where it was, while that place is there */
     const char *tag; /* whose value is the region */
     const struct rule_place *places;
     size_t count;
@@ -135,7 +135,8 @@ struct rule_scope {
 enum err_code rule_value_resolve(const struct rule_value *value, const struct rule_scope *scope,
                                  struct value *out, struct err *err);
 
-/* The place for a device; the same every time, on every machine. NULL: its tag names no region. */
+/* The place for a device: where its credential was made for, else by hash; the same on every
+ * machine. NULL: its tag names no region. */
 const struct rule_place *rule_pick_place(const struct rule_server *server,
                                          const struct enrollment *enrollment, struct err *err);
 

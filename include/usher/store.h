@@ -86,6 +86,7 @@ void store_find_endpoint(struct store_lane *lane, struct bytes endpoint, store_d
 struct store_new_credential {
     uint16_t ssid;
     enum credential_kind kind;
+    char place[PLACE_NAME_MAX + 1];
     struct identity identity;
     struct secret key; /* copied and wiped by the store */
 };

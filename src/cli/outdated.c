@@ -155,6 +155,25 @@ static void read_device(const json_t *device, struct enrollment *out, struct tag
     }
 }
 
+/* Where its credentials were made for, as credentials of which nothing else is known. */
+static void read_places(const json_t *device, const struct profile *profile, struct enrollment *out)
+{
+    struct credential_need needs[SERVERS_MAX];
+    struct err unused;
+    size_t count = 0;
+    if (profile == NULL || profile_credentials(profile, out, needs, &count, &unused) != ERR_OK)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        char server[8];
+        snprintf(server, sizeof server, "%u", needs[i].ssid);
+        struct enrolled_credential *credential = &out->credentials[out->credential_count++];
+        *credential = (struct enrolled_credential){
+            .ssid = needs[i].ssid, .kind = needs[i].kind, .status = CREDENTIAL_ACTIVE};
+        snprintf(credential->place, sizeof credential->place, "%s",
+                 text_of(json_object_get(device, "places"), server));
+    }
+}
+
 static void hold_against(void *context, const json_t *device)
 {
     struct against *against = context;
@@ -165,6 +184,7 @@ static void hold_against(void *context, const json_t *device)
     char text[17];
     read_device(device, &enrollment, tags);
     const struct profile *profile = profile_set_select(against->set, &enrollment, &err);
+    read_places(device, profile, &enrollment);
     struct class_count *count =
         count_of(against, profile != NULL ? profile_class(profile) : enrollment.class_name);
     count->devices++;

@@ -81,6 +81,21 @@ static json_t *tags_of(struct request *request, const struct enrollment *enrollm
     return tags;
 }
 
+/* Where its credentials were made for: a device stays there. */
+static json_t *places_of(struct request *request, const struct enrollment *enrollment)
+{
+    json_t *places = json_object();
+    for (size_t i = 0; i < enrollment->credential_count; i++) {
+        const struct enrolled_credential *credential = &enrollment->credentials[i];
+        char server[8];
+        snprintf(server, sizeof server, "%u", credential->ssid);
+        if (credential->place[0] != '\0' && credential->status != CREDENTIAL_RETIRING &&
+            json_object_get(places, server) == NULL)
+            http_put_text(request, places, server, credential->place);
+    }
+    return places;
+}
+
 static enum err_code add_device(struct comparing *comparing, const char *endpoint, struct err *err)
 {
     struct request *request = comparing->request;
@@ -102,6 +117,7 @@ static enum err_code add_device(struct comparing *comparing, const char *endpoin
                       enrollment->class_name[0] != '\0' ? enrollment->class_name : NULL);
         http_put_identity(request, item, "identity", &enrollment->identity);
         http_put(request, item, "tags", tags_of(request, enrollment));
+        http_put(request, item, "places", places_of(request, enrollment));
         http_put_text(request, item, "state", device_state_name(device->state));
         http_put_text(request, item, "plan_hash", last.hash[0] != '\0' ? last.hash : NULL);
         http_put_text(request, item, "intended_hash", intended[0] != '\0' ? intended : NULL);

@@ -2,6 +2,8 @@
 /* The server credentials that a bootstrap needs, asked before it is planned. */
 #include "profile_priv.h"
 
+#include <stdio.h>
+
 enum { IDENTITY_ARENA = 4 * PROFILE_TEXT_MAX };
 
 static enum err_code generated_identity(const struct rule_server *server,
@@ -41,6 +43,14 @@ enum err_code profile_credentials(const struct profile *profile,
         *need = (struct credential_need){
             .ssid = server->ssid, .source = server->credential, .kind = server->kind};
         if (server->credential != CREDENTIAL_GENERATE)
+            continue;
+        const struct rule_place *place =
+            server->pick ? rule_pick_place(server, enrollment, err) : NULL;
+        if (server->pick && !place)
+            code = ERR_INVALID;
+        if (place)
+            snprintf(need->place, sizeof(need->place), "%s", place->name);
+        if (code != ERR_OK)
             continue;
         need->key_len = server->key_len;
         code = generated_identity(server, &scope, &need->identity, err);

@@ -9,7 +9,7 @@
 
 enum { WEIGHT_MAX = 100000000 };
 
-static const char *const pick_keys[] = {"by", "from", NULL};
+static const char *const pick_keys[] = {"by", "from", "keep", NULL};
 static const char *const place_keys[] = {"name", "uri", "weight", "capacity", "region", NULL};
 
 /* --- while loading --- */
@@ -42,9 +42,10 @@ static bool compile_name(struct compiler *compiler, const struct yaml_node *plac
     if (!node || !yaml_text(node, &text, compiler->findings))
         return false;
     size_t len = strlen(text);
-    if (len == 0 || len > PICK_NAME_MAX ||
+    if (len == 0 || len > PLACE_NAME_MAX ||
         strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-.") != len) {
-        COMPILE_ERROR(compiler, node, "a name has 1 to %d of a-z, 0-9, '-' and '.'", PICK_NAME_MAX);
+        COMPILE_ERROR(compiler, node, "a name has 1 to %d of a-z, 0-9, '-' and '.'",
+                      PLACE_NAME_MAX);
         return false;
     }
     for (size_t i = 0; i < pick->count; i++) {
@@ -109,6 +110,10 @@ bool server_compile_pick(struct building *building, const struct yaml_node *node
     pick->places = places;
     pick->tag = "";
     compile_by(building, by, pick);
+    pick->keep = true;
+    const struct yaml_node *keep = yaml_get(node, "keep");
+    if (keep)
+        yaml_boolean(keep, &pick->keep, compiler->findings);
     for (const struct yaml_node *place = from->first; place; place = place->next)
         compile_place(building, place, places, pick);
     if (from->count == 0)
@@ -124,7 +129,7 @@ static double score(const struct rule_pick *pick, const struct rule_place *place
                     const char *endpoint)
 {
     static const uint8_t key[16] = "usher pick    1";
-    uint8_t text[ENDPOINT_MAX + PICK_NAME_MAX + 2];
+    uint8_t text[ENDPOINT_MAX + PLACE_NAME_MAX + 2];
     size_t endpoint_len = strlen(endpoint), name_len = strlen(place->name);
     memcpy(text, endpoint, endpoint_len + 1);
     memcpy(text + endpoint_len + 1, place->name, name_len);
@@ -158,6 +163,29 @@ static const struct rule_place *best(const struct rule_pick *pick, const char *e
     return found;
 }
 
+/* The place that its credential was made for, while it is there and meant for this device. */
+static const struct rule_place *kept_place(const struct rule_server *server,
+                                           const struct enrollment *enrollment, const char *region)
+{
+    const struct rule_pick *pick = server->pick;
+    const struct enrolled_credential *credential =
+        enrollment_credential(enrollment, server->ssid, CREDENTIAL_PENDING);
+    if (!credential || credential->kind != server->kind || credential->place[0] == '\0')
+        credential = enrollment_credential(enrollment, server->ssid, CREDENTIAL_ACTIVE);
+    for (size_t i = 0; pick->keep && credential && i < pick->count; i++)
+        if (strcmp(pick->places[i].name, credential->place) == 0 &&
+            is_meant(pick, &pick->places[i], region))
+            return &pick->places[i];
+    return NULL;
+}
+
+static const struct rule_place *pick_in(const struct rule_server *server,
+                                        const struct enrollment *enrollment, const char *region)
+{
+    const struct rule_place *kept = kept_place(server, enrollment, region);
+    return kept ? kept : best(server->pick, enrollment->endpoint, region);
+}
+
 const struct rule_place *rule_pick_place(const struct rule_server *server,
                                          const struct enrollment *enrollment, struct err *err)
 {
@@ -165,10 +193,10 @@ const struct rule_place *rule_pick_place(const struct rule_server *server,
     const char *region = pick->by == PICK_BY_TAG ? enrollment_tag(enrollment, pick->tag) : NULL;
     const struct rule_place *place = NULL;
     if (region || pick->by != PICK_BY_TAG)
-        place = best(pick, enrollment->endpoint, region);
+        place = pick_in(server, enrollment, region);
     /* Places without a region take whom no region takes. */
     if (!place && pick->by == PICK_BY_TAG)
-        place = best(pick, enrollment->endpoint, NULL);
+        place = pick_in(server, enrollment, NULL);
     if (!place)
         err_set(err, ERR_INVALID,
                 "%s:%u: no place to pick for server %u: device '%s' has %s%s%s, and no region is "

@@ -307,6 +307,7 @@ static void perform_commit(struct bootstrap *bootstrap, const struct session_act
         fresh[i].ssid = action->needs[i].ssid;
         fresh[i].kind = action->needs[i].kind;
         fresh[i].identity = action->needs[i].identity;
+        memcpy(fresh[i].place, action->needs[i].place, sizeof fresh[i].place);
         enum err_code made = psk_generate(&fresh[i].key, action->needs[i].key_len);
         assert(made == ERR_OK); /* profiles are held to 16..64 bytes when they are read */
         (void)made;

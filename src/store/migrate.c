@@ -100,10 +100,19 @@ static const char *const version_3[] = {
     NULL,
 };
 
+/* The place that was picked for a server of several. */
+static const char *const version_4[] = {
+    "ALTER TABLE credential ADD COLUMN pending_place @text",
+    "ALTER TABLE credential ADD COLUMN active_place @text",
+    "ALTER TABLE credential ADD COLUMN retiring_place @text",
+    NULL,
+};
+
 static const char *const *const steps[SCHEMA_VERSION + 1] = {
     [1] = version_1,
     [2] = version_2,
     [3] = version_3,
+    [4] = version_4,
 };
 
 const char *const *migrate_step(int version)

@@ -3,6 +3,7 @@
 #include "slots_priv.h"
 
 #include <assert.h>
+#include <string.h>
 
 static_assert(CREDENTIAL_PENDING == 0 && CREDENTIAL_ACTIVE == 1 && CREDENTIAL_RETIRING == 2,
               "a status is the index of its slot");
@@ -145,6 +146,7 @@ bool slot_set_make_pending(struct slot_set *set, const struct store_new_credenti
             .identity = credentials[i].identity,
             .key = credentials[i].key,
         };
+        memcpy(content.place, credentials[i].place, sizeof content.place);
         server = find_or_add_server(set, credentials[i].ssid);
         fill_slot(server, CREDENTIAL_PENDING, &content, time->now_ms);
         slot_clear(&content);
@@ -257,6 +259,7 @@ void slot_set_show(const struct slot_set *set, int64_t now_ms, struct store_devi
                 .key_len = slot->key.len,
                 .public_len = (uint16_t)blob_bytes(slot->public_part).len,
             };
+            memcpy(enrollment->credentials[at].place, slot->place, sizeof slot->place);
             device->keys[at] = slot->key;
             device->publics[at] = blob_ref(slot->public_part);
         }

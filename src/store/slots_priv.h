@@ -11,6 +11,7 @@ enum { SLOT_COUNT = 3 }; /* one for each enum credential_status: there can be no
 struct slot {
     uint64_t generation; /* 0 = empty */
     enum credential_kind kind;
+    char place[PLACE_NAME_MAX + 1];
     struct identity identity;
     struct secret key;
     struct blob *public_part; /* a reference */

@@ -10,11 +10,11 @@
 #define CREDENTIAL_COLUMNS                                                                         \
     "id, generation, changed_ms, retire_at_ms, "                                                   \
     "pending_generation, pending_identity, pending_psk, pending_sealed, "                          \
-    "pending_kind, pending_public, "                                                               \
+    "pending_kind, pending_public, pending_place, "                                                \
     "active_generation, active_identity, active_psk, active_sealed, "                              \
-    "active_kind, active_public, "                                                                 \
+    "active_kind, active_public, active_place, "                                                   \
     "retiring_generation, retiring_identity, retiring_psk, retiring_sealed, "                      \
-    "retiring_kind, retiring_public"
+    "retiring_kind, retiring_public, retiring_place"
 
 #define OUTCOME_COLUMNS                                                                            \
     "previous, id, device, class, state, cause, detail, source, started_ms, handshake_ms, "        \
@@ -54,21 +54,24 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_CREDENTIAL_SAVE] =
         "INSERT INTO credential (" CREDENTIAL_COLUMNS ") VALUES "
         "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, "
-        "$20, $21, $22) "
+        "$20, $21, $22, $23, $24, $25) "
         "ON CONFLICT (id) DO UPDATE SET generation = excluded.generation, "
         "changed_ms = excluded.changed_ms, retire_at_ms = excluded.retire_at_ms, "
         "pending_generation = excluded.pending_generation, "
         "pending_identity = excluded.pending_identity, pending_psk = excluded.pending_psk, "
         "pending_sealed = excluded.pending_sealed, "
         "pending_kind = excluded.pending_kind, pending_public = excluded.pending_public, "
+        "pending_place = excluded.pending_place, "
         "active_generation = excluded.active_generation, "
         "active_identity = excluded.active_identity, active_psk = excluded.active_psk, "
         "active_sealed = excluded.active_sealed, "
         "active_kind = excluded.active_kind, active_public = excluded.active_public, "
+        "active_place = excluded.active_place, "
         "retiring_generation = excluded.retiring_generation, "
         "retiring_identity = excluded.retiring_identity, retiring_psk = excluded.retiring_psk, "
         "retiring_sealed = excluded.retiring_sealed, "
-        "retiring_kind = excluded.retiring_kind, retiring_public = excluded.retiring_public",
+        "retiring_kind = excluded.retiring_kind, retiring_public = excluded.retiring_public, "
+        "retiring_place = excluded.retiring_place",
     [SQL_CREDENTIAL_DELETE] = "DELETE FROM credential WHERE id = $1",
     [SQL_CREDENTIALS_DELETE] = "DELETE FROM credential WHERE id >= $1 AND id < $2",
     /* The condition is that of the partial index, word for word. */

@@ -91,6 +91,7 @@ enum slot_column {
     SLOT_SEALED,
     SLOT_KIND,
     SLOT_PUBLIC,
+    SLOT_PLACE,
     SLOT_COLUMNS
 };
 

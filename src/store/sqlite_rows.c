@@ -112,7 +112,8 @@ static bool take_slot(struct sqlite_session *session, sqlite3_stmt *row, int bas
     struct bytes public_part = column_bytes(row, base + SLOT_PUBLIC);
     if (!column_identity(row, base + SLOT_IDENTITY, &slot->identity) ||
         !column_key(session, row, base + SLOT_PSK, place, &slot->key) || kind < 0 ||
-        kind >= CREDENTIAL_KIND_COUNT || public_part.len > PUBLIC_PART_MAX)
+        kind >= CREDENTIAL_KIND_COUNT || public_part.len > PUBLIC_PART_MAX ||
+        !column_text(row, base + SLOT_PLACE, slot->place, sizeof slot->place))
         return false;
     slot->kind = (enum credential_kind)kind;
     if (public_part.len > 0)

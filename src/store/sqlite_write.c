@@ -60,6 +60,8 @@ static bool bind_slot(struct sqlite_session *session, sqlite3_stmt *statement, i
     bind_bytes(statement, index + SLOT_IDENTITY, identity_bytes(&slot->identity));
     bind_number(statement, index + SLOT_KIND, slot->kind);
     bind_bytes(statement, index + SLOT_PUBLIC, blob_bytes(slot->public_part));
+    if (slot->place[0] != '\0')
+        bind_text(statement, index + SLOT_PLACE, slot->place);
     return bind_key(session, statement, index + SLOT_PSK, place, &slot->key, memory);
 }
 

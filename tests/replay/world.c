@@ -140,6 +140,7 @@ void world_commit(struct enrollment *device, const struct credential_need *needs
         made->generation = generation;
         made->kind = needs[i].kind;
         made->identity = needs[i].identity;
+        memcpy(made->place, needs[i].place, sizeof made->place);
         made->key_len = needs[i].key_len;
     }
     device->revision++;

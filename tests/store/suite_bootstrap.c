@@ -49,6 +49,7 @@ static void test_pending_of_another_kind_gives_way(void **state)
     for (int i = 0; i < 2; i++) {
         assert_true(identity_set(&credential.identity, bytes_of_text("sender")));
         assert_true(secret_set(&credential.key, bytes_of_text(i == 0 ? "master" : "other")));
+        strcpy(credential.place, i == 0 ? "dm-north" : "dm-south");
         answer_clear(&answer);
         store_make_pending(bed->lane, bytes_of_text("lamp-7"), &credential, 1, answer_device,
                            &answer);
@@ -56,6 +57,7 @@ static void test_pending_of_another_kind_gives_way(void **state)
         assert_int_equal(answer.result, ERR_OK);
         assert_int_equal(answer.device.enrollment.credential_count, 1);
         assert_int_equal(answer.device.enrollment.credentials[0].kind, CREDENTIAL_KIND_OSCORE);
+        assert_string_equal(answer.device.enrollment.credentials[0].place, "dm-north");
         assert_int_equal(generation_of(&answer.device, 101, CREDENTIAL_PENDING), 2);
         assert_memory_equal(key_of(&answer.device, 101, CREDENTIAL_PENDING)->data, "master", 6);
     }

@@ -1158,6 +1158,50 @@ static void test_pick_by_weight(void **state)
     assert_non_null(strstr(buf_text(&fixture->text), "\"notes\":[\"server 101 is at dm"));
 }
 
+/* A device stays where its credential was made for, whatever the hash says, while that place is
+ * there and meant for it. */
+static void test_pick_is_kept(void **state)
+{
+    struct fixture *fixture = *state;
+    struct credential_need needs[SERVERS_MAX];
+    size_t count = 0;
+    use_profile(fixture, PICK("endpoint-hash", PLACE("dm1", "") ", " PLACE("dm2", "")));
+    const char *hashed = strdup(picked(fixture, "lamp7"));
+    const char *other = strcmp(hashed, "coaps://dm1") == 0 ? "dm2" : "dm1";
+    assert_int_equal(profile_credentials(profile_set_at(fixture->set, 0), &fixture->enrollment,
+                                         needs, &count, &fixture->err),
+                     ERR_OK);
+    assert_string_equal(needs[0].place, hashed + strlen("coaps://"));
+    add_credential(fixture, 101, CREDENTIAL_ACTIVE, 1, "lamp7", 16);
+    strcpy(fixture->enrollment.credentials[0].place, other);
+    assert_string_equal(picked(fixture, "lamp7") + strlen("coaps://"), other);
+    assert_int_equal(profile_credentials(profile_set_at(fixture->set, 0), &fixture->enrollment,
+                                         needs, &count, &fixture->err),
+                     ERR_OK);
+    assert_string_equal(needs[0].place, other);
+    /* One that is pending may be in the device already. */
+    add_credential(fixture, 101, CREDENTIAL_PENDING, 2, "lamp7", 16);
+    strcpy(fixture->enrollment.credentials[1].place, hashed + strlen("coaps://"));
+    assert_string_equal(picked(fixture, "lamp7"), hashed);
+    fixture->enrollment.credential_count = 1;
+    /* The place is gone, or the class says so: by hash again. */
+    use_profile(fixture, "class: a\nservers: [{ id: 101, pick: { by: endpoint-hash, keep: false, "
+                         "from: [" PLACE("dm1", "") ", " PLACE(
+                             "dm2", "") "] }, security: { mode: "
+                                        "psk, credential: generate } }]\n");
+    assert_string_equal(picked(fixture, "lamp7"), hashed);
+    use_profile(fixture, PICK("endpoint-hash", PLACE("dm3", "")));
+    assert_string_equal(picked(fixture, "lamp7"), "coaps://dm3");
+    /* Another region is another place. */
+    add_tag(fixture, "district", "north");
+    use_profile(fixture, PICK("tag.district", PLACE("dm1", ", region: north") ", " PLACE(
+                                                  "dm2", ", region: south")));
+    assert_string_equal(picked(fixture, "lamp7"), "coaps://dm1");
+    strcpy(fixture->tags[0].value, "south");
+    assert_string_equal(picked(fixture, "lamp7"), "coaps://dm2");
+    free((void *)(uintptr_t)hashed);
+}
+
 static void test_pick_by_tag(void **state)
 {
     struct fixture *fixture = *state;
@@ -1551,6 +1595,7 @@ int main(void)
         TEST(test_profiles_and_codec_agree_on_formats),
         TEST(test_pick_by_hash_is_even_and_stable),
         TEST(test_pick_by_weight),
+        TEST(test_pick_is_kept),
         TEST(test_pick_by_tag),
         TEST(test_pieces),
         TEST(test_hash),
