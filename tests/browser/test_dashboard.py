@@ -191,6 +191,24 @@ class Dashboard(FuncTest):
         self.browser.wait("return document.body.innerText.includes('Let it in again')")
         self.assertEqual(self.state(self.serving, VIEWS["device"][1])[0], "blocked")
 
+    def test_a_held_device_is_approved(self):
+        self.write_profile("valve.yaml", METER.replace("class: water-meter", "class: valve\nrebootstrap: approve").replace("201", "301"))
+        self.serving.send_signal(1)
+        self.serving.log.wait("server.reloaded")
+        self.enroll(self.serving, "valve-1", "valve")
+        self.bootstrap(self.serving, "valve-1")
+        self.show(self.serving, "valve-1")
+        self.device(self.serving, "valve-1", "--timeout", "3s")
+        self.serving.log.wait("session.held")
+        self.assertEqual(self.state(self.serving, "valve-1")[0], "held")
+        self.log_in("operator")
+        self.assertIn("Waiting for approval", self.text())
+        self.open("device/valve-1", "valve-1")
+        self.check("a held device")
+        self.browser.run("[...document.querySelectorAll('button')].find((item) => item.textContent === 'Approve this device').click()")
+        self.browser.wait("return !document.body.innerText.includes('Approve this device')")
+        self.bootstrap(self.serving, "valve-1")
+
     def test_a_token_that_is_revoked_and_a_server_that_stops(self):
         self.log_in()
         tokens = self.ask(self.serving, "GET", "/v1/tokens")["tokens"]

@@ -124,9 +124,10 @@ async function orProblem(path) {
 
 function historyView(history) {
   if (history.outcomes.length === 0) return empty("It has never called.");
+  const accepted = (outcome) => outcome.state === "new"; // told by an operator, not by the device
   return h("ul", { class: "log" }, history.outcomes.map((outcome) => h("li", null, h("time", { datetime: outcome.started, title: fullTime(outcome.started) }, when(outcome.started)),
-    h("span", null, pill(stateWord(outcome.state), stateTone(outcome.state))),
-    h("details", null, h("summary", null, outcome.cause ? causeWord(outcome.cause) : `Done in ${duration(outcome.duration_ms)}`), outcomeFacts(outcome), timeline(outcome)))));
+    h("span", null, accepted(outcome) ? pill("Accepted", "good") : pill(stateWord(outcome.state), stateTone(outcome.state))),
+    accepted(outcome) ? h("span", null, "Somebody let it be set up once more") : h("details", null, h("summary", null, outcome.cause ? causeWord(outcome.cause) : `Done in ${duration(outcome.duration_ms)}`), outcomeFacts(outcome), timeline(outcome)))));
 }
 
 function actions(device, caller, again) {
@@ -153,7 +154,7 @@ export const device = {
     const item = await get(devicePath(endpoint));
     const [plan, history] = await Promise.all([orProblem(devicePath(endpoint, "/plan")), orProblem(devicePath(endpoint, "/history?limit=10"))]);
     const tags = Object.entries(item.tags).map(([name, value]) => `${name}: ${value}`).join(", ");
-    const last = item.last_outcome;
+    const last = (history.outcomes ?? []).find((outcome) => outcome.state !== "new") ?? item.last_outcome;
     return [h("p", null, h("a", { href: "#/devices" }, "All devices")), h("h1", null, item.endpoint),
       h("div", { class: "grid" }, card("Now", facts([["State", pill(stateWord(item.state), stateTone(item.state))], ["Why", item.cause ? `${causeWord(item.cause)}. ${item.cause_text}` : null],
         ["Class", item.class ?? "not yet known"], ["Identity", item.identity], ["Tags", tags], ["Set up so far", `${number(item.bootstraps)} ${item.bootstraps === 1 ? "time" : "times"}`], ["Last attempt", when(item.last_bootstrap)], ["Enrolled", fullTime(item.created)]]),

@@ -23,9 +23,29 @@ export const failures = {
 
 // ---- turned away ----
 
-function advice(reject, caller, again) {
+// One that has proved its name by a certificate: a class is all that it needs to be let in.
+function acceptForm(name, classes, again) {
+  const message = h("p", { role: "status" });
+  const choice = h("select", { "aria-label": `Class of ${name}`, name: "class" }, classes.map((item) => h("option", { value: item }, item)));
+  return h("form", {
+    class: "filters",
+    async onsubmit(event) {
+      event.preventDefault();
+      try {
+        await ask("PUT", devicePath(name), { class: choice.value, generate: true });
+        again();
+      } catch (problem) {
+        message.textContent = problem.message;
+      }
+    },
+  }, h("label", null, "Class ", choice), h("button", { type: "submit" }, "Accept"), message);
+}
+
+function advice(reject, classes, caller, again) {
   const name = reject.identity ?? "";
   const mayAct = ["operator", "admin"].includes(caller.scope);
+  const mayEnrol = mayAct || caller.scope === "enroller";
+  if (reject.cause === "held" && name !== "") return [h("p", null, reject.cause_text), mayEnrol && classes.length > 0 ? acceptForm(name, classes, again) : h("p", null, "To accept it: ", h("code", null, `usher accept '${name}' --class CLASS`))];
   if (reject.cause === "unknown-identity" && name !== "") return [h("p", null, reject.cause_text), h("p", null, "To enrol it: ", h("code", null, `usher enroll '${name}' --class CLASS --key-file FILE`))];
   if (reject.cause === "blocked" && mayAct && name !== "") {
     const button = h("button", { type: "button" }, "Let it in again");
@@ -47,12 +67,13 @@ export const turnedAway = {
   title: "Turned away",
   every: 5000,
   async render(query, name, { caller, again }) {
-    const { rejects } = await get("v1/rejects?limit=200");
+    const [{ rejects }, known] = await Promise.all([get("v1/rejects?limit=200"), get("v1/profiles")]);
+    const classes = known.profiles.map((profile) => profile.class);
     return [h("h1", null, "Turned away"), h("p", { class: "quiet" }, "Who knocked and was not let in. If a device does not show up, look here first."),
       card(null, rejects.length === 0 ? empty("Nobody was turned away since the server started.") : table("Turned away", [
         { title: "Identity", head: true, cell: (row) => row.identity ?? "none was told" }, { title: "Reason", cell: (row) => pill(causeWord(row.cause), "warn") },
         { title: "From", tight: true, cell: (row) => row.source }, { title: "Times", number: true, cell: (row) => number(row.count) },
-        { title: "Last", tight: true, cell: (row) => when(row.last) }, { title: "What to do", cell: (row) => h("div", null, advice(row, caller, again)) }], rejects))];
+        { title: "Last", tight: true, cell: (row) => when(row.last) }, { title: "What to do", cell: (row) => h("div", null, advice(row, classes, caller, again)) }], rejects))];
   },
 };
 

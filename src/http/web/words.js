@@ -19,7 +19,7 @@ const CAUSES = {
   shutdown: "Server was stopped", closed: "Hung up early", removed: "Removed or blocked meanwhile",
   "unknown-identity": "Not enrolled", "bad-key": "Wrong key", blocked: "Blocked", "bad-certificate": "Certificate not accepted",
   "handshake-timeout": "Never finished connecting", "handshake-failed": "Could not connect securely",
-  "no-ciphersuite": "No common encryption", limit: "No room at that moment", held: "Waits to be enrolled", none: "None",
+  "no-ciphersuite": "No common encryption", limit: "No room at that moment", held: "Waits to be enrolled", held: "Waits to be enrolled", none: "None",
 };
 export const causeWord = (cause) => CAUSES[cause] ?? cause;
 
