@@ -51,6 +51,52 @@ struct sim_faults {
 /* "PUT:/0/1=4.15", "POST:/bs=4.06x1" (once), "3=none" (the third operation), "DELETE=rst". */
 enum err_code sim_rule_parse(const char *text, struct sim_answer_rule *out, struct err *err);
 
+/* ---- habits of real clients ---- */
+
+/* What becomes of the bootstrap account when its instance is named in a Delete. */
+enum sim_account_delete { SIM_ACCOUNT_BAD_REQUEST, SIM_ACCOUNT_NOT_ALLOWED, SIM_ACCOUNT_LOST };
+/* What follows on a Finish that was refused. */
+enum sim_refused_finish {
+    SIM_FINISH_REPAIRABLE,
+    SIM_FINISH_ENDS, /* the association */
+    SIM_FINISH_DEAF, /* everything later is answered 5.00 */
+};
+
+/* Where a client differs from the text of the specification. All zero: it does not. */
+struct sim_quirks {
+    /* its request */
+    uint16_t endpoint_max;   /* longest endpoint name it has room for; 0 = no limit */
+    bool plain_request_next; /* a 4.xx answer: once more without pct= */
+    bool insists;            /* 4.01: asks again, twice */
+    uint8_t silence_retries; /* asks again so often when nobody answers at all */
+    /* its messages */
+    bool ignores_non;
+    uint16_t message_max;          /* longer CoAP messages are not heard; 0 = no limit */
+    bool separate_finish;          /* Finish is answered in a message of its own */
+    bool repeated_finish_restarts; /* a Finish that comes again starts the device anew */
+    uint8_t empty_segment_code;    /* an empty segment in a path; 0 = 4.00 */
+    bool no_block1;                /* Writes in blocks: 4.13 */
+    /* its objects */
+    enum sim_account_delete account_delete;
+    bool object_delete_takes_account; /* DELETE /0 and DELETE / remove it as well */
+    bool one_digit_delete;            /* DELETE of ids with two digits and more: 4.00 */
+    bool instance_writes_only;        /* PUT of a whole object: 4.05 */
+    uint8_t format_code;              /* of a Content-Format that it does not know; 0 = 4.15 */
+    bool format_ends;                 /* and the bootstrap is over */
+    bool standard_base64;             /* SenML JSON with - or _ in vd: 5.00 */
+    uint16_t accounts_max;      /* instances of /0 and of /1 that there is room for; 0 = any */
+    bool one_bootstrap_account; /* a second one: 4.00 on Write */
+    bool account_write_loops;   /* its bootstrap account written: begins anew after Finish */
+    /* Discover, Read */
+    uint8_t discover_code, read_code; /* refused with; 0 = answered */
+    bool malformed_links; /* blanks, trailing slashes, ssid=0 on the bootstrap account */
+    bool says_1_0;        /* Discover names version 1.0, whatever it is */
+    /* Finish */
+    bool wants_unused; /* resources 3, 4 and 5 of /0 absent: 4.06 */
+    bool pkcs8_only;   /* a private key that is no PKCS#8: 4.06 */
+    enum sim_refused_finish refused_finish;
+};
+
 /* ---- a device ---- */
 
 struct sim_config {
@@ -62,7 +108,10 @@ struct sim_config {
      * the name that the server's certificate has to have; NULL = any. */
     const char *certificate, *certificate_key, *authorities, *server_name;
     enum lwm2m_version version;
-    int preferred_format;        /* pct=; FORMAT_NONE = not sent */
+    int preferred_format; /* pct=; FORMAT_NONE = not sent */
+    bool pack;            /* asks for a Bootstrap-Pack first (GET /bspack) */
+    int pack_format;      /* Accept= of that; FORMAT_NONE = not sent */
+    struct sim_quirks quirks;
     uint16_t cipher;             /* SIM_CIPHER_*: the only one offered; 0 = all */
     bool cid;                    /* asks for Connection IDs (RFC 9146); not with Mbed TLS 2.28 */
     uint8_t cid_len;             /* of the one that it wants itself: 0 (none) to 16 bytes */
@@ -70,6 +119,8 @@ struct sim_config {
     const struct record
         *holds; /* what it holds besides its account and /3/0, such as old accounts; copied */
     size_t hold_count;
+    uint16_t held_account; /* Short Server ID of an account in /0 and /1 that it is delivered with,
+                              in the first free instance; 0 = none */
     const uint16_t *objects; /* it knows only these; NULL = 0 1 2 3 4 5 and by version 21 23 24 */
     size_t object_count;
     const uint16_t *more_objects; /* it knows these as well */
@@ -103,12 +154,33 @@ struct sim_config {
 /* 1.1, no pct, everything else usual. */
 void sim_config_init(struct sim_config *config);
 
+/* Well-known clients by name; docs/interop.md says where each habit was seen. */
+struct sim_personality {
+    const char *name, *about;
+    enum lwm2m_version version;
+    int preferred_format; /* FORMAT_NONE = no pct= */
+    bool pack;            /* for a SenML CBOR pack */
+    uint16_t cipher;      /* SIM_CIPHER_*; 0 = all */
+    const int *formats;   /* NULL = all by version */
+    size_t format_count;
+    const uint16_t *objects; /* NULL = as usual by version */
+    size_t object_count;
+    uint16_t identity_max, key_max, payload_max; /* 0 = as usual */
+    uint16_t held_account; /* Short Server ID of an account it is delivered with; 0 = none */
+    bool separate, merge_writes, timeout_restarts;
+    struct sim_quirks quirks;
+};
+const struct sim_personality *sim_personality(size_t index);          /* by name; NULL at the end */
+const struct sim_personality *sim_personality_find(const char *name); /* or NULL */
+/* Behaves so from now on; what the personality does not speak of stays. */
+void sim_config_as(struct sim_config *config, const struct sim_personality *personality);
+
 enum sim_state {
     SIM_IDLE, /* not started */
     SIM_HANDSHAKE,
-    SIM_REQUESTING,   /* POST /bs is under way */
+    SIM_REQUESTING,   /* GET /bspack or POST /bs is under way */
     SIM_SERVED,       /* it was accepted: operations come in */
-    SIM_BOOTSTRAPPED, /* Finish was answered 2.04 */
+    SIM_BOOTSTRAPPED, /* Finish was answered 2.04, or a pack was applied */
     SIM_FAILED,
 };
 
@@ -129,6 +201,7 @@ struct sim_report {
     enum sim_state state;
     char reason[SIM_REASON_MAX]; /* stable, "" until failed: handshake-timeout dtls-alert-20
                                     request-refused-4.00 no-answer no-finish finish-refused
+                                    format-refused account-rewritten
                                     closed-by-server reset tls-error */
     char detail[SIM_DETAIL_MAX]; /* for people */
     uint32_t handshake_ms, duration_ms;
@@ -136,6 +209,8 @@ struct sim_report {
     uint32_t retransmissions; /* CoAP messages sent again */
     uint32_t duplicates;      /* datagrams and requests of the server seen again */
     uint32_t reboots, moves;
+    uint32_t requests;      /* Bootstrap- and Pack-Requests, blocks of a pack included */
+    bool packed;            /* bootstrapped by a pack */
     bool cid;               /* its records carry a Connection ID of the server */
     size_t operation_count; /* more than SIM_OPERATIONS_MAX: the rest is not kept */
     struct sim_operation operations[SIM_OPERATIONS_MAX];

@@ -13,6 +13,7 @@ void sim_config_init(struct sim_config *config)
 {
     *config = (struct sim_config){.version = LWM2M_1_1,
                                   .preferred_format = FORMAT_NONE,
+                                  .pack_format = FORMAT_NONE,
                                   .handshake_min_ms = 1000,
                                   .handshake_max_ms = 60000,
                                   .ack_timeout_ms = COAP_ACK_TIMEOUT_MS,
@@ -261,6 +262,14 @@ static bool tree_copy(struct tree *to, const struct tree *from)
     return tree_put_all(to, from->items, from->count);
 }
 
+bool device_objects_restore(struct sim_device *device)
+{
+    bool restored = tree_copy(&device->objects.tree, &device->saved);
+    if (!restored)
+        device_fail(device, "no-memory", "out of memory");
+    return restored;
+}
+
 void sim_device_start(struct sim_device *device, uint64_t now)
 {
     device->now = device->started = now;
@@ -279,10 +288,8 @@ void sim_device_reboot(struct sim_device *device, uint64_t now)
 {
     device->now = now;
     device->report.reboots++;
-    if (tree_copy(&device->objects.tree, &device->saved))
+    if (device_objects_restore(device))
         connect_again(device);
-    else
-        device_fail(device, "no-memory", "out of memory");
 }
 
 bool sim_device_ask_again(struct sim_device *device, uint64_t now)
@@ -381,6 +388,9 @@ static enum err_code copy_names(struct sim_device *device, const struct sim_conf
     if (config->endpoint != NULL && strlen(config->endpoint) > DEVICE_ENDPOINT_MAX)
         return err_set(err, ERR_RANGE, "the endpoint name is longer than %d bytes",
                        DEVICE_ENDPOINT_MAX);
+    uint16_t most = config->quirks.endpoint_max;
+    if (most != 0 && config->endpoint != NULL && strlen(config->endpoint) > most)
+        return err_set(err, ERR_RANGE, "this client has room for endpoint names of %u bytes", most);
     strcpy(device->server_uri, uri);
     strcpy(device->endpoint, config->endpoint != NULL ? config->endpoint : "");
     if (!device->secured || config->authorities != NULL)
@@ -437,6 +447,7 @@ enum err_code sim_device_new(const struct sim_config *config, sim_send_fn send, 
     buf_init(&device->held_payload, MESSAGE_MAX);
     buf_init(&device->assembly.payload, device->config.transfer_max);
     buf_init(&device->body.payload, BODY_MAX);
+    buf_init(&device->pack, device->config.transfer_max);
     enum err_code result = copy_names(device, config, err);
     if (result == ERR_OK) {
         if (config->endpoint != NULL)
@@ -466,6 +477,7 @@ void sim_device_free(struct sim_device *device)
     buf_clear(&device->held_payload);
     buf_clear(&device->assembly.payload);
     buf_clear(&device->body.payload);
+    buf_clear(&device->pack);
     bytes_wipe(device, sizeof *device);
     free(device);
 }

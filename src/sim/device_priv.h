@@ -29,9 +29,16 @@ struct sim_device {
     bool restart;    /* a reboot is due as soon as the library's callbacks have returned */
     bool rebooted_handshake, rebooted_operation;
     bool over, closing;
+    const char *ends_with;            /* reason for which it ends when its answer is out; or NULL */
+    bool deaf;                        /* a refused Finish was the end of its bootstrap */
+    bool account_rewritten;           /* its bootstrap account was written */
+    bool pack_refused, plain_request; /* what it asks for next */
+    unsigned insisted, retried;
+    struct buf pack; /* as far as it has come */
+    uint32_t pack_blocks;
     uint16_t next_id;
     uint8_t token[DEVICE_TOKEN_LEN];
-    struct confirmable request;  /* POST /bs */
+    struct confirmable request;  /* GET /bspack or POST /bs */
     struct confirmable response; /* a separate answer */
     uint64_t separate_at;        /* when the answer in `held` goes; UINT64_MAX = none is held */
     struct coap_message held_header;
@@ -56,6 +63,8 @@ void device_random(struct sim_device *device, void *data, size_t len);
 void device_fail(struct sim_device *device, const char *reason, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void device_bootstrapped(struct sim_device *device);
+/* Back to what it held when it started. False: no memory, it has failed. */
+bool device_objects_restore(struct sim_device *device);
 /* Plain CoAP bytes into the association. */
 void device_transmit(struct sim_device *device, struct bytes message);
 uint32_t device_first_timeout(struct sim_device *device);
@@ -63,6 +72,11 @@ uint32_t device_first_timeout(struct sim_device *device);
 /* A CoAP message that came in (messages.c). */
 void device_message(struct sim_device *device, struct bytes plain);
 void device_send_request(struct sim_device *device);
+/* The request by itself, and what came in answer (request.c). */
+void device_take_response(struct sim_device *device, const struct coap_message *message);
+/* Nobody answers the request. */
+void device_take_silence(struct sim_device *device);
+void device_request_reset(struct sim_device *device);
 void device_messages_expire(struct sim_device *device);
 /* Takes another address when the operation at hand is the one to do so at. */
 void device_move_if_due(struct sim_device *device);
@@ -72,6 +86,7 @@ void device_messages_reset(struct sim_device *device);
 /* What the server asks of the device (serve.c). `*payload` is the answer's, borrowed. */
 struct device_answer {
     bool silent, reset;
+    bool separate; /* in a message of its own, whatever the configuration says */
     uint8_t code;
     int format; /* of the payload; -1 = none, or a diagnostic text */
     bool has_block;

@@ -6,6 +6,7 @@
 #include "usher/corelink.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum { ATTRIBUTES_MAX = 320 };
 
@@ -40,6 +41,29 @@ static uint16_t ssid_of(const struct objects *objects, uint16_t object, uint16_t
     }
 }
 
+/* As some clients write it: </0/1/>, with blanks, and an impossible Short Server ID. */
+static void put_malformed(struct corelink_writer *writer, uint16_t object, uint16_t instance,
+                          const char *attributes)
+{
+    char link[32];
+    bool account = object == OBJECT_SECURITY && strstr(attributes, ";ssid=") == NULL;
+    (void)snprintf(link, sizeof link, "%s</%u/%u/>%s", writer->any ? ", " : "", object, instance,
+                   account ? ";ssid=0" : "");
+    buf_put_text(writer->out, link);
+    buf_put_text(writer->out, attributes);
+    writer->any = true;
+}
+
+static void put_link(struct corelink_writer *writer, const struct objects *objects, uint16_t object,
+                     uint16_t instance, const char *attributes)
+{
+    struct path path = path_instance(object, instance);
+    if (objects->quirks.malformed_links)
+        put_malformed(writer, object, instance, attributes);
+    else
+        corelink_put(writer, &path, attributes);
+}
+
 static void put_instance(struct corelink_writer *writer, const struct objects *objects,
                          uint16_t object, uint16_t instance)
 {
@@ -52,8 +76,7 @@ static void put_instance(struct corelink_writer *writer, const struct objects *o
     if (object == OBJECT_SECURITY && objects->version >= LWM2M_1_1 && uri.len <= 255)
         (void)snprintf(attributes + used, sizeof attributes - used, ";uri=\"%.*s\"", (int)uri.len,
                        uri.data != NULL ? (const char *)uri.data : "");
-    struct path path = path_instance(object, instance);
-    corelink_put(writer, &path, attributes);
+    put_link(writer, objects, object, instance, attributes);
 }
 
 static void put_object(struct corelink_writer *writer, const struct objects *objects,
@@ -80,13 +103,20 @@ static void put_version(struct corelink_writer *writer, const struct objects *ob
         writer->any = true;
         return;
     }
-    corelink_put(writer, &root, objects->version < LWM2M_1_2 ? ";lwm2m=1.1" : ";lwm2m=1.2");
+    corelink_put(writer, &root,
+                 objects->quirks.says_1_0       ? ";lwm2m=1.0"
+                 : objects->version < LWM2M_1_2 ? ";lwm2m=1.1"
+                                                : ";lwm2m=1.2");
 }
 
 uint8_t objects_discover(const struct objects *objects, const struct path *path, struct buf *out,
                          struct err *err)
 {
     struct corelink_writer writer;
+    if (objects->quirks.discover_code != 0) {
+        (void)err_set(err, ERR_UNSUPPORTED, "this client knows no Discover");
+        return objects->quirks.discover_code;
+    }
     if (path->depth > 1) {
         (void)err_set(err, ERR_INVALID, "Discover reaches down to objects only");
         return COAP_BAD_REQUEST;

@@ -60,6 +60,35 @@ static bool has_bytes(const struct check *check, uint16_t instance, uint16_t res
     return tree_bytes(check->tree, OBJECT_SECURITY, instance, resource).len > 0;
 }
 
+/* RFC 5958: SEQUENCE, then the version 0 or 1 and an AlgorithmIdentifier; RFC 5915 (SEC1) has
+ * version 1 and an OCTET STRING. */
+static bool is_pkcs8(struct bytes key)
+{
+    size_t at = key.len > 1 && key.data[1] > 0x80 ? 2u + (key.data[1] & 0x7f) : 2;
+    return key.len > at + 3 && key.data[0] == 0x30 && key.data[at] == 0x02 &&
+           key.data[at + 3] == 0x30;
+}
+
+static bool check_private_key(const struct check *check, uint16_t instance)
+{
+    struct bytes key = tree_bytes(check->tree, OBJECT_SECURITY, instance, 5);
+    if (check->objects->quirks.pkcs8_only && !is_pkcs8(key))
+        return COMPLAIN(check, "/0/%u/5 is no PKCS#8", instance);
+    return true;
+}
+
+static bool check_unused(const struct check *check, uint16_t instance)
+{
+    size_t first;
+    for (uint16_t id = 3; check->objects->quirks.wants_unused && id <= 5; id++) {
+        struct path path = path_resource(OBJECT_SECURITY, instance, id);
+        if (tree_range(check->tree, &path, &first) == 0)
+            return COMPLAIN(check, "/0/%u/%u is absent, which this client does not expect",
+                            instance, id);
+    }
+    return true;
+}
+
 static bool check_credential(const struct check *check, uint16_t instance, int64_t mode)
 {
     static const struct {
@@ -80,6 +109,8 @@ static bool check_credential(const struct check *check, uint16_t instance, int64
         return COMPLAIN(check, "/0/%u/4 is missing (mode %s)", instance, needs[mode].name);
     if (needs[mode].key && !has_bytes(check, instance, 5))
         return COMPLAIN(check, "/0/%u/5 is missing (mode %s)", instance, needs[mode].name);
+    if (mode == MODE_RPK || mode == MODE_CERTIFICATE)
+        return check_private_key(check, instance);
     return true;
 }
 
@@ -154,7 +185,7 @@ static bool check_account(const struct check *check, uint16_t instance, unsigned
         return false;
     *bootstraps += bootstrap;
     *servers += !bootstrap;
-    return bootstrap || check_pairing(check, instance);
+    return bootstrap || (check_unused(check, instance) && check_pairing(check, instance));
 }
 
 static bool check_accounts(const struct check *check)

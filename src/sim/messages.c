@@ -1,4 +1,4 @@
-/* CoAP messages of a device: its request, the server's requests, answers in either form. */
+/* CoAP messages of a device: the server's requests, answers in either form. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "device_priv.h"
 
@@ -29,59 +29,17 @@ void device_messages_reset(struct sim_device *device)
     device->assembly.active = false;
     device->body.valid = false;
     device->separate_at = UINT64_MAX;
+    device_request_reset(device);
     if (device->config.has_mid_start)
         device->next_id = device->config.mid_start;
     else
         device_random(device, &device->next_id, sizeof device->next_id);
 }
 
-void device_send_request(struct sim_device *device)
-{
-    char endpoint[DEVICE_ENDPOINT_MAX + 4], format[16];
-    struct coap_message message = {.type = COAP_CON,
-                                   .code = COAP_METHOD_POST,
-                                   .id = device->next_id++,
-                                   .token_len = DEVICE_TOKEN_LEN};
-    device_random(device, device->token, sizeof device->token);
-    memcpy(message.token, device->token, sizeof device->token);
-    (void)coap_add_option(&message, COAP_OPT_URI_PATH, bytes_of_text("bs"));
-    if (device->config.endpoint != NULL) {
-        (void)snprintf(endpoint, sizeof endpoint, "ep=%s", device->endpoint);
-        (void)coap_add_option(&message, COAP_OPT_URI_QUERY, bytes_of_text(endpoint));
-    }
-    if (device->config.preferred_format != FORMAT_NONE) {
-        (void)snprintf(format, sizeof format, "pct=%d", device->config.preferred_format);
-        (void)coap_add_option(&message, COAP_OPT_URI_QUERY, bytes_of_text(format));
-    }
-    device->report.state = SIM_REQUESTING;
-    if (!confirmable_open(&device->request, &message, device_first_timeout(device), device->now))
-        device_fail(device, "request-too-long", "the Bootstrap-Request does not fit a message");
-    else
-        device_transmit(device, buf_bytes(&device->request.message));
-}
-
 static bool has_token(const struct sim_device *device, const struct coap_message *message)
 {
     return message->token_len == DEVICE_TOKEN_LEN &&
            memcmp(message->token, device->token, DEVICE_TOKEN_LEN) == 0;
-}
-
-/* The answer to POST /bs. */
-static void take_response(struct sim_device *device, const struct coap_message *message)
-{
-    char code[8];
-    device->request.open = false;
-    if (device->report.state != SIM_REQUESTING)
-        return;
-    if (message->code == COAP_CHANGED) {
-        device->report.state = SIM_SERVED;
-        return;
-    }
-    coap_code_text(message->code, code);
-    char reason[SIM_REASON_MAX];
-    (void)snprintf(reason, sizeof reason, "request-refused-%s", code);
-    device_fail(device, reason, "the server answered the Bootstrap-Request with %s %s", code,
-                coap_code_name(message->code));
 }
 
 static void take_acknowledgement(struct sim_device *device, const struct coap_message *message)
@@ -97,7 +55,7 @@ static void take_acknowledgement(struct sim_device *device, const struct coap_me
     else if (message->code == 0)
         device->request.open = false; /* the answer comes as a message of its own */
     else if (has_token(device, message))
-        take_response(device, message);
+        device_take_response(device, message);
 }
 
 static void fill_answer(struct coap_message *message, const struct coap_message *request,
@@ -149,9 +107,10 @@ static void send_answer(struct sim_device *device, const struct coap_message *re
     uint8_t scratch[2][4];
     struct coap_message message = {.type = COAP_ACK, .id = request->id};
     bool confirmable = request->type == COAP_CON;
+    bool separate = confirmable && (device->config.separate || answer->separate);
     if (answer->reset)
         message.type = COAP_RST;
-    else if (!(device->config.separate && confirmable))
+    else if (!separate)
         fill_answer(&message, request, answer, scratch);
     if (!confirmable && !answer->reset) {
         message.type = COAP_NON;
@@ -159,8 +118,19 @@ static void send_answer(struct sim_device *device, const struct coap_message *re
     }
     if (coap_build(&message, kept))
         device_transmit(device, buf_bytes(kept));
-    if (device->config.separate && confirmable && !answer->reset)
+    if (separate && !answer->reset)
         hold_answer(device, request, answer);
+}
+
+static bool restarts_at_repeat(const struct sim_device *device, const struct coap_message *request)
+{
+    return device->config.quirks.repeated_finish_restarts &&
+           device->report.state == SIM_BOOTSTRAPPED && coap_path_is(request, "/bs");
+}
+
+static bool is_heard(const struct sim_device *device, const struct coap_message *request)
+{
+    return !(device->config.quirks.ignores_non && request->type == COAP_NON);
 }
 
 static void take_request(struct sim_device *device, const struct coap_message *request)
@@ -169,6 +139,10 @@ static void take_request(struct sim_device *device, const struct coap_message *r
     struct answer *known = answers_find(&device->answers, request->id);
     if (known != NULL) {
         device->report.duplicates++;
+        if (restarts_at_repeat(device, request)) {
+            device->restart = true;
+            return;
+        }
         if (known->message.len > 0)
             device_transmit(device, buf_bytes(&known->message));
         return;
@@ -179,12 +153,15 @@ static void take_request(struct sim_device *device, const struct coap_message *r
     device_serve(device, request, &answer);
     if (!answer.silent)
         send_answer(device, request, &answer, &known->message);
+    if (device->ends_with != NULL)
+        device_fail(device, device->ends_with, "it ends so: %.150s", answer.text);
 }
 
 void device_message(struct sim_device *device, struct bytes plain)
 {
     struct coap_message message;
-    if (device->restart || device->over)
+    uint16_t most = device->config.quirks.message_max;
+    if (device->restart || device->over || (most != 0 && plain.len > most))
         return;
     switch (coap_parse(plain, &message)) {
     case COAP_PARSE_IGNORE:
@@ -201,11 +178,12 @@ void device_message(struct sim_device *device, struct bytes plain)
     } else if (message.code == 0) { /* a ping, RFC 7252 section 4.3 */
         send_empty(device, COAP_RST, message.id);
     } else if (COAP_CODE_CLASS(message.code) == 0) {
-        take_request(device, &message);
+        if (is_heard(device, &message))
+            take_request(device, &message);
     } else if (has_token(device, &message)) {
         if (message.type == COAP_CON)
             send_empty(device, COAP_ACK, message.id);
-        take_response(device, &message);
+        device_take_response(device, &message);
     } else if (message.type == COAP_CON) {
         send_empty(device, COAP_RST, message.id);
     }
@@ -222,7 +200,7 @@ static void repeat(struct sim_device *device, struct confirmable *confirmable)
         return;
     case CONFIRMABLE_GIVE_UP:
         if (confirmable == &device->request)
-            device_fail(device, "no-answer", "no answer to the Bootstrap-Request");
+            device_take_silence(device);
         return;
     }
 }

@@ -87,7 +87,7 @@ static bool is_protected(const struct objects *objects, uint16_t object, uint16_
     }
 }
 
-static void delete_instances(struct objects *objects, uint16_t object)
+void objects_delete_instances(struct objects *objects, uint16_t object)
 {
     uint16_t instance;
     for (uint32_t from = 0; tree_next_instance(&objects->tree, object, from, &instance);
@@ -98,11 +98,18 @@ static void delete_instances(struct objects *objects, uint16_t object)
     }
 }
 
+/* Some clients do as they are told, and have no bootstrap account any more. */
+static bool gives_away(const struct objects *objects, const struct path *path)
+{
+    return objects->quirks.account_delete == SIM_ACCOUNT_LOST && path->ids[0] == OBJECT_SECURITY;
+}
+
 static uint8_t delete_instance(struct objects *objects, const struct path *path, struct err *err)
 {
-    if (is_protected(objects, path->ids[0], path->ids[1])) {
+    if (is_protected(objects, path->ids[0], path->ids[1]) && !gives_away(objects, path)) {
         (void)err_set(err, ERR_DENIED, "this instance survives every Delete");
-        return COAP_BAD_REQUEST;
+        return objects->quirks.account_delete == SIM_ACCOUNT_NOT_ALLOWED ? COAP_METHOD_NOT_ALLOWED
+                                                                         : COAP_BAD_REQUEST;
     }
     if (tree_remove_under(&objects->tree, path) == 0) {
         (void)err_set(err, ERR_NOT_FOUND, "no such instance");
@@ -111,27 +118,52 @@ static uint8_t delete_instance(struct objects *objects, const struct path *path,
     return COAP_DELETED;
 }
 
+static void delete_object(struct objects *objects, uint16_t object)
+{
+    struct path path = path_object(object);
+    if (object == OBJECT_SECURITY && objects->quirks.object_delete_takes_account)
+        (void)tree_remove_under(&objects->tree, &path);
+    else
+        objects_delete_instances(objects, object);
+}
+
+/* Security last: its bootstrap account says what else is protected. */
+static uint8_t delete_all(struct objects *objects)
+{
+    for (size_t i = 0; i < objects->known_count; i++)
+        if (objects->known[i] != OBJECT_SECURITY)
+            delete_object(objects, objects->known[i]);
+    delete_object(objects, OBJECT_SECURITY);
+    return COAP_DELETED;
+}
+
+static bool is_too_long(const struct path *path)
+{
+    for (size_t i = 0; i < path->depth; i++)
+        if (path->ids[i] > 9)
+            return true;
+    return false;
+}
+
 uint8_t objects_delete(struct objects *objects, const struct path *path, struct err *err)
 {
     if (path->depth > 2) {
         (void)err_set(err, ERR_INVALID, "Delete reaches down to instances only");
         return COAP_BAD_REQUEST;
     }
-    /* Security last: its bootstrap account says what else is protected. */
-    if (path->depth == 0) {
-        for (size_t i = 0; i < objects->known_count; i++)
-            if (objects->known[i] != OBJECT_SECURITY)
-                delete_instances(objects, objects->known[i]);
-        delete_instances(objects, OBJECT_SECURITY);
-        return COAP_DELETED;
+    if (objects->quirks.one_digit_delete && is_too_long(path)) {
+        (void)err_set(err, ERR_INVALID, "ids have one digit here");
+        return COAP_BAD_REQUEST;
     }
+    if (path->depth == 0)
+        return delete_all(objects);
     if (!objects_knows(objects, path->ids[0])) {
         (void)err_set(err, ERR_NOT_FOUND, "object %u is not known", path->ids[0]);
         return COAP_NOT_FOUND;
     }
     if (path->depth == 2)
         return delete_instance(objects, path, err);
-    delete_instances(objects, path->ids[0]);
+    delete_object(objects, path->ids[0]);
     return COAP_DELETED;
 }
 
@@ -151,6 +183,10 @@ uint8_t objects_read(const struct objects *objects, const struct path *path, int
     int chosen = answer_format(objects, *format);
     bool readable =
         path->depth > 0 && (path->ids[0] == OBJECT_SERVER || path->ids[0] == OBJECT_ACCESS_CONTROL);
+    if (objects->quirks.read_code != 0) {
+        (void)err_set(err, ERR_UNSUPPORTED, "this client knows no Read");
+        return objects->quirks.read_code;
+    }
     if (objects->version < LWM2M_1_1 || !readable) {
         (void)err_set(err, ERR_UNSUPPORTED, "this cannot be read by a bootstrap server");
         return COAP_METHOD_NOT_ALLOWED;

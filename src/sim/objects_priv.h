@@ -8,6 +8,7 @@
 
 #include "usher/buf.h"
 #include "usher/codec.h"
+#include "usher/sim.h"
 
 enum { OBJECTS_KNOWN_MAX = 32, OBJECTS_FORMATS_MAX = 8, PAYLOAD_OUT_MAX = 65536 };
 
@@ -20,6 +21,7 @@ struct objects {
     size_t format_count;
     uint16_t identity_max, key_max; /* 0 = no limit */
     bool late_mandatory, merge_writes;
+    struct sim_quirks quirks;
 };
 
 bool objects_knows(const struct objects *objects, uint16_t object);
@@ -31,6 +33,12 @@ uint16_t objects_account_ssid(const struct objects *objects, uint16_t instance);
 
 uint8_t objects_write(struct objects *objects, const struct path *path, int format,
                       struct bytes payload, struct err *err);
+/* A pack: what it names of an object is all that there is of it afterwards, besides what survives
+ * every Delete. Not undone when it fails. */
+uint8_t objects_write_pack(struct objects *objects, int format, struct bytes payload,
+                           struct err *err);
+/* All instances but those that survive every Delete. */
+void objects_delete_instances(struct objects *objects, uint16_t object);
 uint8_t objects_delete(struct objects *objects, const struct path *path, struct err *err);
 uint8_t objects_discover(const struct objects *objects, const struct path *path, struct buf *out,
                          struct err *err);

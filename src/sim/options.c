@@ -178,6 +178,8 @@ static bool take_preferred(struct sim_options *options, const char *value)
 static bool take_format(struct sim_options *options, const char *value)
 {
     size_t *count = &options->config.format_count;
+    if (options->config.formats != options->formats) /* those of a personality */
+        *count = 0;
     options->config.formats = options->formats;
     return *count < OPTION_FORMATS_MAX && read_format(value, &options->formats[(*count)++]);
 }
@@ -329,6 +331,27 @@ static bool take_round_trip(struct sim_options *options, const char *value)
     return true;
 }
 
+static bool take_pack(struct sim_options *options, const char *value)
+{
+    options->config.pack = true;
+    return strcmp(value, "any") == 0 || read_format(value, &options->config.pack_format);
+}
+
+/* Says all names: nobody knows them by heart. */
+static bool take_personality(struct sim_options *options, const char *value)
+{
+    const struct sim_personality *personality = sim_personality_find(value);
+    if (personality != NULL) {
+        sim_config_as(&options->config, personality);
+        return true;
+    }
+    fputs("usher-sim: there are", stderr);
+    for (size_t i = 0; (personality = sim_personality(i)) != NULL; i++)
+        fprintf(stderr, " %s", personality->name);
+    fputs("\n", stderr);
+    return false;
+}
+
 struct option {
     const char *name;
     const char *argument; /* NULL for a flag */
@@ -355,9 +378,13 @@ static const struct option table[] = {
     {"keys", "FILE", FOR_FLEET, take_keys, "CSV lines endpoint,identity,key in hexadecimal"},
     {"reports", "FILE", FOR_FLEET, take_reports, "write a line of JSON for each device"},
     {"threads", "N", FOR_FLEET, take_threads, "default 1: a server beside it needs the cores"},
+    {"as", "NAME", FOR_BOTH, take_personality,
+     "behave like a client (see below); options that follow change what it does"},
     {"lwm2m", "VERSION", FOR_BOTH, take_version, "1.0, 1.1 (default) or 1.2"},
     {"pct", "FORMAT", FOR_BOTH, take_preferred,
      "format to ask for: tlv, senml-cbor, 112 ..; default none"},
+    {"pack", "FORMAT", FOR_BOTH, take_pack,
+     "ask for a Bootstrap-Pack first, in this format or any"},
     {"format", "FORMAT", FOR_BOTH, take_format, "take only this one; may be given several times"},
     {"cipher", "NAME", FOR_BOTH, take_cipher, "offer only ccm8, gcm or cbc"},
     {"cid", "BYTES", FOR_BOTH, take_cid, "ask for Connection IDs, its own of 0 (none) to 16 bytes"},
@@ -430,7 +457,8 @@ static const char device_examples[] =
     "      --lwm2m 1.0 --rule 'GET:/=4.04' --json -\n"
     "  usher-sim device --server coaps://127.0.0.1:5684 --endpoint lamp7 --cert lamp7.pem --key "
     "\\\n"
-    "      @lamp7-cert.key --ca ca.pem\n";
+    "      @lamp7-cert.key --ca ca.pem\n"
+    "  usher-sim device --as zephyr --server coaps://127.0.0.1:5684 --endpoint m1 --key @m1.key\n";
 static const char fleet_text[] =
     "usage: usher-sim fleet --server URI --keys FILE [--concurrency C] [OPTION..]\n"
     "       usher-sim fleet --server URI --devices N --prefix TEXT --key @FILE [OPTION..]\n\n"
@@ -441,7 +469,8 @@ static const char fleet_text[] =
 static const char fleet_examples[] =
     "\nexamples:\n"
     "  usher-sim fleet --server coaps://127.0.0.1:5684 --keys street.csv --concurrency 200\n"
-    "  usher-sim fleet --server coaps://127.0.0.1:5684 --keys street.csv --devices 1000 --json -\n";
+    "  usher-sim fleet --server coaps://127.0.0.1:5684 --keys street.csv --devices 1000 --json -\n"
+    "  usher-sim fleet --as quectel-bc66 --server coaps://127.0.0.1:5684 --keys meters.csv\n";
 
 static const char flood_text[] =
     "usage: usher-sim flood --server coaps://127.0.0.1:PORT [OPTION..]\n\n"
@@ -470,6 +499,14 @@ static size_t command_index(int which)
     return at;
 }
 
+static void print_personalities(FILE *out)
+{
+    const struct sim_personality *personality;
+    fputs("\nclients for --as:\n", out);
+    for (size_t i = 0; (personality = sim_personality(i)) != NULL; i++)
+        fprintf(out, "  %-18s %s\n", personality->name, personality->about);
+}
+
 void options_help(int which, FILE *out)
 {
     fputs(commands[command_index(which)].text, out);
@@ -481,6 +518,8 @@ void options_help(int which, FILE *out)
                        table[i].argument != NULL ? table[i].argument : "");
         fprintf(out, "%-*s%s\n", HELP_COLUMN, left, table[i].help);
     }
+    if ((which & FOR_BOTH) != 0)
+        print_personalities(out);
     fputs(commands[command_index(which)].examples, out);
 }
 

@@ -50,6 +50,22 @@ static bool put_account(struct sim_device *device)
            put(tree, OBJECT_SECURITY, at, 5, opaque_value(secret_bytes(&device->key)));
 }
 
+/* Of another server than ours, without security. */
+static bool put_held_account(struct tree *tree, const struct sim_config *config)
+{
+    uint16_t at = config->bootstrap_instance == 0 ? 1 : 0;
+    struct value ssid = {.type = VALUE_INTEGER, .integer = config->held_account};
+    struct value mode = {.type = VALUE_INTEGER, .integer = MODE_NONE};
+    struct value lifetime = {.type = VALUE_INTEGER, .integer = 86400};
+    struct value no = {.type = VALUE_BOOLEAN, .boolean = false};
+    return config->held_account == 0 ||
+           (put(tree, OBJECT_SECURITY, at, 0, text_value("coap://factory.example")) &&
+            put(tree, OBJECT_SECURITY, at, 1, no) && put(tree, OBJECT_SECURITY, at, 2, mode) &&
+            put(tree, OBJECT_SECURITY, at, 10, ssid) && put(tree, OBJECT_SERVER, at, 0, ssid) &&
+            put(tree, OBJECT_SERVER, at, 1, lifetime) && put(tree, OBJECT_SERVER, at, 6, no) &&
+            put(tree, OBJECT_SERVER, at, 7, text_value("U")));
+}
+
 static bool put_device_object(struct tree *tree)
 {
     return put(tree, OBJECT_DEVICE, 0, 0, text_value("usher-sim")) &&
@@ -108,9 +124,11 @@ enum err_code device_provision(struct sim_device *device, const struct sim_confi
     objects->key_max = config->key_max;
     objects->late_mandatory = config->late_mandatory;
     objects->merge_writes = config->merge_writes;
+    objects->quirks = config->quirks;
     know_objects(objects, config);
     take_formats(objects, config);
     if (!put_account(device) || !put_device_object(&objects->tree) ||
+        !put_held_account(&objects->tree, config) ||
         !tree_put_all(&objects->tree, config->holds, config->hold_count))
         return err_set(err, ERR_NO_MEMORY, "out of memory");
     return ERR_OK;

@@ -120,14 +120,16 @@ json_t *report_json(const struct sim_device *device, const char *endpoint, bool 
 {
     const struct sim_report *report = sim_device_report(device);
     return json_pack(
-        "{s:s?, s:s, s:s?, s:s?, s:i, s:i, s:i, s:i, s:i, s:i, s:b, s:I, s:I, s:I, s:I, s:o, s:o}",
+        "{s:s?, s:s, s:s?, s:s?, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:b, s:b, s:I, s:I, s:I, s:I, "
+        "s:o, s:o}",
         "endpoint", endpoint, "state", sim_state_name(report->state), "reason",
         report->reason[0] != '\0' ? report->reason : NULL, "detail",
         report->detail[0] != '\0' ? report->detail : NULL, "handshake_ms",
         (int)report->handshake_ms, "duration_ms", (int)report->duration_ms, "retransmissions",
         (int)report->retransmissions, "duplicates", (int)report->duplicates, "reboots",
-        (int)report->reboots, "moves", (int)report->moves, "cid", (int)report->cid,
-        "datagrams_sent", (json_int_t)report->datagrams_sent, "datagrams_received",
+        (int)report->reboots, "moves", (int)report->moves, "requests", (int)report->requests,
+        "packed", (int)report->packed, "cid", (int)report->cid, "datagrams_sent",
+        (json_int_t)report->datagrams_sent, "datagrams_received",
         (json_int_t)report->datagrams_received, "bytes_sent", (json_int_t)report->bytes_sent,
         "bytes_received", (json_int_t)report->bytes_received, "operations", operations_json(report),
         "objects", objects_json(device, reveal));

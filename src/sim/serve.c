@@ -12,6 +12,15 @@ static void say(struct device_answer *answer, uint8_t code, const char *why)
     answer->payload = bytes_of_text(answer->text);
 }
 
+static bool has_empty_segment(const struct coap_message *request)
+{
+    const struct coap_option *segment = NULL;
+    while ((segment = coap_next(request, COAP_OPT_URI_PATH, segment)) != NULL)
+        if (segment->value.len == 0)
+            return true;
+    return false;
+}
+
 /* False: some segment is no id. `finish`: the path is /bs. */
 static bool read_path(const struct coap_message *request, struct path *path, bool *finish)
 {
@@ -102,12 +111,20 @@ static bool gather(struct sim_device *device, const struct coap_message *request
 {
     struct coap_block block;
     bool present;
+    if (coap_find(request, COAP_OPT_BLOCK1) != NULL && device->config.quirks.no_block1) {
+        say(answer, COAP_TOO_LARGE, "no Writes in blocks here");
+        return false;
+    }
     if (!coap_get_block(request, COAP_OPT_BLOCK1, &block, &present)) {
         *payload = request->payload;
         if (present)
             say(answer, COAP_BAD_OPTION, "malformed Block1");
         if (present || payload->len <= device->config.payload_max)
             return !present;
+        if (device->config.quirks.no_block1) {
+            say(answer, COAP_TOO_LARGE, "too long");
+            return false;
+        }
         block = (struct coap_block){.szx = device->config.block_szx};
         say(answer, COAP_TOO_LARGE, "send it in blocks");
     } else {
@@ -121,6 +138,15 @@ static bool gather(struct sim_device *device, const struct coap_message *request
     return answer->code == 0;
 }
 
+/* Its bootstrap account, or another one that takes its place. */
+static bool writes_account(const struct sim_device *device, const struct path *path, uint8_t code)
+{
+    bool bootstrap = false;
+    return code == COAP_CHANGED && path->depth == 2 && path->ids[0] == OBJECT_SECURITY &&
+           tree_boolean(&device->objects.tree, OBJECT_SECURITY, path->ids[1], 1, &bootstrap) &&
+           bootstrap;
+}
+
 static void serve_put(struct sim_device *device, const struct path *path, int format,
                       struct bytes payload, struct device_answer *answer)
 {
@@ -129,6 +155,9 @@ static void serve_put(struct sim_device *device, const struct path *path, int fo
     answer->code = code;
     if (code != COAP_CHANGED)
         say(answer, code, err.text);
+    if (device->config.quirks.format_ends && !objects_takes_format(&device->objects, format))
+        device->ends_with = "format-refused";
+    device->account_rewritten = device->account_rewritten || writes_account(device, path, code);
 }
 
 static void serve_delete(struct sim_device *device, const struct path *path,
@@ -148,12 +177,22 @@ static void serve_finish(struct sim_device *device, const struct coap_message *r
         say(answer, COAP_BAD_REQUEST, "Finish has no payload");
         return;
     }
+    const struct sim_quirks *quirks = &device->config.quirks;
+    answer->separate = quirks->separate_finish;
     answer->code = objects_finish(&device->objects, &err);
+    if (answer->code == COAP_CHANGED && quirks->account_write_loops && device->account_rewritten) {
+        say(answer, COAP_CHANGED, "its bootstrap account was written: it begins anew");
+        device->ends_with = "account-rewritten";
+        return;
+    }
     if (answer->code == COAP_CHANGED) {
         device_bootstrapped(device);
         return;
     }
     say(answer, answer->code, err.text);
+    device->deaf = quirks->refused_finish == SIM_FINISH_DEAF;
+    if (quirks->refused_finish == SIM_FINISH_ENDS)
+        device->ends_with = "finish-refused";
     (void)snprintf(device->finish_reason, sizeof device->finish_reason, "%.*s",
                    (int)sizeof device->finish_reason - 1, err.text);
 }
@@ -235,6 +274,11 @@ void device_serve(struct sim_device *device, const struct coap_message *request,
         say(answer, COAP_BAD_OPTION, "unknown critical option");
         return;
     }
+    if (has_empty_segment(request)) {
+        uint8_t code = device->config.quirks.empty_segment_code;
+        say(answer, code != 0 ? code : COAP_BAD_REQUEST, "an empty segment");
+        return;
+    }
     if (!read_path(request, &path, &finish) || coap_find(request, COAP_OPT_URI_QUERY) != NULL) {
         say(answer, COAP_BAD_REQUEST, "not a path of LwM2M, or a query");
         return;
@@ -252,6 +296,8 @@ void device_serve(struct sim_device *device, const struct coap_message *request,
     if (device->config.faults.reboot_after == device->operations && !device->rebooted_operation) {
         device->rebooted_operation = device->restart = true;
         answer->silent = true;
+    } else if (device->deaf) {
+        say(answer, COAP_INTERNAL_ERROR, "the bootstrap is over");
     } else if (!overruled(device, request, &path, finish, answer)) {
         carry_out(device, request, &path, finish, payload, answer);
     }

@@ -4,6 +4,8 @@
 
 #include "usher/coap.h"
 
+#include <string.h>
+
 enum { WRITE_MEMORY_MAX = 1 << 20 };
 
 static uint8_t refuse(struct err *err, uint8_t code, const struct path *path, const char *why)
@@ -102,7 +104,55 @@ static uint8_t check_mandatory(const struct objects *objects, const struct recor
 
 static bool starts_instance(const struct records *records, size_t at)
 {
-    return at == 0 || records->items[at].path.ids[1] != records->items[at - 1].path.ids[1];
+    return at == 0 || records->items[at].path.ids[0] != records->items[at - 1].path.ids[0] ||
+           records->items[at].path.ids[1] != records->items[at - 1].path.ids[1];
+}
+
+static bool is_bootstrap_record(const struct record *record)
+{
+    return record->path.ids[0] == OBJECT_SECURITY && record->path.ids[2] == 1 &&
+           record->value.type == VALUE_BOOLEAN && record->value.boolean;
+}
+
+static size_t count_instances(const struct objects *objects, uint16_t object)
+{
+    size_t count = 0;
+    uint16_t instance;
+    for (uint32_t from = 0; tree_next_instance(&objects->tree, object, from, &instance);
+         from = instance + 1u)
+        count++;
+    return count;
+}
+
+/* There is room for so many accounts only. */
+static uint8_t check_room(const struct objects *objects, const struct path *instance,
+                          struct err *err)
+{
+    size_t first;
+    uint16_t most = objects->quirks.accounts_max;
+    bool counted = instance->ids[0] == OBJECT_SECURITY || instance->ids[0] == OBJECT_SERVER;
+    if (most == 0 || !counted || tree_range(&objects->tree, instance, &first) > 0 ||
+        count_instances(objects, instance->ids[0]) < most)
+        return 0;
+    return refuse(err, COAP_INTERNAL_ERROR, instance, "there is no room for another instance");
+}
+
+static uint8_t check_instance(const struct objects *objects, const struct records *records,
+                              const struct path *given, struct err *err)
+{
+    struct path instance = path_instance(given->ids[0], given->ids[1]);
+    uint8_t code = check_room(objects, &instance, err);
+    return code != 0 ? code : check_mandatory(objects, records, &instance, err);
+}
+
+static uint8_t check_bootstrap_account(const struct objects *objects, const struct record *record,
+                                       struct err *err)
+{
+    uint16_t account;
+    if (!objects->quirks.one_bootstrap_account || !is_bootstrap_record(record) ||
+        !objects_bootstrap_instance(objects, &account) || account == record->path.ids[1])
+        return 0;
+    return refuse(err, COAP_BAD_REQUEST, &record->path, "there is a bootstrap account already");
 }
 
 static uint8_t check_records(const struct objects *objects, const struct path *path,
@@ -114,10 +164,10 @@ static uint8_t check_records(const struct objects *objects, const struct path *p
         if (definition != NULL && !definition->multiple && given->ids[1] != 0)
             return refuse(err, COAP_BAD_REQUEST, given, "this object has instance 0 only");
         uint8_t code = check_record(objects, &records->items[i], err);
-        if (code == 0 && path->depth <= 2 && starts_instance(records, i)) {
-            struct path instance = path_instance(given->ids[0], given->ids[1]);
-            code = check_mandatory(objects, records, &instance, err);
-        }
+        if (code == 0)
+            code = check_bootstrap_account(objects, &records->items[i], err);
+        if (code == 0 && path->depth <= 2 && starts_instance(records, i))
+            code = check_instance(objects, records, given, err);
         if (code != 0)
             return code;
     }
@@ -155,6 +205,16 @@ static uint8_t apply(struct objects *objects, const struct path *path,
     return COAP_CHANGED;
 }
 
+static uint8_t check_format(const struct objects *objects, const struct path *path, int format,
+                            struct err *err)
+{
+    uint8_t code = objects->quirks.format_code;
+    if (objects_takes_format(objects, format))
+        return 0;
+    return refuse(err, code != 0 ? code : COAP_UNSUPPORTED_FORMAT, path,
+                  "Content-Format is not supported");
+}
+
 static uint8_t check_target(const struct objects *objects, const struct path *path, int format,
                             struct err *err)
 {
@@ -164,9 +224,60 @@ static uint8_t check_target(const struct objects *objects, const struct path *pa
         return refuse(err, COAP_NOT_FOUND, path, "this object is not known");
     if (format == FORMAT_NONE)
         return refuse(err, COAP_BAD_REQUEST, path, "a Write needs a Content-Format");
-    if (!objects_takes_format(objects, format))
-        return refuse(err, COAP_UNSUPPORTED_FORMAT, path, "Content-Format is not supported");
-    return 0;
+    if (path->depth == 1 && objects->quirks.instance_writes_only)
+        return refuse(err, COAP_METHOD_NOT_ALLOWED, path, "only instances can be written");
+    return check_format(objects, path, format, err);
+}
+
+/* Base64 of SenML is that of URLs; some know the older alphabet only. */
+static bool is_unreadable(const struct objects *objects, int format, struct bytes payload)
+{
+    static const char key[] = "\"vd\":\"";
+    const uint8_t *at = payload.data, *end = payload.data + payload.len;
+    if (!objects->quirks.standard_base64 || format != FORMAT_SENML_JSON)
+        return false;
+    while ((at = memmem(at, (size_t)(end - at), key, sizeof key - 1)) != NULL)
+        for (at += sizeof key - 1; at < end && *at != '"'; at++)
+            if (*at == '-' || *at == '_')
+                return true;
+    return false;
+}
+
+/* The records of a payload below `path`; 0 when they may be written. */
+static uint8_t read_records(const struct objects *objects, const struct path *path, int format,
+                            struct bytes payload, struct records *records, struct err *err)
+{
+    enum lwm2m_version version = objects->version;
+    struct codec_types types = {.type_of = codec_types_from_table, .context = &version};
+    if (is_unreadable(objects, format, payload))
+        return refuse(err, COAP_INTERNAL_ERROR, path, "vd is not base64");
+    if (codec_decode(format, path, payload, &types, records, err) != ERR_OK)
+        return COAP_BAD_REQUEST;
+    return check_records(objects, path, records, err);
+}
+
+uint8_t objects_write_pack(struct objects *objects, int format, struct bytes payload,
+                           struct err *err)
+{
+    struct path root = path_root();
+    uint8_t code = check_format(objects, &root, format, err);
+    if (code != 0)
+        return code;
+    struct records records = {.arena = arena_new(WRITE_MEMORY_MAX)};
+    if (records.arena == NULL)
+        return refuse(err, COAP_INTERNAL_ERROR, &root, "no memory");
+    code = read_records(objects, &root, format, payload, &records, err);
+    for (size_t i = 0; code == 0 && i < records.count; i++) {
+        uint16_t object = records.items[i].path.ids[0];
+        if (!objects_knows(objects, object))
+            code = refuse(err, COAP_NOT_FOUND, &records.items[i].path, "this object is not known");
+        else if (object != OBJECT_DEVICE)
+            objects_delete_instances(objects, object);
+    }
+    if (code == 0)
+        code = apply(objects, &root, &records, err);
+    arena_free(records.arena);
+    return code;
 }
 
 uint8_t objects_write(struct objects *objects, const struct path *path, int format,
@@ -175,14 +286,10 @@ uint8_t objects_write(struct objects *objects, const struct path *path, int form
     uint8_t code = check_target(objects, path, format, err);
     if (code != 0)
         return code;
-    struct codec_types types = {.type_of = codec_types_from_table, .context = &objects->version};
     struct records records = {.arena = arena_new(WRITE_MEMORY_MAX)};
     if (records.arena == NULL)
         return refuse(err, COAP_INTERNAL_ERROR, path, "no memory");
-    if (codec_decode(format, path, payload, &types, &records, err) != ERR_OK)
-        code = COAP_BAD_REQUEST;
-    if (code == 0)
-        code = check_records(objects, path, &records, err);
+    code = read_records(objects, path, format, payload, &records, err);
     if (code == 0)
         code = apply(objects, path, &records, err);
     arena_free(records.arena);

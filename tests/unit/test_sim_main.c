@@ -61,6 +61,8 @@ static void test_values_refused(void **state)
     static const char *const bad[] = {
         "--key 000102030405060708090a0b0c0d0e0f", /* keys come from files */
         "--lwm2m 1.3",
+        "--as nobody",
+        "--pack nonsense",
         "--pct nonsense",
         "--cipher rc4",
         "--drop 1001",
