@@ -228,7 +228,8 @@ def flood(bench):
         return round(report["sent"] / report["seconds"])
 
     rounds = 5
-    fleet("warm-up")
+    for _ in range(rounds):
+        fleet("warm-up")
     calm = [fleet("calm") for _ in range(rounds)]
     before = memory_kib(server.pid)
     process = forge(FLOOD_RATE)
