@@ -92,5 +92,7 @@ struct outcome {
     size_t step_count;
     struct outcome_step steps[OUTCOME_STEPS_MAX];
 };
+/* Copies what is used of it; warnings and steps beyond their counts are left as they are. */
+void outcome_copy(struct outcome *to, const struct outcome *from);
 
 #endif

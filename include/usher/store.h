@@ -22,7 +22,7 @@ struct store_config {
     const char *backend;     /* "sqlite" or "memory" */
     const char *path;        /* sqlite: the database file; made 0600 when absent; locked against a
                                 second usherd */
-    unsigned gather_ms;      /* most a change waits for company; 0 = default 2 */
+    unsigned gather_ms;      /* most a change waits for company; 0 = default 5 */
     unsigned patience_ms;    /* the same when outcomes alone are waiting: no device waits for them;
                                 0 = default 20 */
     unsigned gather_rows;    /* most changes in one commit; 0 = default 256 */

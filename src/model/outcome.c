@@ -3,6 +3,7 @@
 #include "usher/outcome.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <string.h>
 
 static const char *const state_names[] = {
@@ -113,6 +114,15 @@ bool device_state_from_name(const char *name, enum device_state *out)
         }
     }
     return false;
+}
+
+void outcome_copy(struct outcome *to, const struct outcome *from)
+{
+    memcpy(to, from, offsetof(struct outcome, warnings));
+    memcpy(to->warnings, from->warnings, from->warning_count * sizeof from->warnings[0]);
+    to->warning_count = from->warning_count;
+    to->step_count = from->step_count;
+    memcpy(to->steps, from->steps, from->step_count * sizeof from->steps[0]);
 }
 
 static bool is_cause(enum cause cause)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 enum {
+    CHANCE_OF_ID = 10,
     KEYS_MAX = SERVERS_MAX * 3,
     PAYLOAD_MAX = 65536,
     WAITING_EVENTS_MAX = 4,
@@ -66,8 +67,10 @@ struct driver {
     struct seen_table seen;
     size_t running;
     bool draining;
-    uint64_t silence_at;       /* while draining: when to look for silent devices next */
-    uint32_t slow_listener_ms; /* the longest acknowledge time of the listeners */
+    uint64_t silence_at;               /* while draining: when to look for silent devices next */
+    uint32_t slow_listener_ms;         /* the longest acknowledge time of the listeners */
+    uint8_t chance[64 * CHANCE_OF_ID]; /* for ids of outcomes */
+    size_t chance_left;
 };
 
 static struct live_holder holder_at(const struct driver *driver, struct association_ref ref)
@@ -466,14 +469,19 @@ static void perform_send(struct bootstrap *bootstrap, const struct session_actio
 
 /* ---- outcomes ---- */
 
-/* 48 bits of time, then chance: sorts by time. */
-static void make_id(int64_t wall_ms, char out[static 33])
+/* 48 bits of time, then chance: sorts by time. Chance is fetched for many ids at once. */
+static void make_id(struct driver *driver, char out[static 33])
 {
     uint8_t id[16];
     char hex[BYTES_HEX_SIZE(sizeof id)];
-    uint64_t time = (uint64_t)wall_ms;
+    uint64_t time = (uint64_t)driver->now.wall_ms;
 
-    bytes_random(id, sizeof id);
+    if (driver->chance_left < CHANCE_OF_ID) {
+        bytes_random(driver->chance, sizeof driver->chance);
+        driver->chance_left = sizeof driver->chance;
+    }
+    driver->chance_left -= CHANCE_OF_ID;
+    memcpy(id + 6, driver->chance + driver->chance_left, CHANCE_OF_ID);
     for (unsigned i = 0; i < 6; i++)
         id[i] = (uint8_t)(time >> (40 - 8 * i));
     bytes_to_hex(bytes_of(id, sizeof id), hex);
@@ -554,7 +562,7 @@ static size_t promotions_of(const struct bootstrap *bootstrap, struct store_prom
 /* What the session does not know of its association. */
 static void complete_outcome(struct bootstrap *bootstrap, struct outcome *outcome)
 {
-    make_id(bootstrap->driver->now.wall_ms, outcome->id);
+    make_id(bootstrap->driver, outcome->id);
     net_text(&bootstrap->info.path.remote, true, outcome->source);
     outcome->bytes_sent = bootstrap->info.bytes_sent;
     outcome->bytes_received = bootstrap->info.bytes_received;
@@ -570,7 +578,9 @@ static void record_outcome(struct bootstrap *bootstrap, const struct session_act
         report_lost(action->outcome, ERR_NO_MEMORY);
         return;
     }
-    *recording = (struct recording){bootstrap, bootstrap->epoch, *action->outcome};
+    recording->bootstrap = bootstrap;
+    recording->epoch = bootstrap->epoch;
+    outcome_copy(&recording->outcome, action->outcome);
     complete_outcome(bootstrap, &recording->outcome);
     bootstrap->calls++;
     store_record(bootstrap->driver->config.lane, &recording->outcome, promotions, count,

@@ -3,6 +3,7 @@
 #include "session_priv.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,10 +75,24 @@ static void start_outcome(const struct turn *turn, struct attempt *attempt)
     attempt->outcome.format = FORMAT_NONE;
 }
 
+/* Zeroed but for the large arrays whose counts are zero: they are most of an attempt. */
+static struct attempt *attempt_new(void)
+{
+    struct attempt *attempt = malloc(sizeof *attempt);
+    if (attempt == NULL)
+        return NULL;
+    size_t credentials = offsetof(struct attempt, enrollment.credentials);
+    size_t behind = offsetof(struct attempt, enrollment.credential_count);
+    memset(attempt, 0, credentials);
+    memset((char *)attempt + behind, 0, offsetof(struct attempt, outcome.warnings) - behind);
+    attempt->outcome.warning_count = attempt->outcome.step_count = 0;
+    return attempt;
+}
+
 bool attempt_begin(struct turn *turn)
 {
     struct session *session = turn->session;
-    struct attempt *attempt = calloc(1, sizeof *attempt);
+    struct attempt *attempt = attempt_new();
     if (attempt == NULL)
         return false;
     start_outcome(turn, attempt);

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "device_priv.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,23 @@ void store_device_clear(struct store_device *device)
         blob_unref(device->publics[i]);
     enrollment_clear(&device->enrollment);
     bytes_wipe(device, sizeof *device);
+}
+
+void device_reset(struct store_device *device)
+{
+    struct enrollment *enrollment = &device->enrollment;
+    size_t used = enrollment->credential_count;
+    for (size_t i = 0; i < used; i++)
+        blob_unref(device->publics[i]);
+    free(enrollment->tags);
+    memset(enrollment, 0, offsetof(struct enrollment, credentials));
+    memset(enrollment->credentials, 0, used * sizeof enrollment->credentials[0]);
+    enrollment->credential_count = enrollment->tag_count = 0;
+    enrollment->tags = NULL;
+    bytes_wipe(&device->bootstrap_key, sizeof device->bootstrap_key);
+    bytes_wipe(device->keys, used * sizeof device->keys[0]);
+    memset(device->publics, 0, used * sizeof device->publics[0]);
+    memset(&device->state, 0, sizeof *device - offsetof(struct store_device, state));
 }
 
 bool store_device_copy(struct store_device *to, const struct store_device *from)

@@ -1,5 +1,6 @@
 /* Devices found a moment ago, kept for the second look-up of a bootstrap. */
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "device_priv.h"
 #include "recent_priv.h"
 #include "store_priv.h"
 
@@ -99,7 +100,7 @@ struct store_device *recent_borrow(struct recent *recent)
 
 void recent_return(struct recent *recent, struct store_device *device)
 {
-    store_device_clear(device); /* all zeroes now */
+    device_reset(device);
     if (recent->spare_count < RECENT_FINDS_MAX)
         recent->spares[recent->spare_count++] = device;
     else

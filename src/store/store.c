@@ -11,7 +11,7 @@
 #include <string.h>
 
 enum {
-    DEFAULT_GATHER_MS = 2,
+    DEFAULT_GATHER_MS = 5,
     DEFAULT_PATIENCE_MS = 20,
     DEFAULT_GATHER_ROWS = 256,
     DEFAULT_QUEUE_MAX = 65536,
@@ -229,7 +229,7 @@ static struct request *record_request(const struct outcome *outcome,
         request_free(request);
         return NULL;
     }
-    *request->outcome = *outcome;
+    outcome_copy(request->outcome, outcome);
     memcpy(request->endpoint, outcome->endpoint, sizeof request->endpoint);
     if (count > 0)
         memcpy(request->promotions, promotions, count * sizeof *promotions);

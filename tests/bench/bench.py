@@ -18,6 +18,7 @@ from measure import Bench, Failed, Progress
 PARTS = {
     "psk": (parts.psk, ["psk_us", "psk_floor_us", "psk_ratio", "psk_generate_us",
                         "psk_generate_ratio"]),
+    "x509": (parts.x509, ["x509_us", "x509_floor_us", "x509_ratio", "p256_speedup"]),
     "msg": (parts.msg, ["msg_ratio_100", "msg_ratio_1k", "msg_ratio_10k"]),
     "open": (parts.open_sessions, ["bootstrap_ratio_50k_open", "rss_kib_per_session"]),
     "workers": (parts.workers, ["two_worker_ratio"]),
@@ -30,6 +31,8 @@ PARTS = {
 ROWS = [
     ("PSK bootstrap, us", "psk_ratio", ("psk_us", "psk_floor_us"), 1.25),
     ("PSK, generated key, us", "psk_generate_ratio", ("psk_generate_us", "psk_floor_us"), 1.45),
+    ("X.509 bootstrap, us", "x509_ratio", ("x509_us", "x509_floor_us"), 1.15),
+    ("X.509, Mbed TLS's P-256 / libcrypto's", "p256_speedup", ("x509_us", "x509_stock_us"), None),
     ("message, 100 sessions, us", "msg_ratio_100", ("msg_us_100", "msg_floor_us_100"), 1.3),
     ("message, 1,000 sessions, us", "msg_ratio_1k", ("msg_us_1k", "msg_floor_us_1k"), None),
     ("message, 10,000 sessions, us", "msg_ratio_10k", ("msg_us_10k", "msg_floor_us_10k"), 1.3),
@@ -82,8 +85,9 @@ def measure(options, folder):
             try:
                 result.update(function(bench))
             except (Failed, OSError, subprocess.SubprocessError) as error:
-                result.update(dict.fromkeys(figures))
-                reasons.update(dict.fromkeys(figures, str(error)))
+                result.update(dict.fromkeys(figures) | getattr(error, "figures", {}))
+                reasons.update((figure, str(error)) for figure in figures
+                               if result[figure] is None)
             finally:
                 bench.stop()
     finally:
@@ -113,21 +117,21 @@ def print_table(result):
         else:
             left, right, ratio = value, f"of {result[beside[0]]}" if beside else "", ""
         print(f"{name:36}{left:>10}{right:>10}{ratio:>9}{'' if must is None else f'<={must}':>7}")
-    for reason in sorted({text for text in result.get("not_measured", {}).values()
-                          if text != "not asked for"}):
-        print(f"\nnot measured: {reason}")
+    for figure, reason in result.get("not_measured", {}).items():
+        if reason != "not asked for":
+            print(f"not measured: {figure}: {reason}")
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(prog="scripts/bench", allow_abbrev=False)
     parser.add_argument("parts", nargs="*", metavar="PART")
     parser.add_argument("--build", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--stock-build", type=pathlib.Path, help=argparse.SUPPRESS)
     parser.add_argument("--devices", type=int, default=100000)
     parser.add_argument("--concurrency", type=int, default=200)
     parser.add_argument("--sessions", type=int, default=50000)
     parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--warm-up", type=int, default=2000, help=argparse.SUPPRESS)
     parser.add_argument("--json", type=pathlib.Path)
     options = parser.parse_args()
     unknown = [name for name in options.parts if name not in PARTS]

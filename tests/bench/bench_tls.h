@@ -6,6 +6,8 @@
 #include <mbedtls/ctr_drbg.h>
 #include <mbedtls/entropy.h>
 #include <mbedtls/ssl.h>
+#include <mbedtls/version.h>
+#include <mbedtls/x509_crt.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdnoreturn.h>
@@ -20,6 +22,12 @@ enum {
 struct bench_tls {
     mbedtls_entropy_context entropy;
     mbedtls_ctr_drbg_context drbg;
+    /* With certificates instead of keys: */
+    bool x509;
+    mbedtls_x509_crt authorities;
+    mbedtls_pk_context key;
+    mbedtls_x509_crt *chains; /* the server's, or one for each device */
+    unsigned chain_count;
 };
 
 /* Ends the program with "PROGRAM: TEXT" and exit code 1. */
@@ -27,11 +35,17 @@ noreturn void bench_die(const char *format, ...) __attribute__((format(printf, 1
 
 void bench_tls_init(struct bench_tls *tls);
 void bench_tls_free(struct bench_tls *tls);
-/* DTLS 1.2 with TLS_PSK_WITH_AES_128_CCM_8 (0xC0A8) and nothing else, as usherd's listeners. */
+/* From now on certificates (TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8) of the folder: root.pem, then
+ * server.pem with server.key, or bench-000000.pem to N-1 with device.key. */
+void bench_tls_use_server_certificate(struct bench_tls *tls, const char *folder);
+void bench_tls_use_certificates(struct bench_tls *tls, const char *folder, unsigned devices);
+/* DTLS 1.2 with TLS_PSK_WITH_AES_128_CCM_8 (0xC0A8) and nothing else, as usherd's listeners; or
+ * with certificates on both sides. */
 void bench_tls_configure(struct bench_tls *tls, mbedtls_ssl_config *config, int endpoint);
 
-/* The same for one device, with its key. `name` must live as long as the configuration. */
-void bench_tls_client(struct bench_tls *tls, mbedtls_ssl_config *config, const char *name);
+/* The same for one device, with its key or certificate. */
+void bench_tls_client(struct bench_tls *tls, mbedtls_ssl_config *config, unsigned device,
+                      const char *name);
 
 /* "bench-000017", its endpoint name and identity; the key of it is "bench-key-000017". */
 void bench_name(unsigned device, char out[static BENCH_NAME_SIZE]);

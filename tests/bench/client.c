@@ -194,9 +194,11 @@ void client_start(struct client *client, struct client_world *world, unsigned de
                               .bootstraps = bootstraps,
                               .next_id = 1};
     bench_name(device, client->name);
-    bench_tls_client(world->tls, &client->config, client->name);
+    bench_tls_client(world->tls, &client->config, device, client->name);
     mbedtls_ssl_init(&client->ssl);
     if (mbedtls_ssl_setup(&client->ssl, &client->config) != 0)
+        bench_die("out of memory");
+    if (world->tls->x509 && mbedtls_ssl_set_hostname(&client->ssl, "bs.city.example") != 0)
         bench_die("out of memory");
     mbedtls_ssl_set_bio(&client->ssl, client, give_datagram, take_datagram, NULL);
     mbedtls_ssl_set_timer_cb(&client->ssl, client, timer_set, timer_get);

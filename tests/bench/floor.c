@@ -378,8 +378,8 @@ static void print_summary(const struct floor *floor)
 
 int main(int argc, char **argv)
 {
-    if (argc != 2) {
-        fputs("Usage: bench-floor MESSAGES\n"
+    if (argc != 2 && argc != 3) {
+        fputs("Usage: bench-floor MESSAGES [FOLDER OF CERTIFICATES]\n"
               "Serves what the file holds (bench-load --record) to every device; prints its port.\n"
               "SIGTERM ends it; then it prints its CPU time per bootstrap.\n",
               stderr);
@@ -393,6 +393,8 @@ int main(int argc, char **argv)
     sigaction(SIGINT, &action, NULL);
     read_script(floor, argv[1]);
     bench_tls_init(&floor->tls);
+    if (argc == 3)
+        bench_tls_use_server_certificate(&floor->tls, argv[2]);
     bench_tls_configure(&floor->tls, &floor->config, MBEDTLS_SSL_IS_SERVER);
     mbedtls_ssl_conf_psk_cb(&floor->config, find_key, NULL);
     mbedtls_ssl_conf_dtls_cookies(&floor->config, cookie_write, cookie_check, floor);

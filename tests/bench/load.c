@@ -31,6 +31,7 @@ struct load {
     struct client_world world;
     unsigned port, devices, concurrency, sessions, bootstraps;
     unsigned drawn, step, first; /* the draw of devices */
+    const char *certificates;    /* folder, or NULL: keys */
     struct place *places;
     struct client *clients; /* source n is clients[n % client_count] */
     unsigned client_count;
@@ -248,6 +249,7 @@ static void print_usage(FILE *file)
         "Usage: bench-load --port PORT [--devices N] [--concurrency N] [--bootstraps N]\n"
         "                  [--first N] [--stride N] [--record FILE]\n"
         "       bench-load --port PORT [--devices N] [--concurrency N] --sessions N\n"
+        "With --certificates FOLDER the devices have certificates instead of keys.\n"
         "Bootstraps devices drawn from bench-000000 to N-1 at 127.0.0.1:PORT, N at a time.\n"
         "Each is drawn once before one is drawn again, beginning anywhere; --stride visits every\n"
         "N-th in turn instead, beginning with turn --first.\n"
@@ -278,6 +280,7 @@ static void parse_arguments(struct load *load, int argc, char **argv)
         {"first", required_argument, NULL, 'f'},
         {"stride", required_argument, NULL, 't'},
         {"sessions", required_argument, NULL, 's'},
+        {"certificates", required_argument, NULL, 'x'},
         {"record", required_argument, NULL, 'r'},
         {"help", no_argument, NULL, 'h'},
         {0},
@@ -299,6 +302,8 @@ static void parse_arguments(struct load *load, int argc, char **argv)
             load->step = parse_number("stride", optarg, BENCH_DEVICES_MAX);
         } else if (option == 's') {
             load->sessions = parse_number("sessions", optarg, SESSIONS_MAX);
+        } else if (option == 'x') {
+            load->certificates = optarg;
         } else if (option == 'r') {
             load->world.record = fopen(optarg, "w");
             if (load->world.record == NULL)
@@ -323,6 +328,8 @@ static void prepare(struct load *load)
         bench_die("out of memory");
     draw_init(load);
     bench_tls_init(&load->tls);
+    if (load->certificates != NULL)
+        bench_tls_use_certificates(&load->tls, load->certificates, load->devices);
     load->world.tls = &load->tls;
     load->world.net = net_open((uint16_t)load->port);
 }

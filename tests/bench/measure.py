@@ -29,6 +29,14 @@ class Failed(Exception):
     """A part cannot go on; the others can."""
 
 
+class Partly(Failed):
+    """Some of a part's figures are there."""
+
+    def __init__(self, figures, reason):
+        super().__init__(reason)
+        self.figures = figures
+
+
 class Progress:
     """What is being done: a line that is written over on a terminal, else lines."""
 
@@ -195,9 +203,9 @@ class Bench:
             process.wait()
         self.processes = []
 
-    def run(self, *command, limit=LIMIT):
+    def run(self, *command, limit=LIMIT, **streams):
         """Runs to the end; what it wrote to standard output."""
-        process = self.start(*command, stdout=subprocess.PIPE)
+        process = self.start(*command, stdout=subprocess.PIPE, **streams)
         try:
             output, _ = process.communicate(timeout=limit)
         except subprocess.TimeoutExpired as late:
@@ -211,8 +219,8 @@ class Bench:
     def program(self, name):
         return self.build / "tests/bench" / f"bench-{name}"
 
-    def load(self, server, bootstraps, *more, concurrency=None):
-        devices = self.options.devices
+    def load(self, server, bootstraps, *more, concurrency=None, devices=None):
+        devices = devices or self.options.devices
         code, _ = self.run(self.program("load"), "--port", server.port, "--devices", devices,
                            "--bootstraps", bootstraps, "--concurrency",
                            min(concurrency or self.options.concurrency, devices), *more,
@@ -239,24 +247,24 @@ class Bench:
 
     # ---- servers ----
 
-    def database(self, credential, devices):
+    def database(self, credential):
         """A database with the devices in it; made once and copied."""
-        key = (credential, devices)
-        if key not in self.databases:
-            self.say(f"enrolling {devices} devices, {credential}")
-            path = self.folder / f"{credential}-{devices}.db"
-            code, _ = self.run(self.program("enroll"), path, devices, credential, limit=600)
+        if credential not in self.databases:
+            self.say(f"enrolling {self.options.devices} devices, {credential}")
+            path = self.folder / f"{credential}.db"
+            code, _ = self.run(self.program("enroll"), path, self.options.devices, credential,
+                               limit=600)
             if code != 0:
                 raise Failed("the devices could not be enrolled")
-            self.databases[key] = path
-        return self.databases[key]
+            self.databases[credential] = path
+        return self.databases[credential]
 
-    def usherd(self, name, credential="enrolled", devices=None, workers=1, listener="", build=None):
+    def usherd(self, name, credential="enrolled", workers=1, listener="", settings="", build=None):
         self.number += 1
         folder = self.folder / f"{self.number}-{name}"
         (folder / "profiles").mkdir(parents=True)
         (folder / "profiles/bench.yaml").write_text(PROFILE.format(credential=credential))
-        shutil.copy(self.database(credential, devices or self.options.devices), folder / "usher.db")
+        shutil.copy(self.database(credential), folder / "usher.db")
         (folder / "usher.yaml").write_text(
             f"workers: {workers}\n"
             f'listeners: [{{ address: "127.0.0.1:0"{listener} }}]\n'
@@ -264,7 +272,7 @@ class Bench:
             f'store: {{ backend: sqlite, path: "{folder}/usher.db" }}\n'
             f'http: {{ socket: "{folder}/usher.sock" }}\n'
             "limits: { sessions: 100000, half-open: 4096 }\n"
-            "log: { level: info, format: json }\n")
+            "log: { level: info, format: json }\n" + settings)
         with (folder / "log").open("w") as stream:
             process = self.start((build or self.build) / "src/usherd", "-c", folder / "usher.yaml",
                                  stderr=stream)
@@ -285,9 +293,9 @@ class Bench:
         self.load(server, 1, "--record", path, concurrency=1)
         return path
 
-    def floor(self, messages, name="floor", program="floor", build=None):
-        program = (build or self.build) / "tests/bench" / f"bench-{program}"
-        process = self.start(program, *([messages] if messages else []), stdout=subprocess.PIPE)
+    def floor(self, messages=None, name="floor", program="floor", certificates=None):
+        words = [word for word in (messages, certificates) if word is not None]
+        process = self.start(self.program(program), *words, stdout=subprocess.PIPE)
         line = process.stdout.readline()
         if not line.strip().isdigit():
             raise Failed("a floor does not start")
@@ -295,10 +303,10 @@ class Bench:
 
     # ---- samples ----
 
-    def alternate(self, what, targets):
+    def alternate(self, what, targets, warm_up=WARM_UP):
         """Samples of each (server, work) in turn, so that all see the same machine."""
         for server, work in targets:
-            server.calibrate(work, self.options.warm_up, self.options.seconds)
+            server.calibrate(work, warm_up, self.options.seconds)
         for run in range(self.options.runs):
             for server, work in targets:
                 value = server.sample(work)

@@ -1,9 +1,11 @@
 # What scripts/bench measures: each part takes a Bench and gives figures by name.
 # SPDX-License-Identifier: Apache-2.0
+import json
 import statistics
+import subprocess
 import time
 
-from measure import Failed, memory_kib, middle, middle_ratio, shape
+from measure import WARM_UP, Failed, Partly, memory_kib, middle, middle_ratio, shape
 
 MESSAGE_SESSIONS = {"100": 100, "1k": 1000, "10k": 10000}
 FLOOD_DEVICES = 1000
@@ -35,6 +37,71 @@ def psk(bench):
     }
 
 
+def make_certificates(bench, devices):
+    """A root, a server and so many devices, which share a key; made by the command openssl."""
+    folder = bench.folder / "pki"
+    folder.mkdir()
+
+    def openssl(*arguments):
+        code, _ = bench.run("openssl", *arguments, cwd=folder, stderr=subprocess.DEVNULL)
+        if code != 0:
+            raise Failed("openssl " + " ".join(arguments) + " failed")
+
+    for name in ("root", "server", "device"):
+        openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out",
+                f"{name}.key")
+        (folder / f"{name}.key").chmod(0o600)
+    openssl("req", "-x509", "-new", "-key", "root.key", "-subj", "/CN=root", "-days", "30", "-addext",
+            "keyUsage=critical,keyCertSign,cRLSign", "-out", "root.pem")
+    (folder / "leaf").write_text("basicConstraints=CA:FALSE\n")
+
+    def certificate(name, key, subject):
+        openssl("req", "-new", "-key", f"{key}.key", "-subj", f"/CN={subject}", "-out", "request")
+        openssl("x509", "-req", "-in", "request", "-CA", "root.pem", "-CAkey", "root.key",
+                "-CAcreateserial", "-days", "30", "-extfile", "leaf", "-out", f"{name}.pem")
+
+    certificate("server", "server", "bs.city.example")
+    for number in range(devices):
+        if number % 50 == 0:
+            bench.say(f"{number} of {devices} certificates")
+        certificate(f"bench-{number:06}", "device", f"bench-{number:06}")
+    return folder
+
+
+def x509(bench):
+    """A bootstrap with certificates on both sides, and what libcrypto's P-256 saves in it."""
+    devices = min(250, bench.options.devices)
+    pki = make_certificates(bench, devices)
+    settings = (f"x509: {{ certificate: {pki}/server.pem, key: {pki}/server.key, "
+                f"client-ca: {pki}/root.pem }}\n")
+    listener = ", security: x509"
+
+    def work(server, concurrency=None):
+        return lambda count: bench.load(server, count, "--certificates", pki, devices=devices,
+                                        concurrency=concurrency)
+
+    usherd = bench.usherd("usherd", listener=listener, settings=settings)
+    messages = bench.folder / "x509.messages"
+    bench.load(usherd, 1, "--certificates", pki, "--record", messages, devices=devices,
+               concurrency=1)
+    floor = bench.floor(messages, certificates=pki)
+    bench.alternate("x509", [(floor, work(floor)), (usherd, work(usherd))], warm_up=500)
+    result = {
+        "x509_us": middle(usherd.samples),
+        "x509_floor_us": middle(floor.samples),
+        "x509_ratio": middle_ratio(usherd.samples, floor.samples),
+        "p256_speedup": None,
+    }
+    if bench.options.stock_build is None:
+        raise Partly(result, "there is no build with Mbed TLS's own P-256 to compare with")
+    stock = bench.usherd("stock", listener=listener, settings=settings,
+                         build=bench.options.stock_build.resolve())
+    bench.alternate("P-256 of Mbed TLS", [(stock, work(stock, 20))], warm_up=100)
+    result["x509_stock_us"] = middle(stock.samples)
+    result["p256_speedup"] = round(result["x509_stock_us"] / result["x509_us"], 2)
+    return result
+
+
 def msg(bench):
     """A message and its answer, with so many sessions open."""
     result = {}
@@ -63,7 +130,7 @@ def open_sessions(bench):
     def work(count):
         bench.load(server, count)
 
-    server.calibrate(work, bench.options.warm_up, bench.options.seconds)
+    server.calibrate(work, WARM_UP, bench.options.seconds)
     none, held = [], []
     for run in range(bench.options.runs):
         none.append(server.sample(work))
@@ -107,7 +174,7 @@ def workers(bench):
 def hello(bench):
     """A forged ClientHello, answered with a cookie."""
     usherd = bench.usherd("usherd")
-    floor = bench.floor(None, program="hello-floor")
+    floor = bench.floor(program="hello-floor")
 
     def work(server):
         def flood(count):
@@ -147,38 +214,45 @@ def flood(bench):
                   f"p99 {report['duration_ms']['p99']} ms")
         return report
 
-    def forge(rate, seconds):
-        return bench.start(bench.build / "src/usher-sim", "flood", "--server", uri, "--rate", rate,
-                           "--sources", FLOOD_SOURCES, "--for", f"{seconds}s", "--quiet")
+    def forge(rate):
+        process = bench.start(bench.build / "src/usher-sim", "flood", "--server", uri, "--rate", rate,
+                              "--sources", FLOOD_SOURCES, "--for", "300s", "--quiet", "--json", "-",
+                              stdout=subprocess.PIPE)
+        time.sleep(1)
+        return process
 
-    rounds = 3
-    fleet("warm-up")
+    def end(process):
+        """How many hellos a second there were."""
+        process.terminate()
+        report = json.loads(process.communicate(timeout=10)[0])
+        return round(report["sent"] / report["seconds"])
+
+    rounds = 5
+    for _ in range(rounds):
+        fleet("warm-up")
     calm = [fleet("calm") for _ in range(rounds)]
     before = memory_kib(server.pid)
-    process = forge(FLOOD_RATE, 300)
-    time.sleep(1)
+    process = forge(FLOOD_RATE)
     stormy = [fleet(f"{FLOOD_RATE} hellos a second") for _ in range(rounds)]
-    process.terminate()
-    process.wait()
+    rate = end(process)
     delta = memory_kib(server.pid) - before
     holder = bench.hold(server, devices)
     before = memory_kib(server.pid)
     bench.say("as many hellos as can be")
-    process = forge("max", 300)
-    time.sleep(1)
+    process = forge("max")
     worst = fleet("as many hellos as can be")
-    process.terminate()
-    process.wait()
+    max_rate = end(process)
     calm_p99 = statistics.median(report["duration_ms"]["p99"] for report in calm)
     storm_p99 = statistics.median(report["duration_ms"]["p99"] for report in stormy)
     return {
         "flood_devices": devices,
-        "flood_rate": FLOOD_RATE,
+        "flood_rate": rate,
         "flood_done": min(report["bootstrapped"] for report in stormy),
         "flood_rss_delta_kib": delta,
         "calm_p99_ms": calm_p99,
         "flood_p99_ms": storm_p99,
         "flood_p99_ratio": round(storm_p99 / max(calm_p99, 1), 2),
+        "flood_max_rate": max_rate,
         "flood_max_done": worst["bootstrapped"],
         "flood_max_rss_delta_kib": memory_kib(server.pid) - before,
         "flood_max_sessions_lost": devices - holder.alive(),

@@ -140,10 +140,25 @@ static void text_ends_in_nul(void **state)
     assert_null(buf_text(&buf));
 }
 
+static void puts_decimals(void **state)
+{
+    uint8_t memory[64];
+    struct buf buf;
+    (void)state;
+    buf_init_fixed(&buf, memory, sizeof memory);
+    buf_put_decimal(&buf, INT64_MIN);
+    buf_put_u8(&buf, ' ');
+    buf_put_decimal(&buf, 0);
+    buf_put_u8(&buf, ' ');
+    buf_put_decimal(&buf, INT64_MAX);
+    assert_string_equal(buf_text(&buf), "-9223372036854775808 0 9223372036854775807");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writes_network_order),
+        cmocka_unit_test(puts_decimals),
         cmocka_unit_test(grows_up_to_its_cap),
         cmocka_unit_test(latches_at_the_last_whole_write),
         cmocka_unit_test(huge_lengths_do_not_wrap),

@@ -222,9 +222,25 @@ static void utf8_is_checked(void **state)
         assert_int_equal(cases[i].good, bytes_is_utf8(bytes_of(cases[i].text, cases[i].len)));
 }
 
+static void decimal_digits(void **state)
+{
+    static const struct {
+        uint64_t number;
+        const char *text;
+    } cases[] = {
+        {0, "0"}, {7, "7"}, {10, "10"}, {65535, "65535"}, {UINT64_MAX, "18446744073709551615"}};
+    char out[BYTES_DECIMAL_SIZE];
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(bytes_to_decimal(cases[i].number, out), strlen(cases[i].text));
+        assert_string_equal(out, cases[i].text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(decimal_digits),
         cmocka_unit_test(compares),
         cmocka_unit_test(compares_in_constant_time),
         cmocka_unit_test(wipes),

@@ -73,9 +73,43 @@ static void test_refused(void **state)
     }
 }
 
+static void test_texts(void **state)
+{
+    static const struct {
+        uint8_t family;
+        const char *ip;
+        uint16_t port;
+        const char *without, *with;
+    } cases[] = {
+        {4, "192.0.2.7", 5684, "192.0.2.7", "192.0.2.7:5684"},
+        {4, "0.0.0.0", 0, "0.0.0.0", "0.0.0.0:0"},
+        {4, "255.255.255.255", 65535, "255.255.255.255", "255.255.255.255:65535"},
+        {6, "2001:db8::1", 5684, "2001:db8::1", "[2001:db8::1]:5684"},
+        {6, "::", 1, "::", "[::]:1"},
+        {6, "::ffff:192.0.2.7", 80, "192.0.2.7", "192.0.2.7:80"},
+        {6, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 65535,
+         "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+         "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535"},
+    };
+    char text[NET_TEXT_SIZE];
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct net_address address = {.family = cases[i].family, .port = cases[i].port};
+        assert_int_equal(
+            inet_pton(address.family == 4 ? AF_INET : AF_INET6, cases[i].ip, address.ip), 1);
+        net_text(&address, false, text);
+        assert_string_equal(text, cases[i].without);
+        net_text(&address, true, text);
+        assert_string_equal(text, cases[i].with);
+    }
+    net_text(&(struct net_address){0}, true, text);
+    assert_string_equal(text, "[?]:0");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_texts),
         cmocka_unit_test(test_contains),
         cmocka_unit_test(test_refused),
     };

@@ -61,12 +61,35 @@ static void causes_have_names_and_advice(void **state)
     assert_string_equal("unknown", cause_name((enum cause)999));
 }
 
+static void copies_what_is_used(void **state)
+{
+    struct outcome from = {.cause = CAUSE_TIMEOUT,
+                           .detail = "why",
+                           .warning_count = 2,
+                           .step_count = 3,
+                           .warnings = {"one", "two", "stale"}};
+    struct outcome to;
+    (void)state;
+    for (unsigned i = 0; i < OUTCOME_STEPS_MAX; i++)
+        from.steps[i].duration_ms = i + 1;
+    memset(&to, 0x5a, sizeof to);
+    outcome_copy(&to, &from);
+    assert_int_equal(CAUSE_TIMEOUT, to.cause);
+    assert_string_equal("why", to.detail);
+    assert_int_equal(2, to.warning_count);
+    assert_string_equal("two", to.warnings[1]);
+    assert_int_equal(3, to.step_count);
+    assert_int_equal(3, to.steps[2].duration_ms);
+    assert_int_equal(0x5a5a5a5a, to.steps[3].duration_ms);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(states_have_names),
         cmocka_unit_test(numbers_stay),
         cmocka_unit_test(causes_have_names_and_advice),
+        cmocka_unit_test(copies_what_is_used),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
