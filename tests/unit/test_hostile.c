@@ -357,7 +357,8 @@ static void test_fragment_bomb(void **state)
         size_t used = mallinfo2().uordblks - before;
         most = used > most ? used : most;
     }
-    assert_in_range(most, 0, 48 << 10);
+    /* Debian's 2.28 has larger buffers. */
+    assert_in_range(most, 0, (MBEDTLS_VERSION_NUMBER < 0x03000000 ? 96 : 48) << 10);
     world_run(siege.world, 200000); /* the handshake, if it still is one, runs into its timeout */
     assert_true(counters_of(siege.world).handshakes_failed == 1);
     assert_in_range(mallinfo2().uordblks, 0, before + ALLOCATOR_CACHE);
