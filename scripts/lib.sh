@@ -27,6 +27,7 @@ declare -A packages_for=(
     [quickstart]="curl openssl"
     [test]="libcmocka-dev libcbor-dev curl openssl mandoc python3-yaml python3-jsonschema"
     [browser]="chromium chromium-driver fonts-dejavu-core"
+    [bench]="sqlite3"
     [fuzz]="clang llvm"
     [lint]="clang-format-19 shellcheck cppcheck"
     [system-mbedtls]="libmbedtls-dev"
