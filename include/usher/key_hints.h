@@ -14,7 +14,7 @@ struct key_hints;
 
 struct key_hints *key_hints_new(void);        /* NULL: no memory */
 void key_hints_free(struct key_hints *hints); /* NULL accepted */
-/* `source` is the peer's IP address. */
+/* `source` is the peer's IP address. Without hints (NULL) it is always the first key. */
 bool key_hints_second(struct key_hints *hints, struct bytes identity, struct bytes source);
 /* The handshake failed: the other key next time. */
 void key_hints_turn(struct key_hints *hints, struct bytes identity, struct bytes source);

@@ -35,6 +35,7 @@ int cmd_export(int argc, char **argv);
 int cmd_group(int argc, char **argv);
 int cmd_history(int argc, char **argv);
 int cmd_import(int argc, char **argv);
+int cmd_label(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_mint(int argc, char **argv);
 int cmd_plan(int argc, char **argv);

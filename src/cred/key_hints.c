@@ -39,12 +39,16 @@ static atomic_uint_fast64_t *place_of(struct key_hints *hints, uint64_t hash)
 
 bool key_hints_second(struct key_hints *hints, struct bytes identity, struct bytes source)
 {
+    if (hints == NULL)
+        return false;
     uint64_t hash = hash_of(hints, identity, source);
     return atomic_load_explicit(place_of(hints, hash), memory_order_relaxed) == (hash | 1);
 }
 
 void key_hints_turn(struct key_hints *hints, struct bytes identity, struct bytes source)
 {
+    if (hints == NULL)
+        return;
     uint64_t hash = hash_of(hints, identity, source);
     atomic_uint_fast64_t *place = place_of(hints, hash);
     uint64_t now = atomic_load_explicit(place, memory_order_relaxed);
