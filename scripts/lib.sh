@@ -23,10 +23,11 @@ export LC_ALL=C.UTF-8
 declare -A packages_for=(
     [build]="gcc libc6-dev meson ninja-build pkg-config python3 ca-certificates
         libcoap3-dev libyaml-dev libmicrohttpd-dev libsqlite3-dev libjansson-dev libssl-dev
-        libcurl4-openssl-dev"
+        libcurl4-openssl-dev libqrencode-dev"
     [quickstart]="curl openssl"
     [test]="libcmocka-dev libcbor-dev curl openssl mandoc python3-yaml python3-jsonschema"
     [browser]="chromium chromium-driver fonts-dejavu-core"
+    [bench]="sqlite3"
     [fuzz]="clang llvm"
     [lint]="clang-format-19 shellcheck cppcheck"
     [system-mbedtls]="libmbedtls-dev"

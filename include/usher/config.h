@@ -54,7 +54,7 @@ struct config {
     const char *profiles[CONFIG_PATHS_MAX]; /* directories or files */
     const char *store_backend, *store_path;
     const char *master_key; /* file that seals keys in the store, NULL = not named */
-    uint32_t history_days, retire_seconds;
+    uint32_t history_days, audit_days, retire_seconds;
     uint32_t half_open_max, sessions_max;                /* per server, shared out to the workers */
     uint32_t handshakes_per_source, failures_per_source; /* a second, shared out too; 0 = any */
     size_t exempt_count;

@@ -17,4 +17,8 @@ void digest_begin(struct digest *digest);
 void digest_add(struct digest *digest, const void *data, size_t len);
 void digest_end(struct digest *digest, uint8_t out[static DIGEST_SIZE]);
 
+/* "sha256:0123456789abcdef": by which people tell keys apart. Not for keys that can be guessed. */
+enum { DIGEST_FINGERPRINT_SIZE = 7 + 16 + 1 };
+void digest_fingerprint(struct bytes key, char out[static DIGEST_FINGERPRINT_SIZE]);
+
 #endif

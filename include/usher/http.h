@@ -6,6 +6,7 @@
 #ifndef USHER_HTTP_H
 #define USHER_HTTP_H
 
+#include "usher/bulk.h"
 #include "usher/events.h"
 #include "usher/live.h"
 #include "usher/metrics.h"
@@ -49,6 +50,8 @@ struct http_config {
     unsigned rate;                           /* requests a second and TCP address; 0 = no limit */
     const char *version;
     struct store *store;
+    const char *import_folder; /* of staged imports, NULL = imports are refused */
+    struct vault *vault;       /* seals them; may be NULL */
     struct live *live;
     struct rejects *rejects;
     struct metrics *metrics;

@@ -11,12 +11,17 @@
 #define USHER_STORE_H
 
 #include "usher/blob.h"
+#include "usher/buf.h"
+#include "usher/chain.h"
+#include "usher/group.h"
 #include "usher/outcome.h"
 #include "usher/secret.h"
 #include "usher/vault.h"
 
 struct store;
 struct store_lane;
+
+enum { STORE_ACTOR_MAX = 63 }; /* bytes of who did something, as the audit names them */
 
 struct store_config {
     const char *backend;     /* "sqlite" or "memory" */
@@ -27,6 +32,7 @@ struct store_config {
                                 0 = default 20 */
     unsigned gather_rows;    /* most changes in one commit; 0 = default 256 */
     unsigned queue_max;      /* changes waiting; beyond: ERR_BUSY; 0 = default 65536 */
+    unsigned audit_days;     /* records of the audit older than this are dropped; 0 = never */
     unsigned history_days;   /* outcomes older than this are dropped; 0 = kept for ever */
     unsigned retire_seconds; /* grace of a retiring credential; 0 = default 86400 */
     const char *vfs;         /* sqlite VFS name, NULL = default (tests) */
@@ -52,10 +58,22 @@ void store_lane_poll(struct store_lane *lane);
  * enough. When to call it next at the latest (monotonic ms); UINT64_MAX = no need. */
 uint64_t store_lane_rest(struct store_lane *lane);
 
+/* Who makes the changes that follow on this lane, as the audit names them: "uid 1000". */
+struct store_actor {
+    char name[STORE_ACTOR_MAX + 1];
+    char station[STORE_ACTOR_MAX + 1]; /* "" = not said */
+    char source[STORE_ACTOR_MAX + 1];  /* "unix", or an address */
+};
+void store_lane_act_as(struct store_lane *lane, const struct store_actor *actor);
+
 /* An enrolment with the bytes that belong to it: keys[i] and publics[i] to credentials[i]. */
 struct store_device {
     struct enrollment enrollment;
     struct secret bootstrap_key;
+    struct secret
+        second_key;   /* of a group with two keys, else empty: the device has one or other */
+    int64_t group_id; /* the store's own; 0: no group, the key is the device's own */
+    char group[GROUP_NAME_MAX + 1]; /* "" = none */
     struct secret keys[SERVERS_MAX * 3];
     struct blob *publics[SERVERS_MAX * 3]; /* references; NULL = none */
     enum device_state state;               /* last folded outcome's; new, blocked */
@@ -77,7 +95,9 @@ typedef void (*store_done_fn)(void *context, enum err_code result);
 
 /* ---- the path of a bootstrap (asynchronous) ---- */
 
-/* Blocked devices are found too; the caller decides. */
+/* Blocked devices are found too; the caller decides. An identity that has no row may belong to a
+ * group: then the device is found as it will be, and gets its row with the first call below that
+ * writes. */
 void store_find_identity(struct store_lane *lane, struct bytes identity, store_device_fn done,
                          void *context);
 void store_find_endpoint(struct store_lane *lane, struct bytes endpoint, store_device_fn done,
@@ -127,6 +147,68 @@ struct store_enrolled {
 };
 void store_enroll_many(struct store_lane *lane, const struct store_device *devices, size_t count,
                        bool replace, struct store_enrolled *results);
+/* ---- many at once: the rows of an import, sorted by endpoint, share one transaction ---- */
+
+/* What becomes of a row whose device is enrolled with other data. */
+enum store_conflict {
+    STORE_CONFLICT_SKIP,    /* it stays as it is */
+    STORE_CONFLICT_REPLACE, /* it becomes what the row says; without a key in the row it keeps its
+                               own */
+    STORE_CONFLICT_MERGE,   /* what the row says changes, what it does not say stays */
+    STORE_CONFLICT_FAIL,    /* the row fails */
+};
+/* What a row says of its device; also: what changes. */
+enum {
+    STORE_GIVEN_CLASS = 1,
+    STORE_GIVEN_IDENTITY = 2,
+    STORE_GIVEN_KEY = 4,
+    STORE_GIVEN_TAGS = 8,
+    STORE_GIVEN_CREDENTIALS = 16,
+    STORE_GIVEN_BLOCKED = 32,
+};
+enum store_verdict {
+    STORE_ROW_CREATED,
+    STORE_ROW_CHANGED,
+    STORE_ROW_UNCHANGED,
+    STORE_ROW_SKIPPED,
+    STORE_ROW_FAILED,
+    STORE_ROW_VERDICTS
+};
+
+/* May such a device be enrolled? Its own data only; ERR_INVALID or ERR_RANGE say what is wrong. */
+enum err_code store_device_check(const struct store_device *device, struct err *err);
+/* The packed form of a row, which holds its keys; `given` is a sum of STORE_GIVEN_*. False: no
+ * memory. */
+bool store_row_pack(const struct store_device *device, unsigned given, struct buf *out);
+struct bytes store_row_endpoint(struct bytes packed); /* borrowed */
+
+struct store_bulk_row {
+    struct bytes packed;
+    enum store_verdict verdict;
+    unsigned changes; /* STORE_GIVEN_* of what differs, or of what a new device has */
+    char *why;        /* of a failed row; the caller frees it */
+};
+struct store_bulk {
+    const char *id; /* of the import */
+    enum store_conflict conflict;
+    bool dry_run; /* only decides */
+    size_t count;
+    struct store_bulk_row *rows;
+    /* Called when the verdicts are there, on the writer's thread and before the commit: gives what
+     * shall be stored under `id` with them. Empty: nothing. */
+    struct bytes (*sum)(void *context);
+    void *context;
+};
+/* Either all of the chunk is stored or, with an error, nothing. */
+enum err_code store_bulk_apply(struct store_lane *lane, struct store_bulk *bulk, struct err *err);
+/* What is stored under an import's id; empty removes it. */
+enum err_code store_bulk_save(struct store_lane *lane, const char *id, struct bytes state,
+                              struct err *err);
+/* Every import in order of the id. */
+enum err_code store_bulk_load(struct store_lane *lane,
+                              bool (*each)(void *context, const char *id, struct bytes state),
+                              void *context, struct err *err);
+
 enum err_code store_get(struct store_lane *lane, struct bytes endpoint, struct store_device *out,
                         struct err *err);
 enum err_code store_set_blocked(struct store_lane *lane, struct bytes endpoint, bool blocked,
@@ -135,6 +217,24 @@ enum err_code store_set_blocked(struct store_lane *lane, struct bytes endpoint, 
  * bootstraps count from there. ERR_NOT_FOUND. */
 enum err_code store_accept(struct store_lane *lane, const struct outcome *outcome, struct err *err);
 enum err_code store_remove(struct store_lane *lane, struct bytes endpoint, struct err *err);
+
+/* ---- groups ---- */
+
+/* Makes or changes a group. Same data again: STORE_UNCHANGED. Without `replace`, other data for a
+ * known name: ERR_EXISTS. ERR_TOO_LARGE: there are GROUPS_MAX. ERR_INVALID, ERR_RANGE say what is
+ * wrong. */
+enum err_code store_group_put(struct store_lane *lane, const struct store_group *group,
+                              bool replace, enum store_change *change, struct err *err);
+/* ERR_CONFLICT: devices have joined, and would be locked out; `force` does it all the same. */
+enum err_code store_group_remove(struct store_lane *lane, const char *name, bool force,
+                                 struct err *err);
+/* With its keys. ERR_NOT_FOUND. */
+enum err_code store_group_get(struct store_lane *lane, const char *name, struct store_group *out,
+                              struct err *err);
+/* In order of the name, with their keys; each is wiped after `each`. */
+enum err_code store_group_list(struct store_lane *lane,
+                               bool (*each)(void *context, const struct store_group *group),
+                               void *context, struct err *err);
 
 /* Sealing anew under the vault's current master key, a slice at a time, while everything goes on.
  * All zero at first; call store_rekey until `done`. */
@@ -180,11 +280,25 @@ struct store_filter {
 enum err_code store_list(struct store_lane *lane, const struct store_filter *filter,
                          bool (*row)(void *context, const struct store_row *row), void *context,
                          struct err *err);
+/* The names of all tags, in order. */
+enum err_code store_tag_names(struct store_lane *lane,
+                              bool (*each)(void *context, const char *name), void *context,
+                              struct err *err);
 /* Newest first; at most `limit`, older than id `before` (NULL = newest). */
 enum err_code store_history(struct store_lane *lane, struct bytes endpoint, const char *before,
                             size_t limit,
                             bool (*each)(void *context, const struct outcome *outcome),
                             void *context, struct err *err);
+
+/* ---- the audit: every change and every bootstrap, in the transaction that makes it ---- */
+
+/* Records behind number `after`, and not older than `since_wall_ms`, in order; at most `limit`.
+ * `hash` is the record's own. ERR_UNSUPPORTED: the memory backend keeps none. */
+enum err_code store_audit(struct store_lane *lane, uint64_t after, int64_t since_wall_ms,
+                          size_t limit,
+                          bool (*each)(void *context, const struct chain_record *record,
+                                       const uint8_t hash[static DIGEST_SIZE]),
+                          void *context, struct err *err);
 
 /* Devices by class and state, kept in memory: no scan. Blocked devices count under STATE_BLOCKED.
  */

@@ -3,6 +3,7 @@
 #include "usher/clock.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 static struct timespec read_clock(clockid_t id)
@@ -87,4 +88,23 @@ void clock_wall_text(int64_t wall_ms, char out[static CLOCK_TEXT_SIZE])
         *out++ = parts[i].after;
     }
     *out = '\0';
+}
+
+bool clock_wall_from_text(const char *text, int64_t *wall_ms)
+{
+    static const char *const forms[] = {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d"};
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        struct tm parts = {0};
+        const char *rest = strptime(text, forms[i], &parts);
+        int64_t ms = 0, unit = 100;
+        if (rest == NULL)
+            continue;
+        for (rest += *rest == '.'; i == 0 && *rest >= '0' && *rest <= '9'; rest++, unit /= 10)
+            ms += (*rest - '0') * unit;
+        if (strcmp(rest, "Z") != 0 && *rest != '\0')
+            continue;
+        *wall_ms = (int64_t)timegm(&parts) * 1000 + ms;
+        return true;
+    }
+    return false;
 }

@@ -25,12 +25,19 @@ enum cli_exit {
 };
 
 /* One function a command; argv[0] is the command's name. They return an exit code. */
+int cmd_audit(int argc, char **argv);
 int cmd_block(int argc, char **argv);
 int cmd_check(int argc, char **argv);
+int cmd_derive(int argc, char **argv);
 int cmd_enroll(int argc, char **argv);
 int cmd_events(int argc, char **argv);
+int cmd_export(int argc, char **argv);
+int cmd_group(int argc, char **argv);
 int cmd_history(int argc, char **argv);
+int cmd_import(int argc, char **argv);
+int cmd_label(int argc, char **argv);
 int cmd_list(int argc, char **argv);
+int cmd_mint(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
 int cmd_rejects(int argc, char **argv);
 int cmd_rekey(int argc, char **argv);
@@ -167,6 +174,9 @@ int cli_check_against(struct cli_server *server, struct profile_set *set);
 json_t *cli_read_material(const char *name, struct err *err);
 json_t *cli_read_key(const char *name, struct err *err);
 
+/* "NAME=VALUE" options into the member `tags`. */
+int cli_add_tags(const struct cli_list *list, json_t *body);
+
 /* ---- output: data on stdout, messages on stderr ---- */
 
 /* "usher: text" on stderr. */
@@ -181,6 +191,8 @@ int cli_finish(int exit_code);
 void *cli_memory(void *memory);
 /* Text from a server or a file, safe for a terminal: control characters become '?'. */
 void cli_put_text(FILE *out, const char *text);
+/* A field of CSV, in quotes where it has to be. */
+void cli_put_csv(FILE *out, const char *text);
 /* Columns that it takes on a terminal, after that replacement. */
 size_t cli_text_width(const char *text);
 bool cli_stdout_is_terminal(void);

@@ -13,7 +13,7 @@ struct enrolment {
 };
 
 /* "NAME=VALUE" */
-static int add_tags(const struct cli_list *list, json_t *body)
+int cli_add_tags(const struct cli_list *list, json_t *body)
 {
     json_t *tags = cli_memory(json_object());
 
@@ -224,7 +224,7 @@ static int make_body(const struct enrolment *enrolment, const char *endpoint, js
     if (code == CLI_OK)
         code = add_key(enrolment, body);
     if (code == CLI_OK && enrolment->tags.count > 0)
-        code = add_tags(&enrolment->tags, body);
+        code = cli_add_tags(&enrolment->tags, body);
     if (code == CLI_OK)
         code = add_server_credentials(enrolment, endpoint, body);
     return code;

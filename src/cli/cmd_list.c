@@ -20,7 +20,8 @@ static long long number_of(const json_t *object, const char *name)
 
 struct listing {
     struct cli_server server;
-    const char *class_name, *state, *cause, *prefix;
+    const char *class_name, *state, *cause, *prefix, *batch;
+    struct cli_list tags;
     int64_t limit;
     bool all, outdated;
     struct cli_table *table;
@@ -45,6 +46,11 @@ static int fetch_page(struct listing *listing, const char *cursor, json_t **page
     put_filter(&path, "state", listing->state);
     put_filter(&path, "cause", listing->cause);
     put_filter(&path, "prefix", listing->prefix);
+    put_filter(&path, "batch", listing->batch);
+    for (size_t i = 0; i < listing->tags.count; i++) {
+        buf_put_text(&path, "&tag=");
+        client_put_escaped(&path, listing->tags.items[i]);
+    }
     put_filter(&path, "cursor", cursor);
     const char *text = buf_text(&path);
     int code = CLI_INVALID;
@@ -178,6 +184,18 @@ int cmd_list(int argc, char **argv)
          .value = &listing.cause,
          .argument = "CAUSE",
          .help = "only failures of this cause, such as timeout"},
+        {.name = "batch",
+         .letter = 'b',
+         .kind = CLI_TEXT,
+         .value = &listing.batch,
+         .argument = "NAME",
+         .help = "devices of that batch"},
+        {.name = "tag",
+         .letter = 't',
+         .kind = CLI_LIST,
+         .value = &listing.tags,
+         .argument = "NAME=VALUE",
+         .help = "devices with that tag; may be repeated"},
         {.name = "prefix",
          .letter = 'p',
          .kind = CLI_TEXT,

@@ -12,7 +12,7 @@ enum verdict { VERDICT_OPEN, VERDICT_PASS, VERDICT_UNCONFIRMED, VERDICT_FAIL, VE
 
 struct waiting {
     struct cli_server server;
-    const char *state;
+    const char *state, *batch;
     int64_t timeout_ms;
     bool from_stdin;
     size_t passed, unconfirmed, failed, late;
@@ -55,6 +55,25 @@ static void report(struct waiting *waiting, const char *endpoint, const char *wo
     fflush(stdout);
 }
 
+/* Counts and tells; VERDICT_OPEN stays untold unless time is up. */
+static void tell(struct waiting *waiting, const char *endpoint, enum verdict verdict, bool last,
+                 const json_t *device)
+{
+    if (verdict == VERDICT_PASS) {
+        waiting->passed++;
+        report(waiting, endpoint, "PASS", device);
+    } else if (verdict == VERDICT_UNCONFIRMED) {
+        waiting->unconfirmed++;
+        report(waiting, endpoint, "UNCONFIRMED", device);
+    } else if (verdict == VERDICT_FAIL) {
+        waiting->failed++;
+        report(waiting, endpoint, "FAIL", device);
+    } else if (last) {
+        waiting->late++;
+        report(waiting, endpoint, "TIMEOUT", device);
+    }
+}
+
 static enum verdict look(struct waiting *waiting, const char *endpoint, bool last)
 {
     char path[CLI_PATH_MAX];
@@ -74,19 +93,7 @@ static enum verdict look(struct waiting *waiting, const char *endpoint, bool las
         device = answer;
     const char *state = json_string_value(json_object_get(device, "state"));
     enum verdict verdict = state == NULL ? VERDICT_OPEN : judge(waiting, state);
-    if (verdict == VERDICT_PASS) {
-        waiting->passed++;
-        report(waiting, endpoint, "PASS", device);
-    } else if (verdict == VERDICT_UNCONFIRMED) {
-        waiting->unconfirmed++;
-        report(waiting, endpoint, "UNCONFIRMED", device);
-    } else if (verdict == VERDICT_FAIL) {
-        waiting->failed++;
-        report(waiting, endpoint, "FAIL", device);
-    } else if (last) {
-        waiting->late++;
-        report(waiting, endpoint, "TIMEOUT", device);
-    }
+    tell(waiting, endpoint, verdict, last, device);
     json_decref(answer);
     return verdict;
 }
@@ -116,6 +123,87 @@ static void wait_for(struct waiting *waiting, char **endpoints, size_t count)
         pause_ms(pause);
         pause = pause * 2 > PAUSE_MOST_MS ? PAUSE_MOST_MS : pause * 2;
     }
+}
+
+/* ---- a batch: one list for all of its devices ---- */
+
+/* Devices of a page that were not told yet; *open counts those that have to wait on. */
+static void tell_page(struct waiting *waiting, const json_t *devices, json_t *told, bool last,
+                      size_t *open)
+{
+    size_t i;
+    json_t *device;
+
+    json_array_foreach(devices, i, device)
+    {
+        const char *endpoint = json_string_value(json_object_get(device, "endpoint"));
+        const char *state = json_string_value(json_object_get(device, "state"));
+        if (endpoint == NULL || state == NULL || json_object_get(told, endpoint) != NULL)
+            continue;
+        enum verdict verdict = judge(waiting, state);
+        tell(waiting, endpoint, verdict, last, device);
+        if (verdict == VERDICT_OPEN && !last)
+            ++*open;
+        else
+            json_object_set_new(told, endpoint, json_true());
+    }
+}
+
+static int look_at_batch(struct waiting *waiting, json_t *told, bool last, size_t *open)
+{
+    json_t *page = NULL;
+    const char *next = NULL; /* of the page */
+    int code = CLI_OK;
+
+    *open = 0;
+    do {
+        struct buf path;
+        char memory[CLI_PATH_MAX];
+        json_t *following = NULL;
+        buf_init_fixed(&path, memory, sizeof memory);
+        buf_put_text(&path, "/v1/devices?limit=1000&batch=");
+        client_put_escaped(&path, waiting->batch);
+        if (next != NULL) {
+            buf_put_text(&path, "&cursor=");
+            client_put_escaped(&path, next);
+        }
+        if (buf_text(&path) == NULL) {
+            cli_say("the name of the batch is too long");
+            code = CLI_INVALID;
+        } else {
+            code = cli_call(&waiting->server, "GET", buf_text(&path), NULL, &following);
+        }
+        json_decref(page);
+        page = following;
+        if (code != CLI_OK)
+            break;
+        tell_page(waiting, json_object_get(page, "devices"), told, last, open);
+        next = json_string_value(json_object_get(page, "next"));
+    } while (next != NULL);
+    json_decref(page);
+    return code;
+}
+
+static void wait_for_batch(struct waiting *waiting)
+{
+    uint64_t limit = clock_monotonic_ms() + (uint64_t)waiting->timeout_ms;
+    uint64_t pause = PAUSE_LEAST_MS;
+    json_t *told = cli_memory(json_object());
+    size_t open = 1;
+    bool last = false;
+
+    while (open > 0 && !last && waiting->error == CLI_OK) {
+        last = clock_monotonic_ms() >= limit;
+        waiting->error = look_at_batch(waiting, told, last, &open);
+        if (open > 0 && !last)
+            pause_ms(pause);
+        pause = pause * 2 > PAUSE_MOST_MS ? PAUSE_MOST_MS : pause * 2;
+    }
+    if (waiting->error == CLI_OK && json_object_size(told) == 0) {
+        cli_say("no device has the tag batch=%s", waiting->batch);
+        waiting->error = CLI_FAILED;
+    }
+    json_decref(told);
 }
 
 /* One endpoint a line, each answered before the next is read: a scanner on a jig. */
@@ -162,6 +250,12 @@ int cmd_wait(int argc, char **argv)
          .help = "for all of them; with --stdin for each (default: 60s)",
          .least = 0,
          .most = INT64_C(86400000)},
+        {.name = "batch",
+         .letter = 'b',
+         .kind = CLI_TEXT,
+         .value = &waiting.batch,
+         .argument = "NAME",
+         .help = "all devices of that batch"},
         {.name = "stdin",
          .kind = CLI_FLAG,
          .value = &waiting.from_stdin,
@@ -169,13 +263,14 @@ int cmd_wait(int argc, char **argv)
         CLI_SERVER_OPTIONS(&waiting.server),
     };
     const struct cli_usage usage = {
-        .synopsis = "wait ENDPOINT.. [--state STATE] [--timeout TIME] [--stdin]",
+        .synopsis = "wait ENDPOINT..|--batch NAME|--stdin [--state STATE] [--timeout TIME]",
         .summary =
             "Waits until devices are bootstrapped; prints PASS, UNCONFIRMED, FAIL or TIMEOUT for\n"
             "each as it happens. Exit code 0: all passed; 1: all failed; 5: some passed, or one "
             "is\n"
             "unconfirmed; 8: none passed and time ran out.",
         .examples = "  usher wait urn:dev:os:0042-lamp7 --timeout 30s && stamp PASS\n"
+                    "  usher wait --batch first-street --timeout 300\n"
                     "  scanner | usher wait --stdin\n",
         .options = options,
         .option_count = sizeof options / sizeof options[0],
@@ -186,8 +281,9 @@ int cmd_wait(int argc, char **argv)
 
     if (!cli_parse(&usage, argc, argv, &operands, &code))
         return code;
-    if ((operands == 0) != waiting.from_stdin) {
-        cli_say("name the endpoints to wait for, or give --stdin; see 'usher wait --help'");
+    if ((operands > 0) + waiting.from_stdin + (waiting.batch != NULL) != 1) {
+        cli_say(
+            "name the endpoints to wait for, or give --batch or --stdin; see 'usher wait --help'");
         return CLI_USAGE;
     }
     if (!cli_check_state(waiting.state))
@@ -196,6 +292,8 @@ int cmd_wait(int argc, char **argv)
         return code;
     if (waiting.from_stdin)
         wait_for_lines(&waiting);
+    else if (waiting.batch != NULL)
+        wait_for_batch(&waiting);
     else
         wait_for(&waiting, argv + 1, operands);
     cli_disconnect(&waiting.server);

@@ -21,6 +21,12 @@ static int cmd_help(int argc, char **argv);
 
 static const struct command commands[] = {
     {"enroll", cmd_enroll, "make a device known"},
+    {"import", cmd_import, "make many devices known, from a file"},
+    {"export", cmd_export, "print devices in the form that import takes"},
+    {"mint", cmd_mint, "make identities and keys for a batch"},
+    {"group", cmd_group, "one key for many devices"},
+    {"derive", cmd_derive, "print the keys of a group's devices"},
+    {"label", cmd_label, "print labels with a QR code"},
     {"show", cmd_show, "show one device and its last bootstrap"},
     {"list", cmd_list, "list devices by class, state or cause"},
     {"history", cmd_history, "list the bootstraps of one device"},
@@ -29,6 +35,7 @@ static const struct command commands[] = {
     {"unblock", cmd_unblock, "let it in again"},
     {"accept", cmd_accept, "let a held device bootstrap once more"},
     {"remove", cmd_remove, "forget a device and its keys"},
+    {"audit", cmd_audit, "show who changed what, and prove that nothing is missing"},
     {"rekey", cmd_rekey, "seal the stored keys under a new master key"},
     {"rejects", cmd_rejects, "list who was turned away, and why"},
     {"events", cmd_events, "show what happens, as it happens"},

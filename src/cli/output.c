@@ -109,6 +109,21 @@ void cli_put_text(FILE *out, const char *text)
     }
 }
 
+void cli_put_csv(FILE *out, const char *text)
+{
+    if (strpbrk(text, ",\"\r\n;\t") == NULL) {
+        fputs(text, out);
+        return;
+    }
+    fputc('"', out);
+    for (; *text != '\0'; text++) {
+        if (*text == '"')
+            fputc('"', out);
+        fputc(*text, out);
+    }
+    fputc('"', out);
+}
+
 size_t cli_text_width(const char *text)
 {
     size_t width = 0;

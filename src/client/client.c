@@ -101,6 +101,16 @@ static bool copy_text(const char *from, char **to)
     return from == NULL || *to != NULL;
 }
 
+/* Where this runs, for the audit of the server. */
+static void add_station(struct client *client, const char *station)
+{
+    char *header = NULL;
+    if (strpbrk(station, "\r\n") != NULL || asprintf(&header, "X-Usher-Station: %s", station) < 0)
+        return;
+    curl_slist_append(client->headers, header);
+    free(header);
+}
+
 static bool fill(struct client *client, const struct client_config *config)
 {
     client->timeout_ms = config->timeout_ms > 0 ? config->timeout_ms : DEFAULT_TIMEOUT_MS;
@@ -112,6 +122,9 @@ static bool fill(struct client *client, const struct client_config *config)
     /* Without "Expect" the server's 100 Continue is not awaited. */
     client->headers = curl_slist_append(NULL, "Expect:");
     struct curl_slist *more = curl_slist_append(client->headers, "Content-Type: application/json");
+    const char *station = getenv("USHER_STATION");
+    if (station != NULL && station[0] != '\0')
+        add_station(client, station);
     client->curl = curl_easy_init();
     return copied && client->base != NULL && client->headers != NULL && more != NULL &&
            client->curl != NULL && (config->url != NULL || client->socket != NULL);
@@ -170,8 +183,9 @@ static void set_options(struct client *client, const char *method, const char *u
         curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, client->socket);
     if (strcmp(method, "HEAD") == 0)
         curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
-    if (body.len > 0) {
+    if (strcmp(method, "GET") != 0)
         curl_easy_setopt(curl, CURLOPT_HTTPHEADER, client->headers);
+    if (body.len > 0) {
         curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body.data);
     }

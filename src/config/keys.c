@@ -28,6 +28,8 @@ const struct config_key config_keys[] = {
     {"store", "master-key", &config_path, FIELD(master_key), 0, 0, 0, NULL, false},
     {"store", "history", &config_history, FIELD(history_days), DAYS(1), DAYS(36500), DAYS(1), "90d",
      false},
+    {"store", "audit", &config_history, FIELD(audit_days), DAYS(1), DAYS(36500), DAYS(1), "365d",
+     false},
     {"store", "retire", &config_duration, FIELD(retire_seconds), SECONDS(60), DAYS(365), SECONDS(1),
      "1d", false},
     {"x509", "certificate", &config_path, FIELD(x509.certificate), 0, 0, 0, NULL, true},

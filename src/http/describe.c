@@ -94,6 +94,8 @@ json_t *http_device_json(struct request *request, const struct store_device *dev
     strcpy(row.endpoint, enrollment->endpoint);
     strcpy(row.class_name, enrollment->class_name);
     json_t *json = http_row_json(request, &row, live);
+    http_put_text(request, json, "group", device->group[0] != '\0' ? device->group : NULL);
+    http_put_fingerprint(request, json, "key_fingerprint", &device->bootstrap_key);
     http_put(request, json, "tags", tags_json(request, enrollment));
     http_put(request, json, "credentials", credentials_json(request, enrollment));
     return json;

@@ -9,8 +9,8 @@
 struct listing {
     struct request *request;
     struct store_filter filter;
-    int state; /* wanted, -1 = any */
     struct tag tags[FILTER_TAGS_MAX];
+    int state;                    /* wanted, -1 = any */
     char after[ENDPOINT_MAX + 1]; /* the cursor, decoded */
     uint64_t limit;
     json_t *devices;
@@ -74,40 +74,12 @@ static bool read_cursor(struct request *request, struct listing *listing)
     return true;
 }
 
-/* Each "tag" is NAME:VALUE; all of them must fit. */
-static bool read_tags(struct request *request, struct listing *listing)
-{
-    for (size_t i = 0; i < request->parameter_count; i++) {
-        const char *text = request->parameters[i].value;
-        struct tag *tag = &listing->tags[listing->filter.tag_count];
-        size_t len = strcspn(text, ":");
-        if (strcmp(request->parameters[i].name, "tag") != 0)
-            continue;
-        if (text[len] != ':' || len == 0 || len > TAG_NAME_MAX ||
-            strlen(text + len + 1) > TAG_VALUE_MAX) {
-            http_problem(request, 400, "invalid",
-                         "query parameter 'tag' must be NAME:VALUE, such as district:north");
-            return false;
-        }
-        if (listing->filter.tag_count == FILTER_TAGS_MAX) {
-            http_problem(request, 400, "invalid", "at most %d tags can be asked for at once",
-                         FILTER_TAGS_MAX);
-            return false;
-        }
-        memcpy(tag->name, text, len);
-        strcpy(tag->value, text + len + 1);
-        listing->filter.tag_count++;
-    }
-    listing->filter.tags = listing->tags;
-    return true;
-}
-
 static bool read_listing(struct request *request, struct listing *listing)
 {
-    static const char *const known[] = {"class", "state", "cause",  "prefix", "tag",
+    static const char *const known[] = {"class", "state", "cause",  "prefix", "tag", "batch",
                                         "since", "limit", "cursor", "fields", NULL};
     if (!http_read_query(request, known) || !read_names(request, listing) ||
-        !read_cursor(request, listing) || !read_tags(request, listing) ||
+        !read_cursor(request, listing) ||
         !http_time_parameter(request, "since", &listing->filter.since_wall_ms) ||
         !http_check_fields(request, row_fields) ||
         !http_number_parameter(request, "limit", 1, HTTP_LIST_MAX, HTTP_LIST_DEFAULT,
@@ -116,7 +88,8 @@ static bool read_listing(struct request *request, struct listing *listing)
     listing->filter.class_name = http_parameter(request, "class");
     listing->filter.prefix = http_parameter(request, "prefix");
     listing->filter.limit = listing->limit;
-    return true;
+    listing->filter.tags = listing->tags;
+    return http_read_tags(request, listing->tags, &listing->filter.tag_count);
 }
 
 /* ---- rows ---- */
@@ -182,10 +155,15 @@ static bool take_row(void *context, const struct store_row *row)
 }
 
 /* The row of one device: with its own name as prefix it comes first. */
-static enum err_code find_row(struct store_lane *lane, const char *endpoint,
-                              struct found_row *found, struct err *err)
+static enum err_code find_row(struct store_lane *lane, const char *endpoint, const struct tag *tags,
+                              size_t tag_count, struct found_row *found, struct err *err)
 {
-    struct store_filter filter = {.state = -1, .cause = -1, .prefix = endpoint, .limit = 1};
+    struct store_filter filter = {.state = -1,
+                                  .cause = -1,
+                                  .prefix = endpoint,
+                                  .limit = 1,
+                                  .tags = tags,
+                                  .tag_count = tag_count};
     *found = (struct found_row){.endpoint = endpoint};
     return store_list(lane, &filter, take_row, found, err);
 }
@@ -203,7 +181,8 @@ static enum err_code add_live(struct store_lane *lane, struct listing *listing,
     if (!starts_with(entry->endpoint, listing->filter.prefix))
         return ERR_OK;
     struct found_row found;
-    enum err_code code = find_row(lane, entry->endpoint, &found, err);
+    enum err_code code =
+        find_row(lane, entry->endpoint, listing->tags, listing->filter.tag_count, &found, err);
     if (code != ERR_OK || !found.found || found.row.state == STATE_BLOCKED)
         return code;
     bool has_class = class_name == NULL || strcmp(found.row.class_name, class_name) == 0;

@@ -30,9 +30,8 @@ static void post_change(const struct request *request, const char *event, const 
     events_post(request->http->config.events, EVENTS_SHARED, &change);
 }
 
-/* Who did it, for the log: the login is the socket's file permissions. */
-static void log_change(const struct request *request, const char *event, const char *class_name,
-                       enum store_change change)
+/* Who did it: the login is the socket's file permissions. */
+static struct ucred peer_of(const struct request *request)
 {
     struct ucred peer = {.pid = 0, .uid = (uid_t)-1, .gid = (gid_t)-1};
     socklen_t len = sizeof peer;
@@ -40,6 +39,39 @@ static void log_change(const struct request *request, const char *event, const c
         MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     if (info != NULL)
         getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
+    return peer;
+}
+
+void http_actor(const struct request *request, char out[static STORE_ACTOR_MAX + 1])
+{
+    snprintf(out, STORE_ACTOR_MAX + 1, "%.*s", STORE_ACTOR_MAX, request->who.name);
+}
+
+void http_begin_change(const struct request *request, struct store_lane *lane)
+{
+    struct store_actor actor = {0};
+    snprintf(actor.source, sizeof actor.source, "%.*s", STORE_ACTOR_MAX,
+             request->door->is_unix ? "unix" : request->peer);
+    http_actor(request, actor.name);
+    http_station(request, actor.station);
+    store_lane_act_as(lane, &actor);
+}
+
+void http_station(const struct request *request, char out[static STORE_ACTOR_MAX + 1])
+{
+    const char *text =
+        MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "X-Usher-Station");
+    struct err unused = {0};
+    out[0] = '\0';
+    if (text != NULL && strlen(text) <= STORE_ACTOR_MAX &&
+        enrollment_check_tag("station", text, &unused) == ERR_OK)
+        strcpy(out, text);
+}
+
+static void log_change(const struct request *request, const char *event, const char *class_name,
+                       enum store_change change)
+{
+    struct ucred peer = peer_of(request);
     if (change != STORE_UNCHANGED)
         post_change(request, event, class_name);
     log_event(change == STORE_UNCHANGED ? LOG_DEBUG : LOG_INFO, event,
@@ -86,25 +118,31 @@ static bool refuse_class(struct request *request, const struct profile_set *set,
 }
 
 /* A class that no profile has would only show when the device knocks. */
+enum err_code http_check_class(const struct http *http, const struct enrollment *enrollment,
+                               struct err *err)
+{
+    struct profile_set *set = http->config.profiles(http->config.context);
+    struct err why = {0};
+    enum err_code code = ERR_OK;
+    if (enrollment->class_name[0] != '\0' && profile_set_find(set, enrollment->class_name) == NULL)
+        code = err_set(err, ERR_INVALID, "no profile has the class '%s'", enrollment->class_name);
+    else if (enrollment->class_name[0] == '\0' && profile_set_select(set, enrollment, &why) == NULL)
+        code = err_set(err, ERR_INVALID, "no class is given and none can be chosen (%.300s)",
+                       why.text);
+    profile_set_unref(set);
+    return code;
+}
+
 static bool check_class(struct edit *edit)
 {
-    const struct http_config *config = &edit->request->http->config;
-    const struct enrollment *enrollment = &edit->wanted.device.enrollment;
-    struct profile_set *set = config->profiles(config->context);
+    const struct http *http = edit->request->http;
     struct err err = {0};
-    char what[ERR_TEXT_MAX];
-    bool good = true;
-    if (enrollment->class_name[0] != '\0' &&
-        profile_set_find(set, enrollment->class_name) == NULL) {
-        snprintf(what, sizeof what, "no profile has the class '%s'", enrollment->class_name);
-        good = refuse_class(edit->request, set, what);
-    } else if (enrollment->class_name[0] == '\0' &&
-               profile_set_select(set, enrollment, &err) == NULL) {
-        snprintf(what, sizeof what, "no class is given and none can be chosen (%.300s)", err.text);
-        good = refuse_class(edit->request, set, what);
-    }
+    if (http_check_class(http, &edit->wanted.device.enrollment, &err) == ERR_OK)
+        return true;
+    struct profile_set *set = http->config.profiles(http->config.context);
+    refuse_class(edit->request, set, err.text);
     profile_set_unref(set);
-    return good;
+    return false;
 }
 
 /* What is not said stays as it is; the identity of a new device is its endpoint, unless said. */
@@ -137,7 +175,10 @@ static bool complete_key(struct edit *edit)
         secret_random(key, GENERATED_KEY_LEN);
     else if (!wanted->has_key && has_stored)
         *key = edit->stored.bootstrap_key;
-    if (key->len > 0)
+    /* A group's device goes on with the key that is derived for it. */
+    if (key->len == 0 && edit->known)
+        wanted->device.group_id = edit->stored.group_id;
+    if (key->len > 0 || wanted->device.group_id != 0)
         return true;
     http_problem(edit->request, 400, "invalid",
                  "a new device needs 'key', 'key_base64' or 'generate': true");
@@ -247,6 +288,7 @@ void http_put_device(struct request *request)
         http_boolean_parameter(request, "replace", &edit->replace) &&
         http_read_enrolment(request, &edit->wanted)) {
         edit->lane = http_lane_take(request->http);
+        http_begin_change(request, edit->lane);
         run_edit(edit);
         http_lane_return(request->http, edit->lane);
     }
@@ -276,6 +318,7 @@ void http_delete_device(struct request *request)
         return;
     struct store_lane *lane = http_lane_take(request->http);
     pthread_mutex_t *lock = lock_endpoint(request);
+    http_begin_change(request, lane);
     enum err_code code = store_remove(lane, bytes_of_text(request->endpoint), &err);
     pthread_mutex_unlock(lock);
     http_lane_return(request->http, lane);
@@ -296,6 +339,7 @@ static void set_blocked(struct request *request, bool blocked)
         return;
     struct store_lane *lane = http_lane_take(request->http);
     pthread_mutex_t *lock = lock_endpoint(request);
+    http_begin_change(request, lane);
     enum err_code code =
         store_set_blocked(lane, bytes_of_text(request->endpoint), blocked, &change, &err);
     pthread_mutex_unlock(lock);

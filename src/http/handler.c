@@ -90,6 +90,8 @@ static void check_head(struct request *request, const char *method)
         return;
     http_find_route(request, method);
     http_check_access(request);
+    if (request->status == 0 && request->route->begin != NULL)
+        request->route->begin(request);
 }
 
 /* A body larger than we would even throw away; the answer then comes at once, and the connection
@@ -98,6 +100,8 @@ static bool announces_too_much(struct request *request)
 {
     const char *text = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND,
                                                    MHD_HTTP_HEADER_CONTENT_LENGTH);
+    if (request->status == 0 && request->route->piece != NULL)
+        return false;
     return text != NULL && strtoull(text, NULL, 10) > HTTP_DISCARD_MAX;
 }
 
@@ -111,7 +115,9 @@ static bool take_body(struct request *request, const char *data, size_t len)
 {
     struct http *http = request->http;
     bool wanted = request->status == 0 && !is_read(request->route->method);
-    if (wanted && len > HTTP_BODY_MAX - request->body.len) {
+    if (wanted && request->route->piece != NULL) {
+        request->route->piece(request, bytes_of(data, len));
+    } else if (wanted && len > HTTP_BODY_MAX - request->body.len) {
         refuse_body(request);
     } else if (wanted && atomic_load(&http->body_bytes) + len > HTTP_BODIES_MAX) {
         http_problem(request, 503, "busy", "too many large requests at one time; try again");

@@ -32,6 +32,7 @@ static bool copy_text(const char *from, char **to)
 
 static void free_http(struct http *http)
 {
+    bulk_close(http->bulk);
     http_lanes_close(http);
     for (size_t i = 0; http->hosts != NULL && i < http->config.host_count; i++)
         free(http->hosts[i]);
@@ -101,6 +102,31 @@ static enum err_code open_doors(struct http *http, struct err *err)
     return code;
 }
 
+static enum err_code check_import(void *context, const struct enrollment *enrollment,
+                                  struct err *err)
+{
+    return http_check_class(context, enrollment, err);
+}
+
+static void evict_imported(void *context, const char *endpoint)
+{
+    const struct http_config *config = &((struct http *)context)->config;
+    config->evict(config->context, endpoint);
+}
+
+static enum err_code open_bulk(struct http *http, struct err *err)
+{
+    const struct bulk_config bulk = {
+        .store = http->config.store,
+        .vault = http->config.vault,
+        .folder = http->config.import_folder,
+        .check = check_import,
+        .evict = evict_imported,
+        .context = http,
+    };
+    return bulk_open(&bulk, &http->bulk, err);
+}
+
 enum err_code http_start(const struct http_config *config, struct http **out, struct err *err)
 {
     /* Requests may hold keys: what jansson frees is wiped first. */
@@ -111,6 +137,8 @@ enum err_code http_start(const struct http_config *config, struct http **out, st
     enum err_code code = http_lanes_open(http, err);
     if (code == ERR_OK && config->tokens_path != NULL)
         code = http_tokens_open(config->tokens_path, &http->tokens, err);
+    if (code == ERR_OK)
+        code = open_bulk(http, err);
     if (code == ERR_OK)
         code = open_doors(http, err);
     if (code == ERR_OK)

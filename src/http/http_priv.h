@@ -101,6 +101,7 @@ struct http {
     uint16_t port;
     struct http_door unix_door, tcp_door;
     struct http_lanes lanes;
+    struct bulk *bulk;
     uint8_t hash_key[16];
     pthread_mutex_t edit_locks[HTTP_EDIT_LOCKS]; /* by endpoint: read, change, write is one step */
     atomic_size_t body_bytes;
@@ -121,6 +122,9 @@ struct route {
     const char *path;   /* "{endpoint}" and "{id}" stand for one segment */
     void (*handle)(struct request *request);
     enum http_scope scope; /* the least that is needed */
+    /* For bodies of any size, NULL otherwise: before the body, and for each piece of it. */
+    void (*begin)(struct request *request);
+    void (*piece)(struct request *request, struct bytes data);
 };
 
 struct parameter {
@@ -145,6 +149,8 @@ struct request {
     uint64_t started_us;
     char id[HTTP_REQUEST_ID_MAX + 1]; /* X-Request-Id */
     struct http_repeat *repeat;       /* to be filled with the answer */
+    uint64_t offset;                  /* of the next piece of an upload */
+    bool more;                        /* an upload goes on with another request */
     struct parameter *parameters;
     size_t parameter_count;
     /* the answer */
@@ -239,6 +245,14 @@ void http_put_time(struct request *request, json_t *object, const char *key, int
 void http_put_identity(struct request *request, json_t *object, const char *key,
                        const struct identity *identity);
 void http_append(struct request *request, json_t *array, json_t *value);
+/* By which a person can tell whether two keys are one; null for no key, and
+ * for those who may not change devices. */
+void http_put_fingerprint(struct request *request, json_t *object, const char *key,
+                          const struct secret *secret);
+bool http_identity_is_readable(const struct identity *identity); /* else as "hex:.." */
+/* "tag=NAME:VALUE", several times, and "batch=VALUE"; false after a refusal. */
+bool http_read_tags(struct request *request, struct tag tags[static FILTER_TAGS_MAX],
+                    size_t *count);
 /* Reads what http_put_identity writes. */
 bool http_identity_from_text(const char *text, struct identity *out);
 
@@ -264,6 +278,16 @@ struct enrolment {
 };
 /* False after a refusal. The caller clears `out->device` in every case. */
 bool http_read_enrolment(struct request *request, struct enrolment *out);
+
+/* Who asks, by the name that the log has too: "uid:1000", a token's. */
+void http_actor(const struct request *request, char out[static STORE_ACTOR_MAX + 1]);
+/* Where it was done, as the header X-Usher-Station says: "" when it says nothing usable. */
+void http_station(const struct request *request, char out[static STORE_ACTOR_MAX + 1]);
+/* A change follows: the lane is told who makes it, for the audit. */
+void http_begin_change(const struct request *request, struct store_lane *lane);
+/* Is this a class that devices can have? http_config's profiles decide; for imports too. */
+enum err_code http_check_class(const struct http *http, const struct enrollment *enrollment,
+                               struct err *err);
 
 /* ---- lanes of the store ---- */
 enum err_code http_lanes_open(struct http *http, struct err *err);
@@ -313,5 +337,21 @@ void http_block_device(struct request *request);
 void http_unblock_device(struct request *request);
 void http_accept_device(struct request *request);
 void http_rekey(struct request *request);
+void http_get_audit(struct request *request);
+void http_get_groups(struct request *request);
+void http_get_group(struct request *request);
+void http_put_group(struct request *request);
+void http_delete_group(struct request *request);
+void http_block_group(struct request *request);
+void http_unblock_group(struct request *request);
+void http_get_imports(struct request *request);
+void http_begin_import(struct request *request);
+void http_continue_import(struct request *request);
+void http_upload(struct request *request, struct bytes data);
+void http_end_upload(struct request *request);
+void http_get_import(struct request *request);
+void http_stop_import(struct request *request);
+void http_get_report(struct request *request);
+void http_get_export(struct request *request);
 
 #endif

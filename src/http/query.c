@@ -151,3 +151,47 @@ bool http_time_parameter(struct request *request, const char *name, int64_t *wal
                  "query parameter '%s' must be a time such as 2026-11-23T09:18:10Z", name);
     return false;
 }
+
+/* "NAME:VALUE", or "NAME=VALUE" as commands write it: whichever sign comes first. */
+static bool add_tag(struct request *request, const char *text, struct tag *tag)
+{
+    struct err err = {0};
+    size_t len = strcspn(text, ":=");
+    *tag = (struct tag){0};
+    if (text[len] == '\0' || len == 0 || len > TAG_NAME_MAX ||
+        strlen(text + len + 1) > TAG_VALUE_MAX) {
+        http_problem(request, 400, "invalid",
+                     "query parameter 'tag' must be NAME:VALUE, such as district:north");
+        return false;
+    }
+    memcpy(tag->name, text, len);
+    strcpy(tag->value, text + len + 1);
+    if (enrollment_check_tag(tag->name, tag->value, &err) == ERR_OK)
+        return true;
+    http_problem(request, 400, "invalid", "query parameter 'tag': %s", err.text);
+    return false;
+}
+
+bool http_read_tags(struct request *request, struct tag tags[static FILTER_TAGS_MAX], size_t *count)
+{
+    char batch[TAG_VALUE_MAX + 8];
+    *count = 0;
+    for (size_t i = 0; i < request->parameter_count; i++) {
+        const struct parameter *parameter = &request->parameters[i];
+        const char *text = parameter->value;
+        if (strcmp(parameter->name, "batch") == 0) {
+            snprintf(batch, sizeof batch, "batch:%.*s", TAG_VALUE_MAX, text);
+            text = batch;
+        } else if (strcmp(parameter->name, "tag") != 0) {
+            continue;
+        }
+        if (*count == FILTER_TAGS_MAX) {
+            http_problem(request, 400, "invalid", "at most %d tags can be asked for at once",
+                         FILTER_TAGS_MAX);
+            return false;
+        }
+        if (!add_tag(request, text, &tags[(*count)++]))
+            return false;
+    }
+    return true;
+}

@@ -29,6 +29,7 @@ static enum err_code run_slice(struct request *request, struct store_rekey *reke
     uint64_t until = clock_monotonic_us() + SLICE_US;
     enum err_code code = ERR_OK;
     struct store_lane *lane = http_lane_take(request->http);
+    http_begin_change(request, lane);
     while (code == ERR_OK && !rekey->done && clock_monotonic_us() < until)
         code = store_rekey(lane, rekey, err);
     http_lane_return(request->http, lane);

@@ -3,6 +3,7 @@
 #include "http_priv.h"
 
 #include "usher/clock.h"
+#include "usher/digest.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -158,6 +159,21 @@ static bool is_readable(struct bytes data)
             return false;
     }
     return true;
+}
+
+void http_put_fingerprint(struct request *request, json_t *object, const char *key,
+                          const struct secret *secret)
+{
+    char text[DIGEST_FINGERPRINT_SIZE];
+    bool shown = secret->len > 0 && request->who.scope >= HTTP_OPERATOR;
+    if (shown)
+        digest_fingerprint(secret_bytes(secret), text);
+    http_put_text(request, object, key, shown ? text : NULL);
+}
+
+bool http_identity_is_readable(const struct identity *identity)
+{
+    return is_readable(identity_bytes(identity));
 }
 
 void http_put_identity(struct request *request, json_t *object, const char *key,

@@ -37,6 +37,20 @@ const struct route http_routes[] = {
     {"GET", "/v1/tokens", http_get_tokens, HTTP_ADMIN},
     {"POST", "/v1/tokens", http_post_token, HTTP_ADMIN},
     {"DELETE", "/v1/tokens/{id}", http_delete_token, HTTP_ADMIN},
+    {"GET", "/v1/imports", http_get_imports, HTTP_VIEWER},
+    {"POST", "/v1/imports", http_end_upload, HTTP_ENROLLER, http_begin_import, http_upload},
+    {"GET", "/v1/imports/{id}", http_get_import, HTTP_VIEWER},
+    {"POST", "/v1/imports/{id}", http_end_upload, HTTP_ENROLLER, http_continue_import, http_upload},
+    {"POST", "/v1/imports/{id}/stop", http_stop_import, HTTP_ENROLLER},
+    {"GET", "/v1/imports/{id}/report", http_get_report, HTTP_VIEWER},
+    {"GET", "/v1/export", http_get_export, HTTP_VIEWER},
+    {"GET", "/v1/audit", http_get_audit, HTTP_OPERATOR},
+    {"GET", "/v1/groups", http_get_groups, HTTP_VIEWER},
+    {"GET", "/v1/groups/{id}", http_get_group, HTTP_VIEWER},
+    {"PUT", "/v1/groups/{id}", http_put_group, HTTP_OPERATOR},
+    {"DELETE", "/v1/groups/{id}", http_delete_group, HTTP_OPERATOR},
+    {"POST", "/v1/groups/{id}/block", http_block_group, HTTP_OPERATOR},
+    {"POST", "/v1/groups/{id}/unblock", http_unblock_group, HTTP_OPERATOR},
 };
 const size_t http_route_count = sizeof http_routes / sizeof http_routes[0];
 _Static_assert(sizeof http_routes / sizeof http_routes[0] <= HTTP_ROUTES_MAX, "each is counted");

@@ -120,9 +120,34 @@ static const char *const top_keys[] = {"class", "description", "abstract", "exte
                                        "write", "delete",      "client",   "bootstrap-account",
                                        NULL};
 
+static void compile_match_tags(struct compiler *compiler, const struct yaml_node *tags)
+{
+    struct profile *profile = compiler->profile;
+    if (!compile_expect(compiler, tags, YAML_MAPPING, "tags such as { district: north }"))
+        return;
+    struct match_tag *list = compile_alloc(compiler, TAGS_MAX * sizeof(*list));
+    profile->match_tags = list;
+    for (const struct yaml_node *tag = tags->first; tag && list; tag = tag->next) {
+        const char *value;
+        struct err err = {0};
+        if (profile->match_tag_count == TAGS_MAX) {
+            COMPILE_ERROR(compiler, tag, "more than %d tags", TAGS_MAX);
+            return;
+        }
+        if (!yaml_text(tag, &value, compiler->findings))
+            continue;
+        const char *name = tag->key->text;
+        if (enrollment_check_tag(name, value, &err) != ERR_OK)
+            COMPILE_ERROR(compiler, tag, "%s", err.text);
+        list[profile->match_tag_count++] =
+            (struct match_tag){compile_text(compiler, name, strlen(name)),
+                               compile_text(compiler, value, strlen(value))};
+    }
+}
+
 static void compile_match(struct compiler *compiler, const struct yaml_node *root)
 {
-    static const char *const keys[] = {"endpoint", NULL};
+    static const char *const keys[] = {"endpoint", "tags", NULL};
     const struct yaml_node *match = yaml_get(root, "match");
     if (!match || !compile_expect(compiler, match, YAML_MAPPING,
                                   "a mapping such as { endpoint: \"lamp-*\" }"))
@@ -132,12 +157,17 @@ static void compile_match(struct compiler *compiler, const struct yaml_node *roo
         COMPILE_ERROR(compiler, match->key,
                       "an abstract class takes no device; move 'match' to its children");
     const struct yaml_node *globs = yaml_get(match, "endpoint");
-    if (!globs) {
-        COMPILE_ERROR(compiler, match, "'endpoint' is missing: { endpoint: \"lamp-*\" }");
-        return;
-    }
+    const struct yaml_node *tags = yaml_get(match, "tags");
     struct profile *profile = compiler->profile;
     profile->matches = compile_alloc(compiler, PROFILE_MATCHES_MAX * sizeof(const char *));
+    if (tags)
+        compile_match_tags(compiler, tags);
+    if (!globs && !tags)
+        COMPILE_ERROR(compiler, match, "'endpoint' is missing: { endpoint: \"lamp-*\" }");
+    if (!globs && tags && profile->matches)
+        profile->matches[profile->match_count++] = "*";
+    if (!globs)
+        return;
     const struct yaml_node *glob = globs->kind == YAML_SEQUENCE ? globs->first : globs;
     for (; glob && profile->matches; glob = glob == globs ? NULL : glob->next) {
         const char *text;

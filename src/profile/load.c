@@ -278,7 +278,9 @@ static void report_rivals(struct findings *findings, const struct claim *claims,
     for (size_t i = 1; i < count; i++) {
         const struct profile *profile = claims[i].profile;
         struct yaml_node place = {.file = profile->file, .line = profile->line, .column = 1};
-        if (strcmp(claims[i - 1].glob, claims[i].glob) == 0)
+        /* Where tags decide, both may have devices of their own. */
+        bool by_tags = claims[i - 1].profile->match_tag_count + profile->match_tag_count > 0;
+        if (!by_tags && strcmp(claims[i - 1].glob, claims[i].glob) == 0)
             finding_add(findings, FINDING_ERROR, &place,
                         "classes '%s' and '%s' match the same endpoints '%.40s'",
                         claims[i - 1].profile->class_name, profile->class_name, claims[i].glob);

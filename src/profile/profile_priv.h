@@ -17,6 +17,11 @@ enum {
     PROFILE_TEXT_MAX = 65535, /* bytes of one value */
 };
 
+/* A tag that a device must have for the class to take it. */
+struct match_tag {
+    const char *name, *value;
+};
+
 struct profile {
     const char *class_name;
     const char *file;
@@ -26,6 +31,8 @@ struct profile {
     struct client_behaviour client;
     const char **matches;
     size_t match_count;
+    const struct match_tag *match_tags; /* all of them must fit */
+    size_t match_tag_count;
     struct profile_rules rules;
     uint64_t hash;
 };

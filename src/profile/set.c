@@ -41,25 +41,40 @@ const struct profile *profile_set_find(const struct profile_set *set, const char
     return found ? *found : NULL;
 }
 
-/* Literal characters of the best glob of the class that takes the endpoint, plus 1; 0 = none. */
-static size_t match_weight(const struct profile *profile, const char *endpoint)
+static bool has_tags(const struct profile *profile, const struct enrollment *enrollment)
 {
+    for (size_t i = 0; i < profile->match_tag_count; i++) {
+        const char *value = enrollment_tag(enrollment, profile->match_tags[i].name);
+        if (!value || strcmp(value, profile->match_tags[i].value) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* Literal characters of the best glob of the class that takes the endpoint, plus 1; a tag counts
+ * more than any name can; 0 = none. */
+static size_t match_weight(const struct profile *profile, const struct enrollment *enrollment)
+{
+    const char *endpoint = enrollment->endpoint;
     size_t best = 0;
+    if (!has_tags(profile, enrollment))
+        return 0;
     for (size_t i = 0; i < profile->match_count; i++) {
         size_t weight = glob_literals(profile->matches[i]) + 1;
         if (weight > best && glob_match(profile->matches[i], endpoint))
             best = weight;
     }
-    return best;
+    return best == 0 ? 0 : best + profile->match_tag_count * (ENDPOINT_MAX + 2);
 }
 
-static const struct profile *select_by_match(const struct profile_set *set, const char *endpoint,
-                                             struct err *err)
+static const struct profile *select_by_match(const struct profile_set *set,
+                                             const struct enrollment *enrollment, struct err *err)
 {
+    const char *endpoint = enrollment->endpoint;
     const struct profile *best = NULL, *rival = NULL;
     size_t best_weight = 0;
     for (size_t i = 0; i < set->count; i++) {
-        size_t weight = match_weight(set->profiles[i], endpoint);
+        size_t weight = match_weight(set->profiles[i], enrollment);
         if (weight == 0 || weight < best_weight)
             continue;
         rival = weight == best_weight ? best : NULL;
@@ -82,7 +97,7 @@ const struct profile *profile_set_select(const struct profile_set *set,
                                          const struct enrollment *enrollment, struct err *err)
 {
     if (enrollment->class_name[0] == '\0')
-        return select_by_match(set, enrollment->endpoint, err);
+        return select_by_match(set, enrollment, err);
     const struct profile *profile = profile_set_find(set, enrollment->class_name);
     if (!profile)
         err_set(err, ERR_NOT_FOUND, "device '%s' is of class '%s', which no profile describes",

@@ -769,6 +769,21 @@ struct resolution {
     uint8_t identity[IDENTITY_MAX];
 };
 
+/* The one of a group's two keys whose turn it is. */
+static const struct secret *choose_key(const struct resolution *resolution,
+                                       const struct store_device *device)
+{
+    struct driver *driver = resolution->driver;
+    struct association_info info;
+
+    if (device->second_key.len == 0 || !endpoint_info(driver->endpoint, resolution->ref, &info))
+        return &device->bootstrap_key;
+    struct bytes identity = bytes_of(resolution->identity, resolution->identity_len);
+    struct bytes source = bytes_of(info.path.remote.ip, sizeof info.path.remote.ip);
+    return key_hints_second(driver->config.hints, identity, source) ? &device->second_key
+                                                                    : &device->bootstrap_key;
+}
+
 static void key_found(void *context, enum err_code result, const struct store_device *device)
 {
     struct resolution *resolution = context;
@@ -777,8 +792,8 @@ static void key_found(void *context, enum err_code result, const struct store_de
 
     if (result == ERR_OK && !device->enrollment.blocked) {
         seen_remember(&driver->seen, resolution->ref, device->enrollment.endpoint);
-        endpoint_resolved(driver->endpoint, resolution->ref, identity, &device->bootstrap_key,
-                          false, CAUSE_NONE);
+        endpoint_resolved(driver->endpoint, resolution->ref, identity,
+                          choose_key(resolution, device), false, CAUSE_NONE);
     } else if (result == ERR_OK || result == ERR_NOT_FOUND) {
         struct secret decoy;
         psk_decoy(driver->config.decoy_secret, identity, &decoy);
@@ -973,6 +988,9 @@ static void on_rejected(void *context, const struct net_path *path, struct bytes
     struct driver *driver = context;
     char source[NET_TEXT_SIZE];
 
+    if (cause == CAUSE_BAD_KEY)
+        key_hints_turn(driver->config.hints, identity,
+                       bytes_of(path->remote.ip, sizeof path->remote.ip));
     net_text(&path->remote, false, source);
     bool told = rejects_add(driver->config.rejects, identity, source, cause, driver->now.wall_ms);
     tell_reject(&driver->teller, identity, source, cause, told);

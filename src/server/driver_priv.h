@@ -5,6 +5,7 @@
 
 #include "tell_priv.h"
 #include "usher/endpoint.h"
+#include "usher/key_hints.h"
 #include "usher/live.h"
 #include "usher/psk.h"
 #include "usher/rejects.h"
@@ -34,6 +35,7 @@ struct driver_config {
     struct events *events;
     struct metrics *metrics;
     struct profile_set *profiles; /* a reference is taken */
+    struct key_hints *hints;      /* shared by the workers */
     const uint8_t *decoy_secret;  /* PSK_SERVER_SECRET_SIZE bytes */
     /* Tells another worker that a newer session has taken over (I2). */
     void (*supersede)(void *context, const struct live_holder *holder);

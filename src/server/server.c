@@ -44,6 +44,7 @@ struct server {
     struct findings findings; /* of the reading that is in force */
     struct profile_set *profiles;
     struct x509 *x509; /* NULL = no listener takes certificates */
+    struct key_hints *hints;
     uint8_t decoy_secret[PSK_SERVER_SECRET_SIZE];
     struct udp_listener listeners[CONFIG_LISTENERS_MAX];
     struct endpoint_listener endpoint_listeners[CONFIG_LISTENERS_MAX];
@@ -103,6 +104,7 @@ static enum err_code open_store(const struct config *config, struct vault *vault
         .backend = config->store_backend,
         .path = config->store_path,
         .history_days = config->history_days,
+        .audit_days = config->audit_days,
         .retire_seconds = config->retire_seconds,
     };
 
@@ -285,6 +287,7 @@ static enum err_code start_workers(struct server *server, struct err *err)
         .events = server->events,
         .metrics = server->metrics,
         .profiles = server->profiles,
+        .hints = server->hints,
         .decoy_secret = server->decoy_secret,
         .supersede = supersede,
         .context = server,
@@ -331,6 +334,9 @@ static enum err_code start_workers(struct server *server, struct err *err)
 static enum err_code start_http(struct server *server, struct err *err)
 {
     const struct config *config = server->config;
+    char folder[4096];
+    bool on_disk = strcmp(config->store_backend, "memory") != 0;
+    int len = snprintf(folder, sizeof folder, "%s.imports", config->store_path);
     struct http_config http = {
         .socket_path = config->http_socket,
         .address = config->http_address_len > 0 ? &config->http_address : NULL,
@@ -343,6 +349,8 @@ static enum err_code start_http(struct server *server, struct err *err)
         .rate = config->http_rate,
         .version = USHER_VERSION,
         .store = server->store,
+        .import_folder = on_disk && (size_t)len < sizeof folder ? folder : NULL,
+        .vault = server->vault,
         .live = server->live,
         .rejects = server->rejects,
         .events = server->events,
@@ -383,7 +391,8 @@ static enum err_code start(struct server *server, struct err *err)
     bytes_random(server->decoy_secret, sizeof server->decoy_secret);
     server->live = live_new(server->config->sessions_max);
     server->rejects = rejects_new(REJECTS_MAX);
-    if (server->live == NULL || server->rejects == NULL)
+    server->hints = key_hints_new();
+    if (server->live == NULL || server->rejects == NULL || server->hints == NULL)
         return err_set(err, ERR_NO_MEMORY, "usherd: out of memory");
     server->metrics = metrics_new(server->config->workers);
     if (server->metrics == NULL)
@@ -586,6 +595,7 @@ static void stop(struct server *server)
     metrics_free(server->metrics);
     live_free(server->live);
     rejects_free(server->rejects);
+    key_hints_free(server->hints);
     profile_set_unref(server->profiles);
     x509_unref(server->x509);
     findings_clear(&server->findings);

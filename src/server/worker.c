@@ -106,6 +106,7 @@ static enum err_code build(struct worker *worker, const struct worker_config *co
         .events = config->events,
         .metrics = config->metrics,
         .profiles = config->profiles,
+        .hints = config->hints,
         .decoy_secret = config->decoy_secret,
         .supersede = config->supersede,
         .context = config->context,

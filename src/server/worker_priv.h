@@ -40,6 +40,7 @@ struct worker_config {
     struct events *events;
     struct metrics *metrics;
     struct profile_set *profiles;
+    struct key_hints *hints;
     const uint8_t *decoy_secret;
     void (*supersede)(void *context, const struct live_holder *holder);
     void *context;

@@ -91,7 +91,8 @@ enum err_code device_check(const struct store_device *device, struct err *err)
         code = enrollment_check_class(bytes_of_text(enrollment->class_name), err);
     if (code == ERR_OK && enrollment->identity.len > 0)
         code = enrollment_check_identity(identity_bytes(&enrollment->identity), err);
-    if (code == ERR_OK && (enrollment->identity.len > 0) != (device->bootstrap_key.len > 0))
+    bool has_key = device->bootstrap_key.len > 0 || device->group_id != 0;
+    if (code == ERR_OK && (enrollment->identity.len > 0) != has_key)
         code = err_set(err, ERR_INVALID, "a bootstrap identity and its key go together");
     if (code == ERR_OK)
         code = check_credentials(enrollment, err);
@@ -105,7 +106,7 @@ bool device_same_data(const struct store_device *a, const struct store_device *b
     return strcmp(a->enrollment.class_name, b->enrollment.class_name) == 0 &&
            bytes_equal(identity_bytes(&a->enrollment.identity),
                        identity_bytes(&b->enrollment.identity)) &&
-           secret_equal(&a->bootstrap_key, &b->bootstrap_key);
+           a->group_id == b->group_id && secret_equal(&a->bootstrap_key, &b->bootstrap_key);
 }
 
 static int compare_tags(const void *a, const void *b)

@@ -13,6 +13,7 @@ struct store_lane {
     struct mailbox *mailbox;
     struct store_reader *reader;
     struct recent *recent;
+    struct store_actor actor;
     struct request *newest; /* of those whose callback has yet to run */
     bool rests;             /* its thread calls store_lane_rest */
     bool closing;
@@ -47,6 +48,11 @@ out:
 struct store *lane_store(const struct store_lane *lane)
 {
     return lane->store;
+}
+
+void store_lane_act_as(struct store_lane *lane, const struct store_actor *actor)
+{
+    lane->actor = *actor;
 }
 
 struct store_reader *lane_reader(const struct store_lane *lane)
@@ -183,6 +189,7 @@ bool lane_submit_waited(struct store_lane *lane, struct request *request)
 {
     bool taken;
     request->waited = true;
+    request->actor = &lane->actor;
     request->mailbox = lane->mailbox;
     mailbox_hold(lane->mailbox);
     enum err_code code = hand_over(lane, request, &taken);
@@ -277,6 +284,9 @@ static void find_now(struct store_lane *lane, const struct identity *identity,
         return;
     }
     enum err_code code = find_in_a_hurry(lane, identity, endpoint, device, &err);
+    if (code != ERR_BUSY)
+        code = groups_resolve(&lane->store->groups, identity,
+                              atomic_load(&lane->store->setup.wall_ms)(), code, device);
     if (code == ERR_OK)
         done(context, ERR_OK, device);
     else if (code == ERR_BUSY)
@@ -308,6 +318,7 @@ enum err_code lane_find_and_wait(struct store_lane *lane, struct bytes endpoint,
     struct err cause = {0};
     enum err_code code = ops->find(lane->reader, NULL, endpoint, &device, &cause);
     if (code == ERR_OK) {
+        groups_name(&lane->store->groups, device.group_id, device.group);
         *out = device;
         /* The tags have moved; the keys must not stay behind. */
         bytes_wipe(&device, sizeof device);

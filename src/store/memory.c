@@ -10,6 +10,7 @@ static void memory_close(struct store_backend *backend)
         return;
     memory_delay_stop(backend->delay);
     memory_table_clear(&backend->table);
+    memory_bulk_clear(backend);
     pthread_rwlock_destroy(&backend->lock);
     free(backend);
 }
@@ -102,7 +103,7 @@ static int memory_schema_version(const struct store_backend *backend)
     .rollback = memory_rollback, .settle = memory_nothing_to_do, .upkeep = memory_upkeep,          \
     .probe = memory_nothing_to_do, .unfolded = memory_unfolded, .reader_open = memory_reader_open, \
     .reader_close = memory_reader_close, .find = memory_find, .list = memory_list,                 \
-    .history = memory_history
+    .bulk_load = memory_bulk_load, .tag_names = memory_tag_names, .history = memory_history
 
 const struct store_ops store_memory_ops = {MEMORY_FUNCTIONS, .open = memory_open};
 

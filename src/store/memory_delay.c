@@ -31,6 +31,11 @@ static void answer(struct memory_delay *delay, struct request *request)
     if (request->device != NULL)
         request->result = memory_find(&delay->reader, by_identity ? &request->identity : NULL,
                                       bytes_of_text(request->endpoint), request->device, &err);
+    if (request->device != NULL)
+        request->result = groups_resolve(delay->reader.backend->setup->groups,
+                                         by_identity ? &request->identity : NULL,
+                                         atomic_load(&delay->reader.backend->setup->wall_ms)(),
+                                         request->result, request->device);
     if (request->result == ERR_NO_MEMORY)
         request->result = ERR_UNAVAILABLE;
     request_complete(request);

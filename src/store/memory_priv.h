@@ -5,6 +5,7 @@
 
 #include "slots_priv.h"
 #include "store_priv.h"
+#include "usher/buf.h"
 
 enum { MEMORY_HISTORY_MAX = 256 }; /* outcomes kept of a device */
 
@@ -14,6 +15,7 @@ struct memory_device {
     char class_name[CLASS_MAX + 1];
     struct identity identity;
     struct secret bootstrap_key;
+    int64_t group_id;
     char *tags; /* as text */
     bool blocked;
     enum device_state state;
@@ -46,10 +48,18 @@ void memory_table_set_identity(struct memory_table *table, struct memory_device 
                                const struct identity *identity);
 void memory_device_free(struct memory_device *device); /* wipes */
 
+/* What is stored of an import. */
+struct memory_bulk {
+    struct memory_bulk *next;
+    char *id;
+    struct buf state;
+};
+
 struct store_backend {
     struct store_setup *setup;
     pthread_rwlock_t lock; /* the table and what is in it */
     struct memory_table table;
+    struct memory_bulk *bulks;  /* imports, in order of the id */
     struct memory_delay *delay; /* NULL: finds are answered at once */
 };
 
@@ -63,6 +73,19 @@ enum err_code memory_apply(struct store_backend *backend, struct request *reques
 bool memory_show(const struct store_backend *backend, const struct memory_device *device,
                  struct store_device *out);
 
+/* What `request` enrols or changes; for rows of imports too. */
+enum err_code memory_enroll(struct store_backend *backend, struct request *request,
+                            struct err *err);
+
+/* memory_bulk.c */
+enum err_code memory_bulk(struct store_backend *backend, struct request *request, struct err *err);
+enum err_code memory_bulk_save(struct store_backend *backend, const char *id, struct bytes state,
+                               struct err *err);
+enum err_code memory_bulk_load(struct store_reader *reader,
+                               bool (*each)(void *context, const char *id, struct bytes state),
+                               void *context, struct err *err);
+void memory_bulk_clear(struct store_backend *backend);
+
 /* memory_read.c */
 enum err_code memory_find(struct store_reader *reader, const struct identity *identity,
                           struct bytes endpoint, struct store_device *out, struct err *err);
@@ -73,6 +96,10 @@ enum err_code memory_history(struct store_reader *reader, struct bytes endpoint,
                              size_t limit,
                              bool (*each)(void *context, const struct outcome *outcome),
                              void *context, struct err *err);
+
+enum err_code memory_tag_names(struct store_reader *reader,
+                               bool (*each)(void *context, const char *name), void *context,
+                               struct err *err);
 
 /* memory_delay.c: answers find requests later, from a thread of its own */
 enum err_code memory_delay_start(struct store_backend *backend, unsigned delay_ms, struct err *err);

@@ -167,3 +167,39 @@ enum err_code memory_history(struct store_reader *reader, struct bytes endpoint,
     free(outcomes);
     return code;
 }
+
+/* The least name after `name`; false: there is none. */
+static bool next_tag_name(const struct memory_table *table, char name[static TAG_NAME_MAX + 1])
+{
+    char best[TAG_NAME_MAX + 1] = "";
+    for (size_t i = 0; i < table->cap; i++) {
+        for (const struct memory_device *device = table->by_endpoint[i]; device != NULL;
+             device = device->next_by_endpoint) {
+            for (const char *at = device->tags; *at != '\0'; at = strchr(at, '\n') + 1) {
+                char found[TAG_NAME_MAX + 1] = "";
+                memcpy(found, at, strcspn(at, "="));
+                if (strcmp(found, name) > 0 && (best[0] == '\0' || strcmp(found, best) < 0))
+                    strcpy(best, found);
+            }
+        }
+    }
+    strcpy(name, best);
+    return best[0] != '\0';
+}
+
+enum err_code memory_tag_names(struct store_reader *reader,
+                               bool (*each)(void *context, const char *name), void *context,
+                               struct err *err)
+{
+    struct store_backend *backend = reader->backend;
+    char name[TAG_NAME_MAX + 1] = "";
+    bool more = true;
+    (void)err;
+    while (more) {
+        pthread_rwlock_rdlock(&backend->lock);
+        more = next_tag_name(&backend->table, name);
+        pthread_rwlock_unlock(&backend->lock);
+        more = more && each(context, name);
+    }
+    return ERR_OK;
+}

@@ -62,6 +62,7 @@ bool memory_show(const struct store_backend *backend, const struct memory_device
     enrollment->revision = device->revision;
     enrollment->bootstraps = device->bootstraps;
     out->bootstrap_key = device->bootstrap_key;
+    out->group_id = device->group_id;
     out->state = device_shown_state(device->blocked, device->state);
     out->cause = device->cause;
     out->created_wall_ms = device->created_ms;
@@ -212,6 +213,7 @@ static enum err_code create(struct store_backend *backend, struct request *reque
     memcpy(device->class_name, given->enrollment.class_name, sizeof device->class_name);
     device->identity = given->enrollment.identity;
     device->bootstrap_key = given->bootstrap_key;
+    device->group_id = given->group_id;
     device->tags = tags_copy(&given->enrollment);
     device->blocked = given->enrollment.blocked;
     device->revision = 1;
@@ -220,8 +222,10 @@ static enum err_code create(struct store_backend *backend, struct request *reque
     if (device->tags != NULL && set_credentials(backend, device, given) &&
         counts_stage(backend->setup->counts, device->class_name,
                      device_shown_state(device->blocked, STATE_NEW), 1) &&
-        memory_table_add(&backend->table, device))
+        memory_table_add(&backend->table, device)) {
+        groups_stage_devices(backend->setup->groups, device->group_id, 1);
         return ERR_OK;
+    }
     memory_device_free(device);
     return no_memory(err);
 }
@@ -235,6 +239,7 @@ static bool is_same(struct store_backend *backend, const struct memory_device *d
     bool same = strcmp(device->class_name, given->enrollment.class_name) == 0 &&
                 bytes_equal(identity_bytes(&device->identity),
                             identity_bytes(&given->enrollment.identity)) &&
+                device->group_id == given->group_id &&
                 secret_equal(&device->bootstrap_key, &given->bootstrap_key) &&
                 strcmp(device->tags, tags) == 0 && !slot_set_enroll(&set, given, &time, false);
     slot_set_clear(&set);
@@ -257,6 +262,9 @@ static enum err_code replace(struct store_backend *backend, struct memory_device
     memory_table_set_identity(&backend->table, device, &given->enrollment.identity);
     memcpy(device->class_name, given->enrollment.class_name, sizeof device->class_name);
     device->bootstrap_key = given->bootstrap_key;
+    groups_stage_devices(backend->setup->groups, device->group_id, -1);
+    groups_stage_devices(backend->setup->groups, given->group_id, 1);
+    device->group_id = given->group_id;
     free(device->tags);
     device->tags = *tags;
     *tags = NULL;
@@ -288,6 +296,20 @@ static enum err_code enroll(struct store_backend *backend, struct memory_device 
     return code;
 }
 
+enum err_code memory_enroll(struct store_backend *backend, struct request *request, struct err *err)
+{
+    struct memory_device *device =
+        memory_table_endpoint(&backend->table, bytes_of_text(request->endpoint));
+    enum err_code code = enroll(backend, device, request, err);
+    if (code == ERR_OK && device != NULL && device->blocked != request->given->enrollment.blocked) {
+        device->blocked = !device->blocked;
+        code = stage_move(backend, device->class_name,
+                          device_shown_state(!device->blocked, device->state), device->class_name,
+                          device_shown_state(device->blocked, device->state), err);
+    }
+    return code;
+}
+
 static enum err_code set_blocked(struct store_backend *backend, struct memory_device *device,
                                  struct request *request, struct err *err)
 {
@@ -312,10 +334,25 @@ static enum err_code remove_device(struct store_backend *backend, struct memory_
     if (!counts_stage(backend->setup->counts, device->class_name,
                       device_shown_state(device->blocked, device->state), -1))
         return no_memory(err);
+    groups_stage_devices(backend->setup->groups, device->group_id, -1);
     memory_table_remove(&backend->table, device);
     memory_device_free(device);
     request->change = STORE_CHANGED;
     return ERR_OK;
+}
+
+/* The row of a device that belongs to a group; NULL: it does not. */
+static struct memory_device *join(struct store_backend *backend, const char *endpoint)
+{
+    struct store_device given = {0};
+    struct request request = {.given = &given};
+    struct err unused = {0};
+    if (!groups_join(backend->setup->groups, bytes_of_text(endpoint), slot_time(backend).now_ms,
+                     &given))
+        return NULL;
+    enum err_code code = create(backend, &request, &unused);
+    store_device_clear(&given);
+    return code == ERR_OK ? memory_table_endpoint(&backend->table, bytes_of_text(endpoint)) : NULL;
 }
 
 static enum err_code apply(struct store_backend *backend, struct request *request, struct err *err)
@@ -326,8 +363,17 @@ static enum err_code apply(struct store_backend *backend, struct request *reques
         request->rekey->done = true;
         return ERR_OK;
     }
+    if (request->kind == REQUEST_BULK)
+        return memory_bulk(backend, request, err);
+    if (request->kind == REQUEST_BULK_SAVE)
+        return memory_bulk_save(backend, request->bulk->id, request->state, err);
     if (request->kind == REQUEST_ENROLL)
         return enroll(backend, device, request, err);
+    bool joins = request->kind == REQUEST_MAKE_PENDING ||
+                 (request->kind == REQUEST_RECORD && request->outcome->cause != CAUSE_REMOVED) ||
+                 (request->kind == REQUEST_SET_BLOCKED && request->flag);
+    if (device == NULL && joins)
+        device = join(backend, request->endpoint);
     if (device == NULL)
         return err_set(err, ERR_NOT_FOUND, "no such device");
     if (request->kind == REQUEST_MAKE_PENDING)

@@ -90,7 +90,8 @@ static enum err_code find(struct reader_thread *thread, struct request *request)
         thread->reader, by_identity ? &request->identity : NULL,
         by_identity ? bytes_of(NULL, 0) : bytes_of_text(request->endpoint), request->device, &err);
     if (code == ERR_OK || code == ERR_NOT_FOUND)
-        return code;
+        return groups_resolve(&store->groups, by_identity ? &request->identity : NULL,
+                              atomic_load(&store->setup.wall_ms)(), code, request->device);
     health_failed(&store->health, &err);
     writer_nudge(store);
     return ERR_UNAVAILABLE;

@@ -41,6 +41,27 @@ static bool is_change(const struct request *request)
     return request->kind != REQUEST_RECORD || request->count > 0;
 }
 
+static void change_stamp(struct stamps *stamps, size_t stamp, uint64_t commit)
+{
+    atomic_store_explicit(&stamps->touched[stamp], commit, memory_order_release);
+    atomic_store_explicit(&stamps->changed[stamp], commit, memory_order_release);
+}
+
+/* What changes more than the one device that a request names. */
+static void change_others(struct stamps *stamps, const struct request *request, uint64_t commit)
+{
+    if (request->kind == REQUEST_GROUP_PUT || request->kind == REQUEST_GROUP_REMOVE) {
+        for (size_t stamp = 0; stamp < STAMPS; stamp++)
+            change_stamp(stamps, stamp, commit);
+    }
+    for (size_t i = 0; request->kind == REQUEST_BULK && i < request->bulk->count; i++) {
+        char endpoint[ENDPOINT_MAX + 1] = "";
+        struct bytes name = store_row_endpoint(request->bulk->rows[i].packed);
+        memcpy(endpoint, name.data, name.len);
+        change_stamp(stamps, stamp_of(endpoint), commit);
+    }
+}
+
 void stamps_change(struct stamps *stamps, const struct request *first)
 {
     bool changes = false;
@@ -56,6 +77,7 @@ void stamps_change(struct stamps *stamps, const struct request *first)
         atomic_store_explicit(&stamps->touched[stamp], commit, memory_order_release);
         if (is_change(request))
             atomic_store_explicit(&stamps->changed[stamp], commit, memory_order_release);
+        change_others(stamps, request, commit);
     }
 }
 

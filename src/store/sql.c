@@ -20,6 +20,11 @@
     "previous, id, device, class, state, cause, detail, source, started_ms, handshake_ms, "        \
     "duration_ms, sent, received, format, profile, warnings, steps"
 
+#define GROUP_COLUMNS                                                                              \
+    "id, name, class, pattern, scheme, label, key_len, primary_key, primary_sealed, "              \
+    "secondary_key, secondary_sealed, not_before_ms, not_after_ms, device_max, blocked, "          \
+    "revision, created_ms, changed_ms, tags"
+
 static const char *const texts[SQL_COUNT] = {
     [SQL_BEGIN_READ] = "BEGIN",
     [SQL_END] = "COMMIT",
@@ -32,7 +37,8 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_CREDENTIALS_OF_DEVICE] =
         "SELECT " CREDENTIAL_COLUMNS " FROM credential WHERE id >= $1 AND id < $2 ORDER BY id",
     [SQL_BRIEF_BY_ENDPOINT] =
-        "SELECT id, class, blocked, state, newest_outcome FROM device WHERE endpoint = $1",
+        "SELECT id, class, blocked, state, newest_outcome, device_group FROM device "
+        "WHERE endpoint = $1",
     [SQL_OUTCOME_PREVIOUS] = "SELECT previous, id FROM outcome WHERE seq = $1",
     [SQL_OUTCOME_GET] = "SELECT " OUTCOME_COLUMNS " FROM outcome WHERE seq = $1",
 
@@ -41,7 +47,8 @@ static const char *const texts[SQL_COUNT] = {
                           "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, "
                           "$17, $18)",
     [SQL_DEVICE_UPDATE] = "UPDATE device SET class = $1, identity = $2, psk = $3, psk_sealed = $4, "
-                          "revision = revision + 1, changed_ms = $5, tags = $6 WHERE id = $7",
+                          "revision = revision + 1, changed_ms = $5, tags = $6, device_group = $7 "
+                          "WHERE id = $8",
     [SQL_DEVICE_BLOCK] = "UPDATE device SET blocked = $1, revision = revision + 1, "
                          "changed_ms = $2 WHERE id = $3",
     [SQL_DEVICE_FOLD] = "UPDATE device SET state = $1, cause = $2, "
@@ -50,7 +57,7 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_DEVICE_FOLD_HISTORY] = "UPDATE device SET newest_outcome = $1 WHERE id = $2",
     [SQL_DEVICE_DELETE] = "DELETE FROM device WHERE id = $1",
     [SQL_DEVICE_LAST_ID] = "SELECT COALESCE(MAX(id), 0) FROM device",
-    [SQL_DEVICE_COUNT_ROWS] = "SELECT class, blocked, state FROM device",
+    [SQL_DEVICE_COUNT_ROWS] = "SELECT class, blocked, state, device_group FROM device",
     [SQL_CREDENTIAL_SAVE] =
         "INSERT INTO credential (" CREDENTIAL_COLUMNS ") VALUES "
         "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, "
@@ -114,6 +121,36 @@ static const char *const texts[SQL_COUNT] = {
         "(secondary_key IS NOT NULL AND secondary_sealed <> $2)) ORDER BY id LIMIT 512",
     [SQL_REKEY_GROUP] = "UPDATE device_group SET primary_key = $1, primary_sealed = $2, "
                         "secondary_key = $3, secondary_sealed = $4 WHERE id = $5",
+    [SQL_AUDIT_LAST] = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1",
+    [SQL_AUDIT_INSERT] =
+        "INSERT INTO audit (seq, time_ms, actor, station, source, action, subject, "
+        "detail, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    [SQL_AUDIT_AFTER] =
+        "SELECT seq, time_ms, actor, station, source, action, subject, detail, hash "
+        "FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2",
+    [SQL_AUDIT_TIME] = "SELECT seq, time_ms FROM audit WHERE seq > $1 ORDER BY seq LIMIT 1",
+    [SQL_AUDIT_OLDEST] = "SELECT seq, time_ms FROM audit ORDER BY seq LIMIT 1000",
+    [SQL_AUDIT_DELETE_UP_TO] = "DELETE FROM audit WHERE seq < $1",
+    [SQL_AUDIT_EXPIRE] = "UPDATE audit SET actor = '', station = '', source = '', action = $1, "
+                         "subject = '', detail = $2 WHERE seq = $3",
+    [SQL_GROUPS] = "SELECT " GROUP_COLUMNS " FROM device_group ORDER BY id",
+    [SQL_GROUP_SAVE] =
+        "INSERT INTO device_group (" GROUP_COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, "
+        "$10, $11, $12, $13, $14, $15, $16, $17, $18, $19) ON CONFLICT (id) DO UPDATE SET "
+        "class = excluded.class, pattern = excluded.pattern, scheme = excluded.scheme, "
+        "label = excluded.label, key_len = excluded.key_len, primary_key = excluded.primary_key, "
+        "primary_sealed = excluded.primary_sealed, secondary_key = excluded.secondary_key, "
+        "secondary_sealed = excluded.secondary_sealed, not_before_ms = excluded.not_before_ms, "
+        "not_after_ms = excluded.not_after_ms, device_max = excluded.device_max, "
+        "blocked = excluded.blocked, revision = excluded.revision, "
+        "changed_ms = excluded.changed_ms, tags = excluded.tags",
+    [SQL_GROUP_DELETE] = "DELETE FROM device_group WHERE id = $1",
+    [SQL_BULK_SAVE] = "INSERT INTO bulk (id, changed_ms, state) VALUES ($1, $2, $3) ON CONFLICT "
+                      "(id) DO UPDATE SET changed_ms = excluded.changed_ms, state = excluded.state",
+    [SQL_BULK_DELETE] = "DELETE FROM bulk WHERE id = $1",
+    [SQL_BULK_ALL] = "SELECT id, state FROM bulk ORDER BY id",
+    /* One step of an index instead of all its rows. */
+    [SQL_TAG_NEXT_NAME] = "SELECT MIN(name) FROM device_tag WHERE name > $1",
     [SQL_TAGS_OF] = "SELECT tags FROM device WHERE endpoint = $1",
     [SQL_TAGS_AFTER] = "SELECT id, endpoint, tags FROM device WHERE id > $1 AND tags <> '' "
                        "ORDER BY id LIMIT 512",

@@ -56,6 +56,10 @@ static enum err_code sqlite_open(struct store_setup *setup, struct store_backend
     enum err_code code = open_database(backend, &local);
     if (code == ERR_OK)
         code = sqlite_check_keys(backend, &local);
+    if (code == ERR_OK)
+        code = sqlite_load_groups(backend, &local);
+    if (code == ERR_OK)
+        code = sqlite_load_audit(backend, &local);
     if (code == ERR_OK && !unfolded_init(&backend->unfolded))
         code = err_set(&local, ERR_NO_MEMORY, "store: out of memory");
     if (code == ERR_OK)
@@ -89,6 +93,8 @@ const struct store_ops store_sqlite_ops = {
     .begin = sqlite_begin,
     .apply = sqlite_apply,
     .commit = sqlite_commit,
+    .group_save = sqlite_group_save,
+    .group_remove = sqlite_group_remove,
     .rollback = sqlite_rollback,
     .settle = sqlite_settle,
     .upkeep = sqlite_upkeep,
@@ -100,5 +106,9 @@ const struct store_ops store_sqlite_ops = {
     .find = sqlite_find,
     .hurry = sqlite_hurry,
     .list = sqlite_list,
+    .bulk_load = sqlite_bulk_load,
+    .tag_names = sqlite_tag_names,
+    .audit = sqlite_audit,
+    .note = sqlite_note,
     .history = sqlite_history,
 };

@@ -5,26 +5,22 @@
 
 #include <stdlib.h>
 
-/* What is stored of a device, to be compared with what is given. */
-struct stored_device {
-    struct store_device device;
-    struct device_keys keys;
-    struct slot_set slots;
-    struct buf tags_memory;
-    const char *tags; /* as text, in it */
-};
+void stored_device_reset(struct stored_device *stored)
+{
+    store_device_clear(&stored->device);
+    slot_set_clear(&stored->slots);
+    buf_clear(&stored->tags_memory);
+}
 
 static void stored_device_free(struct stored_device *stored)
 {
     if (stored == NULL)
         return;
-    store_device_clear(&stored->device);
-    slot_set_clear(&stored->slots);
-    buf_clear(&stored->tags_memory);
+    stored_device_reset(stored);
     free(stored);
 }
 
-static enum err_code tags_text(const struct enrollment *enrollment, struct buf *out,
+enum err_code sqlite_tags_text(const struct enrollment *enrollment, struct buf *out,
                                const char **text, struct err *err)
 {
     buf_init(out, TAGS_TEXT_MAX + 1);
@@ -33,16 +29,16 @@ static enum err_code tags_text(const struct enrollment *enrollment, struct buf *
     return *text != NULL ? ERR_OK : err_set(err, ERR_NO_MEMORY, "store: out of memory");
 }
 
-static enum err_code load(struct store_backend *backend, const char *endpoint,
-                          struct stored_device *stored, struct err *err)
+enum err_code stored_device_load(struct store_backend *backend, const char *endpoint,
+                                 struct stored_device *stored, struct err *err)
 {
     enum err_code code = sqlite_read_device(&backend->session, NULL, bytes_of_text(endpoint),
                                             &stored->device, &stored->keys, err);
     if (code == ERR_OK)
         code = sqlite_read_slots(&backend->session, stored->keys.id, &stored->slots, err);
-    return code != ERR_OK
-               ? code
-               : tags_text(&stored->device.enrollment, &stored->tags_memory, &stored->tags, err);
+    return code != ERR_OK ? code
+                          : sqlite_tags_text(&stored->device.enrollment, &stored->tags_memory,
+                                             &stored->tags, err);
 }
 
 /* The state as of the open transaction, whether folded or not. */
@@ -53,7 +49,7 @@ static enum device_state current_state(const struct store_backend *backend, int6
     return device_shown_state(blocked, sum != NULL && sum->has_state ? sum->state : folded);
 }
 
-static enum err_code check_identity_free(struct store_backend *backend, int64_t id,
+enum err_code sqlite_check_identity_free(struct store_backend *backend, int64_t id,
                                          const struct enrollment *given, struct err *err)
 {
     char owner[ENDPOINT_MAX + 1] = "";
@@ -78,6 +74,14 @@ static enum err_code check_identity_free(struct store_backend *backend, int64_t 
     sqlite_done(statement);
     return code;
 }
+
+/* What a device that never called has in the columns of its last bootstrap: below zero, and at
+ * least as long in the row as what comes there later. A row that grows when it is first folded
+ * would not fit in its page any more, where rows were inserted one behind the other; then several
+ * pages are written instead of one. */
+static const int64_t never_newest_outcome = -INT64_C(0x7fffffff);
+static const int64_t never_last_ms = -INT64_C(0x7fffffffffffffff);
+static const int64_t never_last_duration_ms = -INT64_C(0x7fffff);
 
 static enum err_code insert_device(struct store_backend *backend, int64_t id,
                                    const struct store_device *given, const char *tags,
@@ -104,13 +108,13 @@ static enum err_code insert_device(struct store_backend *backend, int64_t id,
     bind_number(statement, 1 + DEVICE_CAUSE, CAUSE_NONE);
     bind_number(statement, 1 + DEVICE_REVISION, 1);
     bind_number(statement, 1 + DEVICE_BOOTSTRAPS, 0);
-    bind_number(statement, 1 + DEVICE_NEWEST_OUTCOME, 0);
+    bind_number(statement, 1 + DEVICE_NEWEST_OUTCOME, never_newest_outcome);
     bind_number(statement, 1 + DEVICE_CREATED, now);
     bind_number(statement, 1 + DEVICE_CHANGED, now);
-    bind_number(statement, 1 + DEVICE_LAST, 0);
-    bind_number(statement, 1 + DEVICE_LAST_DURATION, 0);
+    bind_number(statement, 1 + DEVICE_LAST, never_last_ms);
+    bind_number(statement, 1 + DEVICE_LAST_DURATION, never_last_duration_ms);
     bind_text(statement, 1 + DEVICE_TAGS, tags);
-    bind_number(statement, 1 + DEVICE_GROUP, 0);
+    bind_number(statement, 1 + DEVICE_GROUP, given->group_id);
     return sqlite_finish(&backend->session, statement, "enrolling a device", err);
 }
 
@@ -132,7 +136,8 @@ static enum err_code update_device(struct store_backend *backend, int64_t id,
     }
     bind_number(statement, 5, sqlite_slot_time(backend).now_ms);
     bind_text(statement, 6, tags);
-    bind_number(statement, 7, id);
+    bind_number(statement, 7, given->group_id);
+    bind_number(statement, 8, id);
     return sqlite_finish(&backend->session, statement, "changing a device", err);
 }
 
@@ -146,11 +151,10 @@ static enum err_code store_credentials(struct store_backend *backend, int64_t id
     return sqlite_save_slots(backend, id, slots, err);
 }
 
-static enum err_code create(struct store_backend *backend, struct request *request,
-                            struct stored_device *stored, const char *tags, struct err *err)
+enum err_code stored_device_create(struct store_backend *backend, const struct store_device *given,
+                                   struct stored_device *stored, const char *tags, struct err *err)
 {
-    const struct store_device *given = request->given;
-    enum err_code code = check_identity_free(backend, 0, &given->enrollment, err);
+    enum err_code code = sqlite_check_identity_free(backend, 0, &given->enrollment, err);
     if (code != ERR_OK)
         return code;
     int64_t id = ++backend->last_device;
@@ -162,7 +166,8 @@ static enum err_code create(struct store_backend *backend, struct request *reque
     if (code == ERR_OK)
         code = sqlite_stage_count(backend, given->enrollment.class_name,
                                   device_shown_state(given->enrollment.blocked, STATE_NEW), 1, err);
-    request->change = STORE_CREATED;
+    if (code == ERR_OK)
+        groups_stage_devices(backend->setup->groups, given->group_id, 1);
     return code;
 }
 
@@ -174,14 +179,14 @@ static bool is_same(struct store_backend *backend, const struct store_device *gi
            !slot_set_enroll(&stored->slots, given, &time, false);
 }
 
-static enum err_code replace(struct store_backend *backend, struct request *request,
-                             struct stored_device *stored, const char *tags, struct err *err)
+enum err_code stored_device_replace(struct store_backend *backend, const struct store_device *given,
+                                    struct stored_device *stored, const char *tags, struct err *err)
 {
-    const struct store_device *given = request->given;
     const char *class_before = stored->device.enrollment.class_name;
     enum device_state state = current_state(
         backend, stored->keys.id, stored->device.enrollment.blocked, stored->device.state);
-    enum err_code code = check_identity_free(backend, stored->keys.id, &given->enrollment, err);
+    enum err_code code =
+        sqlite_check_identity_free(backend, stored->keys.id, &given->enrollment, err);
     if (code == ERR_OK)
         code = update_device(backend, stored->keys.id, given, tags, err);
     if (code == ERR_OK)
@@ -193,7 +198,10 @@ static enum err_code replace(struct store_backend *backend, struct request *requ
         code = sqlite_stage_count(backend, class_before, state, -1, err);
     if (code == ERR_OK)
         code = sqlite_stage_count(backend, given->enrollment.class_name, state, 1, err);
-    request->change = STORE_CHANGED;
+    if (code == ERR_OK) {
+        groups_stage_devices(backend->setup->groups, stored->device.group_id, -1);
+        groups_stage_devices(backend->setup->groups, given->group_id, 1);
+    }
     return code;
 }
 
@@ -207,24 +215,27 @@ static enum err_code change(struct store_backend *backend, struct request *reque
         return err_set(err, ERR_EXISTS,
                        "endpoint '%s' is enrolled with other data; say that it shall be replaced",
                        request->endpoint);
-    return replace(backend, request, stored, tags, err);
+    request->change = STORE_CHANGED;
+    return stored_device_replace(backend, request->given, stored, tags, err);
 }
 
 enum err_code sqlite_enroll(struct store_backend *backend, struct request *request, struct err *err)
 {
     struct buf memory;
     const char *tags;
-    enum err_code code = tags_text(&request->given->enrollment, &memory, &tags, err);
+    enum err_code code = sqlite_tags_text(&request->given->enrollment, &memory, &tags, err);
     struct stored_device *stored = calloc(1, sizeof *stored);
     if (code == ERR_OK && stored == NULL)
         code = err_set(err, ERR_NO_MEMORY, "store: out of memory");
     if (code != ERR_OK)
         goto out;
-    code = load(backend, request->endpoint, stored, err);
-    if (code == ERR_NOT_FOUND)
-        code = create(backend, request, stored, tags, err);
-    else if (code == ERR_OK)
+    code = stored_device_load(backend, request->endpoint, stored, err);
+    if (code == ERR_NOT_FOUND) {
+        request->change = STORE_CREATED;
+        code = stored_device_create(backend, request->given, stored, tags, err);
+    } else if (code == ERR_OK) {
         code = change(backend, request, stored, tags, err);
+    }
 out:
     stored_device_free(stored);
     buf_clear(&memory);
@@ -238,6 +249,10 @@ enum err_code sqlite_set_blocked(struct store_backend *backend, struct request *
     enum err_code code =
         sqlite_read_brief(&backend->session, bytes_of_text(request->endpoint), &brief, err);
     request->change = STORE_UNCHANGED;
+    if (code == ERR_NOT_FOUND && request->flag) { /* of a group, and has not called yet */
+        request->change = STORE_CHANGED;
+        return sqlite_join(backend, request->endpoint, true, err);
+    }
     if (code != ERR_OK || brief.blocked == request->flag)
         return code;
     sqlite3_stmt *statement = sqlite_use(&backend->session, SQL_DEVICE_BLOCK, err);
@@ -306,6 +321,8 @@ enum err_code sqlite_remove(struct store_backend *backend, struct request *reque
         code = delete_by(backend, SQL_DEVICE_DELETE, brief.id, 0, err);
     if (code == ERR_OK)
         code = sqlite_stage_count(backend, brief.class_name, state, -1, err);
+    if (code == ERR_OK)
+        groups_stage_devices(backend->setup->groups, brief.group, -1);
     if (code == ERR_OK && !unfolded_stage_removal(&backend->unfolded, brief.id))
         code = err_set(err, ERR_NO_MEMORY, "store: out of memory");
     request->change = STORE_CHANGED;

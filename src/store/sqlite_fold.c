@@ -214,6 +214,8 @@ static enum err_code sweep(struct store_backend *backend, uint64_t now_us, struc
     enum err_code code = sweep_credentials(backend, now_ms, &more, err);
     if (code == ERR_OK)
         code = sweep_outcomes(backend, now_ms, &more, err);
+    if (code == ERR_OK)
+        code = sqlite_sweep_audit(backend, now_ms, &more, err);
     backend->sweep_us = now_us + (code != ERR_OK ? RETRY_US : more ? SWEEP_MORE_US : SWEEP_US);
     return code;
 }
@@ -289,11 +291,13 @@ static enum err_code count_devices(struct store_backend *backend, struct err *er
             code = sqlite_stage_count(
                 backend, class_name,
                 device_shown_state(sqlite3_column_int(statement, 1) != 0, state), 1, err);
+        groups_stage_devices(backend->setup->groups, sqlite3_column_int64(statement, 3), 1);
         if (++rows % COUNT_AT_ONCE == 0)
             counts_commit(backend->setup->counts);
     }
     sqlite_done(statement);
     counts_commit(backend->setup->counts);
+    groups_commit(backend->setup->groups);
     return code;
 }
 

@@ -197,8 +197,8 @@ static bool take_row(sqlite3_stmt *statement, struct store_row *row)
     row->bootstraps = (uint64_t)sqlite3_column_int64(statement, 7);
     row->created_wall_ms = sqlite3_column_int64(statement, 8);
     row->changed_wall_ms = sqlite3_column_int64(statement, 9);
-    row->last_wall_ms = sqlite3_column_int64(statement, 10);
-    row->last_duration_ms = (uint32_t)sqlite3_column_int64(statement, 11);
+    row->last_wall_ms = (int64_t)column_count(statement, 10);
+    row->last_duration_ms = (uint32_t)column_count(statement, 11);
     return true;
 }
 

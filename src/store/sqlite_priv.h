@@ -28,8 +28,12 @@ struct store_backend {
     int64_t last_device; /* highest id given out */
     uint64_t last_outcome;
     uint64_t committed_outcome; /* last_outcome as of the last commit */
-    uint64_t fold_us;           /* when to fold at the latest; 0 = nothing waits */
-    uint64_t sweep_us;          /* when to look for what is past its time */
+    struct audit_head {
+        uint64_t seq;
+        uint8_t hash[DIGEST_SIZE];
+    } audit, committed_audit; /* the last record, as of the open transaction and the last commit */
+    uint64_t fold_us;         /* when to fold at the latest; 0 = nothing waits */
+    uint64_t sweep_us;        /* when to look for what is past its time */
 };
 
 struct store_reader {
@@ -94,6 +98,8 @@ void bind_text(sqlite3_stmt *statement, int index, const char *text);
 void bind_bytes(sqlite3_stmt *statement, int index, struct bytes data); /* empty = NULL */
 /* Columns, borrowed until the next step. */
 struct bytes column_bytes(sqlite3_stmt *statement, int column);
+/* A number of what has been so far: below zero stands for none. */
+uint64_t column_count(sqlite3_stmt *statement, int column);
 /* False: does not fit. */
 bool column_text(sqlite3_stmt *statement, int column, char *out, size_t size);
 
@@ -124,6 +130,9 @@ enum err_code sqlite_change_tags(struct sqlite_session *session, const char *end
                                  const char *before, const char *after, struct err *err);
 enum err_code sqlite_drop_tags(struct sqlite_session *session, const char *endpoint,
                                struct err *err);
+enum err_code sqlite_tag_names(struct store_reader *reader,
+                               bool (*each)(void *context, const char *name), void *context,
+                               struct err *err);
 /* Fills them for devices from before there were any. */
 enum err_code sqlite_fill_tags(struct sqlite_session *session, struct err *err);
 
@@ -134,6 +143,7 @@ struct device_brief {
     bool blocked;
     enum device_state state; /* as folded */
     uint64_t newest_outcome; /* as folded */
+    int64_t group;           /* 0 = none */
 };
 
 struct device_keys {
@@ -182,6 +192,28 @@ void sqlite_rollback(struct store_backend *backend);
 struct unfolded_sum sqlite_sum_of(const struct outcome *outcome, uint64_t seq);
 
 /* ---- sqlite_enroll.c ---- */
+/* What is stored of a device, to be compared with what is given. */
+struct stored_device {
+    struct store_device device;
+    struct device_keys keys;
+    struct slot_set slots;
+    struct buf tags_memory;
+    const char *tags; /* as text, in it */
+};
+void stored_device_reset(struct stored_device *stored); /* wipes */
+/* `stored` is zeroed or reset before. ERR_NOT_FOUND: no such device. */
+enum err_code stored_device_load(struct store_backend *backend, const char *endpoint,
+                                 struct stored_device *stored, struct err *err);
+/* ERR_CONFLICT: the identity is another's. `tags` is the text of the given device's tags. */
+enum err_code stored_device_create(struct store_backend *backend, const struct store_device *given,
+                                   struct stored_device *stored, const char *tags, struct err *err);
+enum err_code stored_device_replace(struct store_backend *backend, const struct store_device *given,
+                                    struct stored_device *stored, const char *tags,
+                                    struct err *err);
+enum err_code sqlite_check_identity_free(struct store_backend *backend, int64_t id,
+                                         const struct enrollment *given, struct err *err);
+enum err_code sqlite_tags_text(const struct enrollment *enrollment, struct buf *out,
+                               const char **text, struct err *err);
 enum err_code sqlite_enroll(struct store_backend *backend, struct request *request,
                             struct err *err);
 enum err_code sqlite_set_blocked(struct store_backend *backend, struct request *request,
@@ -193,6 +225,40 @@ enum err_code sqlite_save_slots(struct store_backend *backend, int64_t device,
 enum err_code sqlite_stage_count(struct store_backend *backend, const char *class_name,
                                  enum device_state state, int by, struct err *err);
 struct slot_time sqlite_slot_time(const struct store_backend *backend);
+
+/* ---- sqlite_groups.c ---- */
+enum err_code sqlite_group_save(struct store_backend *backend, int64_t id,
+                                const struct store_group *group, struct err *err);
+enum err_code sqlite_group_remove(struct store_backend *backend, int64_t id, struct err *err);
+enum err_code sqlite_load_groups(struct store_backend *backend, struct err *err);
+/* Makes the row of a device that belongs to a group. ERR_NOT_FOUND: it does not. */
+enum err_code sqlite_join(struct store_backend *backend, const char *endpoint, bool blocked,
+                          struct err *err);
+
+/* ---- sqlite_audit.c ---- */
+enum err_code sqlite_load_audit(struct store_backend *backend, struct err *err);
+enum err_code sqlite_note(struct store_backend *backend, const struct store_actor *actor,
+                          const char *action, const char *subject, const char *detail,
+                          struct err *err);
+/* What a request has changed; the request was applied. */
+enum err_code sqlite_note_request(struct store_backend *backend, const struct request *request,
+                                  struct err *err);
+enum err_code sqlite_audit(struct store_reader *reader, uint64_t after, int64_t since_wall_ms,
+                           size_t limit,
+                           bool (*each)(void *context, const struct chain_record *record,
+                                        const uint8_t hash[static DIGEST_SIZE]),
+                           void *context, struct err *err);
+/* Drops what is past its time; `more`: there is more of it than one transaction should drop. */
+enum err_code sqlite_sweep_audit(struct store_backend *backend, int64_t now_ms, bool *more,
+                                 struct err *err);
+
+/* ---- sqlite_bulk.c ---- */
+enum err_code sqlite_bulk(struct store_backend *backend, struct request *request, struct err *err);
+enum err_code sqlite_bulk_save(struct store_backend *backend, const char *id, struct bytes state,
+                               struct err *err);
+enum err_code sqlite_bulk_load(struct store_reader *reader,
+                               bool (*each)(void *context, const char *id, struct bytes state),
+                               void *context, struct err *err);
 
 /* ---- sqlite_fold.c ---- */
 enum err_code sqlite_settle(struct store_backend *backend, struct err *err);

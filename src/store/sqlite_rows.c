@@ -43,10 +43,11 @@ static bool take_device(struct sqlite_session *session, sqlite3_stmt *row, struc
     out->cause = (enum cause)sqlite3_column_int(row, DEVICE_CAUSE);
     enrollment->revision = (uint64_t)sqlite3_column_int64(row, DEVICE_REVISION);
     enrollment->bootstraps = (uint64_t)sqlite3_column_int64(row, DEVICE_BOOTSTRAPS);
+    out->group_id = sqlite3_column_int64(row, DEVICE_GROUP);
     out->created_wall_ms = sqlite3_column_int64(row, DEVICE_CREATED);
     out->changed_wall_ms = sqlite3_column_int64(row, DEVICE_CHANGED);
-    out->last_wall_ms = sqlite3_column_int64(row, DEVICE_LAST);
-    out->last_duration_ms = (uint32_t)sqlite3_column_int64(row, DEVICE_LAST_DURATION);
+    out->last_wall_ms = (int64_t)column_count(row, DEVICE_LAST);
+    out->last_duration_ms = (uint32_t)column_count(row, DEVICE_LAST_DURATION);
     return true;
 }
 
@@ -73,7 +74,7 @@ enum err_code sqlite_read_device(struct sqlite_session *session, const struct id
         code = sqlite_damaged(session, "a device's row", err);
     } else {
         keys->id = sqlite3_column_int64(statement, DEVICE_ID);
-        keys->newest_outcome = (uint64_t)sqlite3_column_int64(statement, DEVICE_NEWEST_OUTCOME);
+        keys->newest_outcome = column_count(statement, DEVICE_NEWEST_OUTCOME);
     }
     sqlite_done(statement);
     return code;
@@ -98,7 +99,8 @@ enum err_code sqlite_read_brief(struct sqlite_session *session, struct bytes end
     } else {
         out->id = sqlite3_column_int64(statement, 0);
         out->blocked = sqlite3_column_int(statement, 2) != 0;
-        out->newest_outcome = (uint64_t)sqlite3_column_int64(statement, 4);
+        out->newest_outcome = column_count(statement, 4);
+        out->group = sqlite3_column_int64(statement, 5);
     }
     sqlite_done(statement);
     return code;

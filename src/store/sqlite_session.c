@@ -106,7 +106,7 @@ enum err_code sqlite_configure_writer(struct sqlite_session *session, struct err
     if (code == ERR_OK)
         code = sqlite_session_run(session, "PRAGMA secure_delete = ON", err);
     if (code == ERR_OK)
-        code = sqlite_session_run(session, "PRAGMA cache_size = -32768", err);
+        code = sqlite_session_run(session, "PRAGMA cache_size = -65536", err);
     if (code == ERR_OK)
         code = sqlite_session_run(session, "PRAGMA wal_autocheckpoint = 4000", err);
     /* A log that grew behind a long read shrinks again. */
@@ -223,6 +223,12 @@ struct bytes column_bytes(sqlite3_stmt *statement, int column)
 {
     const void *data = sqlite3_column_blob(statement, column);
     return bytes_of(data, data != NULL ? (size_t)sqlite3_column_bytes(statement, column) : 0);
+}
+
+uint64_t column_count(sqlite3_stmt *statement, int column)
+{
+    int64_t number = sqlite3_column_int64(statement, column);
+    return number > 0 ? (uint64_t)number : 0;
 }
 
 bool column_text(sqlite3_stmt *statement, int column, char *out, size_t size)

@@ -82,6 +82,31 @@ enum err_code sqlite_drop_tags(struct sqlite_session *session, const char *endpo
     return code != ERR_OK ? code : sqlite_change_tags(session, endpoint, tags, "", err);
 }
 
+enum err_code sqlite_tag_names(struct store_reader *reader,
+                               bool (*each)(void *context, const char *name), void *context,
+                               struct err *err)
+{
+    struct sqlite_session *session = &reader->session;
+    char name[TAG_NAME_MAX + 1] = "";
+    enum err_code code = ERR_OK;
+    bool more = true;
+    while (code == ERR_OK && more) {
+        sqlite3_stmt *statement = sqlite_use(session, SQL_TAG_NEXT_NAME, err);
+        if (statement == NULL)
+            return err->code;
+        bind_text(statement, 1, name);
+        if (sqlite3_step(statement) != SQLITE_ROW)
+            code = sqlite_session_error(session, "reading tags", err);
+        else if (sqlite3_column_type(statement, 0) == SQLITE_NULL)
+            more = false;
+        else if (!column_text(statement, 0, name, sizeof name))
+            code = sqlite_damaged(session, "a tag's row", err);
+        sqlite_done(statement);
+        more = more && code == ERR_OK && each(context, name);
+    }
+    return code;
+}
+
 /* ---- devices from before there were such rows ---- */
 
 struct tagged {

@@ -38,6 +38,7 @@ enum err_code sqlite_commit(struct store_backend *backend, struct err *err)
         backend->fold_us = clock_monotonic_us() + FOLD_AFTER_US;
     unfolded_commit(&backend->unfolded);
     backend->committed_outcome = backend->last_outcome;
+    backend->committed_audit = backend->audit;
     return ERR_OK;
 }
 
@@ -46,6 +47,7 @@ void sqlite_rollback(struct store_backend *backend)
     sqlite_session_rollback(&backend->session);
     unfolded_drop(&backend->unfolded);
     backend->last_outcome = backend->committed_outcome;
+    backend->audit = backend->committed_audit;
 }
 
 /* ---- credentials ---- */
@@ -119,8 +121,11 @@ static enum err_code make_pending(struct store_backend *backend, const struct re
     struct device_keys keys;
     struct slot_time time = sqlite_slot_time(backend);
     struct slot_set set;
-    enum err_code code = sqlite_read_device(&backend->session, NULL,
-                                            bytes_of_text(request->endpoint), device, &keys, err);
+    struct bytes endpoint = bytes_of_text(request->endpoint);
+    enum err_code code = sqlite_read_device(&backend->session, NULL, endpoint, device, &keys, err);
+    if (code == ERR_NOT_FOUND &&
+        (code = sqlite_join(backend, request->endpoint, false, err)) == ERR_OK)
+        code = sqlite_read_device(&backend->session, NULL, endpoint, device, &keys, err);
     if (code != ERR_OK)
         return code;
     code = sqlite_read_slots(&backend->session, keys.id, &set, err);
@@ -244,8 +249,12 @@ static enum err_code apply_record(struct store_backend *backend, const struct re
 {
     const struct outcome *outcome = request->outcome;
     struct device_brief brief;
-    enum err_code code =
-        sqlite_read_brief(&backend->session, bytes_of_text(request->endpoint), &brief, err);
+    struct bytes endpoint = bytes_of_text(request->endpoint);
+    enum err_code code = sqlite_read_brief(&backend->session, endpoint, &brief, err);
+    /* The first word of a group's device; but one that was removed in mid-session stays away. */
+    if (code == ERR_NOT_FOUND && outcome->cause != CAUSE_REMOVED &&
+        (code = sqlite_join(backend, request->endpoint, false, err)) == ERR_OK)
+        code = sqlite_read_brief(&backend->session, endpoint, &brief, err);
     if (code != ERR_OK)
         return code;
     const struct unfolded_sum *before = unfolded_find(&backend->unfolded, brief.id);
@@ -277,6 +286,12 @@ enum err_code sqlite_apply(struct store_backend *backend, struct request *reques
         code = sqlite_remove(backend, request, err);
     else if (request->kind == REQUEST_REKEY)
         code = sqlite_rekey(backend, request, err);
+    else if (request->kind == REQUEST_BULK)
+        code = sqlite_bulk(backend, request, err);
+    else if (request->kind == REQUEST_BULK_SAVE)
+        code = sqlite_bulk_save(backend, request->bulk->id, request->state, err);
+    if (code == ERR_OK)
+        code = sqlite_note_request(backend, request, err);
     /* These are answers, not failures; nothing was changed. */
     bool answer =
         code == ERR_OK || code == ERR_NOT_FOUND || code == ERR_EXISTS || code == ERR_CONFLICT;

@@ -63,6 +63,7 @@ static void free_store(struct store *store)
     if (store->backend != NULL)
         store->ops->close(store->backend);
     counts_clear(&store->counts);
+    groups_clear(&store->groups);
     health_clear(&store->health);
     pthread_cond_destroy(&store->wake);
     pthread_mutex_destroy(&store->lock);
@@ -83,9 +84,11 @@ static struct store *new_store(void)
     pthread_condattr_destroy(&monotonic);
     pthread_mutex_init(&store->lock, NULL);
     counts_init(&store->counts);
+    groups_init(&store->groups);
     health_init(&store->health);
     store->last = &store->first;
     store->setup.counts = &store->counts;
+    store->setup.groups = &store->groups;
     atomic_store(&store->setup.wall_ms, clock_wall_ms);
     return store;
 }
@@ -105,6 +108,7 @@ enum err_code store_open(const struct store_config *config, struct store **out, 
     if (code != ERR_OK)
         goto out;
     counts_commit(&store->counts);
+    groups_commit(&store->groups);
     if (store->ops->hurry != NULL)
         code = readers_start(store, &store->readers, err);
     if (code == ERR_OK)
@@ -408,6 +412,163 @@ enum err_code store_rekey(struct store_lane *lane, struct store_rekey *rekey, st
     return code;
 }
 
+static enum err_code read_result(struct store_lane *lane, enum err_code code,
+                                 const struct err *cause, struct err *err)
+{
+    if (code == ERR_OK)
+        return code;
+    if (code != ERR_NOT_FOUND)
+        lane_read_failed(lane, code, cause);
+    if (err != NULL)
+        *err = *cause;
+    return code;
+}
+
+/* ---- groups ---- */
+
+static enum err_code run_group(struct store_lane *lane, enum request_kind kind,
+                               const struct store_group *group, bool flag,
+                               enum store_change *change, struct err *err)
+{
+    struct request *request = request_new(kind);
+    if (request == NULL)
+        return err_set(err, ERR_NO_MEMORY, "store: out of memory");
+    request->group = group;
+    request->flag = flag;
+    request->err = err;
+    enum err_code code = lane_submit_and_wait(lane, request);
+    if (code == ERR_OK && change != NULL)
+        *change = request->change;
+    request_free(request);
+    return code;
+}
+
+enum err_code store_group_put(struct store_lane *lane, const struct store_group *group,
+                              bool replace, enum store_change *change, struct err *err)
+{
+    enum err_code code = group_check(group, err);
+    return code != ERR_OK ? code : run_group(lane, REQUEST_GROUP_PUT, group, replace, change, err);
+}
+
+enum err_code store_group_remove(struct store_lane *lane, const char *name, bool force,
+                                 struct err *err)
+{
+    struct store_group group = {0};
+    strncpy(group.name, name, GROUP_NAME_MAX);
+    return run_group(lane, REQUEST_GROUP_REMOVE, &group, force, NULL, err);
+}
+
+static bool copy_group(struct store_group *to, const struct store_group *from)
+{
+    *to = *from;
+    to->tags = (struct enrollment){0};
+    if (enrollment_copy(&to->tags, &from->tags))
+        return true;
+    store_group_clear(to);
+    return false;
+}
+
+enum err_code store_group_get(struct store_lane *lane, const char *name, struct store_group *out,
+                              struct err *err)
+{
+    struct groups *groups = &lane_store(lane)->groups;
+    enum err_code code = ERR_OK;
+    pthread_rwlock_rdlock(&groups->lock);
+    const struct group_entry *entry = groups_find(groups, name);
+    if (entry == NULL)
+        code = err_set(err, ERR_NOT_FOUND, "there is no group '%.63s'", name);
+    else if (!copy_group(out, &entry->group))
+        code = err_set(err, ERR_NO_MEMORY, "store: out of memory");
+    pthread_rwlock_unlock(&groups->lock);
+    return code;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+enum err_code store_group_list(struct store_lane *lane,
+                               bool (*each)(void *context, const struct store_group *group),
+                               void *context, struct err *err)
+{
+    struct groups *groups = &lane_store(lane)->groups;
+    char names[GROUPS_MAX][GROUP_NAME_MAX + 1];
+    size_t count = 0;
+    bool more = true;
+    pthread_rwlock_rdlock(&groups->lock);
+    for (; count < groups->count; count++)
+        strcpy(names[count], groups->entries[count]->group.name);
+    pthread_rwlock_unlock(&groups->lock);
+    qsort(names, count, sizeof names[0], compare_names);
+    for (size_t i = 0; more && i < count; i++) {
+        struct store_group group;
+        enum err_code code = store_group_get(lane, names[i], &group, err);
+        if (code == ERR_NOT_FOUND)
+            continue; /* removed in between */
+        if (code != ERR_OK)
+            return code;
+        more = each(context, &group);
+        store_group_clear(&group);
+    }
+    return ERR_OK;
+}
+
+enum err_code store_audit(struct store_lane *lane, uint64_t after, int64_t since_wall_ms,
+                          size_t limit,
+                          bool (*each)(void *context, const struct chain_record *record,
+                                       const uint8_t hash[static DIGEST_SIZE]),
+                          void *context, struct err *err)
+{
+    const struct store_ops *ops = lane_store(lane)->ops;
+    struct err cause = {0};
+    if (ops->audit == NULL)
+        return err_set(err, ERR_UNSUPPORTED, "the memory store keeps no audit");
+    enum err_code code =
+        ops->audit(lane_reader(lane), after, since_wall_ms, limit, each, context, &cause);
+    return read_result(lane, code, &cause, err);
+}
+
+enum err_code store_device_check(const struct store_device *device, struct err *err)
+{
+    return device_check(device, err);
+}
+
+static enum err_code run_bulk(struct store_lane *lane, enum request_kind kind,
+                              struct store_bulk *bulk, struct bytes state, struct err *err)
+{
+    struct request *request = request_new(kind);
+    if (request == NULL)
+        return err_set(err, ERR_NO_MEMORY, "store: out of memory");
+    request->bulk = bulk;
+    request->state = state;
+    request->err = err;
+    enum err_code code = lane_submit_and_wait(lane, request);
+    request_free(request);
+    return code;
+}
+
+enum err_code store_bulk_apply(struct store_lane *lane, struct store_bulk *bulk, struct err *err)
+{
+    return run_bulk(lane, REQUEST_BULK, bulk, bytes_of(NULL, 0), err);
+}
+
+enum err_code store_bulk_save(struct store_lane *lane, const char *id, struct bytes state,
+                              struct err *err)
+{
+    struct store_bulk bulk = {.id = id};
+    return run_bulk(lane, REQUEST_BULK_SAVE, &bulk, state, err);
+}
+
+enum err_code store_bulk_load(struct store_lane *lane,
+                              bool (*each)(void *context, const char *id, struct bytes state),
+                              void *context, struct err *err)
+{
+    struct err cause = {0};
+    enum err_code code = lane_store(lane)->ops->bulk_load(lane_reader(lane), each, context, &cause);
+    return read_result(lane, code, &cause, err);
+}
+
 /* Lists show device rows: bring them up to date when outcomes are waiting for that. */
 static enum err_code settle(struct store_lane *lane, struct err *err)
 {
@@ -423,18 +584,6 @@ static enum err_code settle(struct store_lane *lane, struct err *err)
     return code;
 }
 
-static enum err_code read_result(struct store_lane *lane, enum err_code code,
-                                 const struct err *cause, struct err *err)
-{
-    if (code == ERR_OK)
-        return code;
-    if (code != ERR_NOT_FOUND)
-        lane_read_failed(lane, code, cause);
-    if (err != NULL)
-        *err = *cause;
-    return code;
-}
-
 enum err_code store_list(struct store_lane *lane, const struct store_filter *filter,
                          bool (*row)(void *context, const struct store_row *row), void *context,
                          struct err *err)
@@ -447,6 +596,15 @@ enum err_code store_list(struct store_lane *lane, const struct store_filter *fil
         return code;
     struct err cause = {0};
     code = lane_store(lane)->ops->list(lane_reader(lane), filter, row, context, &cause);
+    return read_result(lane, code, &cause, err);
+}
+
+enum err_code store_tag_names(struct store_lane *lane,
+                              bool (*each)(void *context, const char *name), void *context,
+                              struct err *err)
+{
+    struct err cause = {0};
+    enum err_code code = lane_store(lane)->ops->tag_names(lane_reader(lane), each, context, &cause);
     return read_result(lane, code, &cause, err);
 }
 

@@ -4,6 +4,7 @@
 #define USHER_STORE_PRIV_H
 
 #include "counts_priv.h"
+#include "groups_priv.h"
 #include "recent_priv.h"
 #include "usher/store.h"
 
@@ -19,7 +20,11 @@ enum request_kind {
     REQUEST_SET_BLOCKED,
     REQUEST_REMOVE,
     REQUEST_REKEY,
-    REQUEST_SETTLE, /* bring the rows that lists show up to date */
+    REQUEST_BULK, /* rows of an import */
+    REQUEST_GROUP_PUT,
+    REQUEST_GROUP_REMOVE,
+    REQUEST_BULK_SAVE, /* what is stored of an import itself */
+    REQUEST_SETTLE,    /* bring the rows that lists show up to date */
 };
 
 struct mailbox;
@@ -45,10 +50,14 @@ struct request {
     struct outcome *outcome;          /* RECORD: owned */
     const struct store_device *given; /* ENROLL: the waiting caller's */
     struct store_rekey *rekey;        /* REKEY: the waiting caller's */
+    struct store_bulk *bulk;          /* BULK: the waiting caller's; BULK_SAVE: its id */
+    struct bytes state;               /* BULK_SAVE */
+    const struct store_group *group;  /* GROUP_*: the waiting caller's */
     bool flag;                        /* ENROLL: replace; SET_BLOCKED: blocked */
 
     enum err_code result;
-    struct err *err; /* the waiting caller's, or NULL */
+    const struct store_actor *actor; /* the lane's, or NULL: the device itself */
+    struct err *err;                 /* the waiting caller's, or NULL */
     enum store_change change;
     struct store_device *device; /* owned */
 };
@@ -65,6 +74,7 @@ struct store_setup {
     struct store_config config; /* defaults filled in */
     struct counts *counts;
     struct stamps stamps;
+    struct groups *groups;
     int64_t (*_Atomic wall_ms)(void); /* tests set a clock of their own */
 };
 
@@ -84,6 +94,10 @@ struct store_ops {
     /* ERR_OK: the answer is in the request. ERR_INTERNAL: this request cannot be stored, others
      * can. Else the backend is in trouble. After any of these the group is rolled back. */
     enum err_code (*apply)(struct store_backend *backend, struct request *request, struct err *err);
+    /* What is at rest of a group; the rest is the store's. NULL: nothing is. */
+    enum err_code (*group_save)(struct store_backend *backend, int64_t id,
+                                const struct store_group *group, struct err *err);
+    enum err_code (*group_remove)(struct store_backend *backend, int64_t id, struct err *err);
     enum err_code (*commit)(struct store_backend *backend, struct err *err);
     void (*rollback)(struct store_backend *backend);
     enum err_code (*settle)(struct store_backend *backend, struct err *err);
@@ -112,6 +126,21 @@ struct store_ops {
     enum err_code (*list)(struct store_reader *reader, const struct store_filter *filter,
                           bool (*row)(void *context, const struct store_row *row), void *context,
                           struct err *err);
+    enum err_code (*tag_names)(struct store_reader *reader,
+                               bool (*each)(void *context, const char *name), void *context,
+                               struct err *err);
+    enum err_code (*bulk_load)(struct store_reader *reader,
+                               bool (*each)(void *context, const char *id, struct bytes state),
+                               void *context, struct err *err);
+    enum err_code (*audit)(struct store_reader *reader, uint64_t after, int64_t since_wall_ms,
+                           size_t limit,
+                           bool (*each)(void *context, const struct chain_record *record,
+                                        const uint8_t hash[static DIGEST_SIZE]),
+                           void *context, struct err *err); /* NULL: there is none */
+    /* For what is not the backend's own: a change of a group. May be NULL. */
+    enum err_code (*note)(struct store_backend *backend, const struct store_actor *actor,
+                          const char *action, const char *subject, const char *detail,
+                          struct err *err);
     enum err_code (*history)(struct store_reader *reader, struct bytes endpoint, const char *before,
                              size_t limit,
                              bool (*each)(void *context, const struct outcome *outcome),
@@ -135,6 +164,7 @@ struct store {
     struct store_setup setup;
     char *path, *vfs; /* config points here */
     struct counts counts;
+    struct groups groups;
     struct health health;
     atomic_int lanes;
     struct readers *readers; /* NULL: the backend needs none */

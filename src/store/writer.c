@@ -5,6 +5,7 @@
 #include "usher/clock.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -155,21 +156,110 @@ static void fail_all(struct request *first, const struct err *err)
     complete_all(first);
 }
 
+static enum err_code put_group(struct store *store, struct request *request, struct err *err)
+{
+    struct groups *groups = &store->groups;
+    const struct group_entry *stored = groups_find(groups, request->group->name);
+    struct store_group group = *request->group; /* borrows its tags */
+    int64_t now = atomic_load(&store->setup.wall_ms)();
+    request->change = stored == NULL                               ? STORE_CREATED
+                      : group_same(request->group, &stored->group) ? STORE_UNCHANGED
+                                                                   : STORE_CHANGED;
+    if (request->change == STORE_UNCHANGED)
+        return ERR_OK;
+    if (stored != NULL && !request->flag)
+        return err_set(err, ERR_EXISTS,
+                       "group '%s' is there with other data; say that it shall be replaced",
+                       group.name);
+    if (stored == NULL && groups->count + groups->change_count >= GROUPS_MAX)
+        return err_set(err, ERR_CONFLICT, "there are %d groups already", GROUPS_MAX);
+    int64_t id = stored != NULL ? stored->id : ++groups->last_id;
+    group.created_wall_ms = stored != NULL ? stored->group.created_wall_ms : now;
+    group.revision = stored != NULL ? stored->group.revision + 1 : 1;
+    group.changed_wall_ms = now;
+    enum err_code code = store->ops->group_save != NULL
+                             ? store->ops->group_save(store->backend, id, &group, err)
+                             : ERR_OK;
+    struct group_entry *entry = code == ERR_OK ? group_entry_new(id, &group, err) : NULL;
+    bytes_wipe(&group, sizeof group);
+    if (code != ERR_OK || entry == NULL)
+        return err->code;
+    return groups_stage_put(groups, entry)
+               ? ERR_OK
+               : err_set(err, ERR_BUSY, "store: too many changes of groups at one time");
+}
+
+static enum err_code remove_group(struct store *store, struct request *request, struct err *err)
+{
+    struct groups *groups = &store->groups;
+    const struct group_entry *stored = groups_find(groups, request->group->name);
+    if (stored == NULL)
+        return err_set(err, ERR_NOT_FOUND, "there is no group '%s'", request->group->name);
+    if (stored->group.devices > 0 && !request->flag)
+        return err_set(err, ERR_CONFLICT,
+                       "%llu devices have joined group '%s' and would be locked out; block it "
+                       "instead, or say force",
+                       (unsigned long long)stored->group.devices, stored->group.name);
+    enum err_code code = store->ops->group_remove != NULL
+                             ? store->ops->group_remove(store->backend, stored->id, err)
+                             : ERR_OK;
+    if (code == ERR_OK && !groups_stage_removal(groups, stored->id))
+        code = err_set(err, ERR_BUSY, "store: too many changes of groups at one time");
+    request->change = STORE_CHANGED;
+    return code;
+}
+
+static enum err_code note_group(struct store *store, const struct request *request, struct err *err)
+{
+    const char *action = request->kind == REQUEST_GROUP_REMOVE ? "group.removed"
+                         : request->change == STORE_CREATED    ? "group.created"
+                                                               : "group.changed";
+    char detail[128] = "";
+    if (request->kind == REQUEST_GROUP_PUT)
+        snprintf(detail, sizeof detail, "%s%.64s", request->group->blocked ? "blocked, " : "",
+                 request->group->pattern);
+    return store->ops->note == NULL ? ERR_OK
+                                    : store->ops->note(store->backend, request->actor, action,
+                                                       request->group->name, detail, err);
+}
+
+/* Groups are the store's own; a backend only keeps them. */
+static enum err_code apply(struct store *store, struct request *request, struct err *err)
+{
+    enum err_code code;
+    if (request->kind == REQUEST_GROUP_PUT)
+        code = put_group(store, request, err);
+    else if (request->kind == REQUEST_GROUP_REMOVE)
+        code = remove_group(store, request, err);
+    else
+        return store->ops->apply(store->backend, request, err);
+    if (code == ERR_OK && request->change != STORE_UNCHANGED)
+        code = note_group(store, request, err);
+    if (code != ERR_OK && code != ERR_EXISTS && code != ERR_CONFLICT && code != ERR_NOT_FOUND)
+        return code;
+    request->result = code;
+    if (code != ERR_OK && request->err != NULL)
+        *request->err = *err;
+    return ERR_OK;
+}
+
 static enum err_code write_rows(struct store *store, struct request *requests, struct err *err)
 {
     const struct store_ops *ops = store->ops;
     enum err_code code = ops->begin(store->backend, err);
     for (struct request *request = requests; code == ERR_OK && request != NULL;
          request = request->next)
-        code = ops->apply(store->backend, request, err);
+        code = apply(store, request, err);
     if (code == ERR_OK)
         code = ops->commit(store->backend, err);
     if (code != ERR_OK) {
         ops->rollback(store->backend);
         counts_drop(&store->counts);
+        groups_drop(&store->groups);
         return code;
     }
     counts_commit(&store->counts);
+    groups_commit(&store->groups);
     stamps_change(&store->setup.stamps, requests);
     return ERR_OK;
 }

@@ -33,3 +33,17 @@ void digest_end(struct digest *digest, uint8_t out[static DIGEST_SIZE])
     SHA256_Final(out, context_of(digest));
     bytes_wipe(digest, sizeof *digest);
 }
+
+void digest_fingerprint(struct bytes key, char out[static DIGEST_FINGERPRINT_SIZE])
+{
+    static const char label[] = "usher key fingerprint";
+    enum { SHOWN = 8 };
+    struct digest digest;
+    uint8_t hash[DIGEST_SIZE];
+    digest_begin(&digest);
+    digest_add(&digest, label, sizeof label);
+    digest_add(&digest, key.data, key.len);
+    digest_end(&digest, hash);
+    memcpy(out, "sha256:", 7);
+    bytes_to_hex(bytes_of(hash, SHOWN), out + 7);
+}

@@ -21,5 +21,6 @@ int suite_enroll(void);
 int suite_bootstrap(void);
 int suite_list(void);
 int suite_lanes(void);
+int suite_groups(void);
 
 #endif

@@ -34,5 +34,6 @@ int main(int argc, char **argv)
     failed += suite_bootstrap();
     failed += suite_list();
     failed += suite_lanes();
+    failed += suite_groups();
     return failed;
 }

@@ -70,9 +70,39 @@ static void wall_clock_is_the_system_time(void **state)
     assert_true(now >= before && now <= (int64_t)time(NULL) + 1);
 }
 
+static void test_text_is_read_back(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } good[] = {
+        {"1970-01-01T00:00:00.000Z", 0},
+        {"2026-11-23T09:18:10.042Z", 1795425490042},
+        {"2026-11-23T09:18:10.5Z", 1795425490500},
+        {"2026-11-23T09:18:10Z", 1795425490000},
+        {"2026-11-23T09:18:10", 1795425490000},
+        {"2026-11-23T09:18Z", 1795425480000},
+        {"2026-11-23", 1795392000000},
+    };
+    static const char *const bad[] = {"",
+                                      "now",
+                                      "2026-13-01",
+                                      "2026-11-23T09:18:10+01:00",
+                                      "2026-11-23T09:18:10Zx",
+                                      "2026-11-23 x"};
+    int64_t ms = -1;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        assert_true(clock_wall_from_text(good[i].text, &ms));
+        assert_true(ms == good[i].ms);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_false(clock_wall_from_text(bad[i], &ms));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_text_is_read_back),
         cmocka_unit_test(known_times),
         cmocka_unit_test(agrees_with_the_c_library),
         cmocka_unit_test(monotonic_clock_does_not_go_back),

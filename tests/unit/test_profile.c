@@ -733,9 +733,32 @@ static void test_certificates_count_for_the_hash(void **state)
     assert_true(hashes[0] == hashes[2]);
 }
 
+static void test_match_by_tags(void **state)
+{
+    struct profile_set *set = load(CLASS("lamp") "  match: { endpoint: \"lamp-*\" }\n" CLASS(
+        "north") "  match: { endpoint: \"lamp-*\", tags: { district: north } "
+                 "}\n" CLASS("old") "  match: { tags: { district: north, year: "
+                                    "1999 } }\n");
+    struct tag tags[] = {{"district", "north"}, {"year", "1999"}};
+    struct enrollment device = {.endpoint = "lamp-1", .tags = tags};
+    struct err err = {0};
+    static const char *const expected[] = {"lamp", "north", "old"};
+    for (size_t count = 0; count <= 2; count++) {
+        device.tag_count = count;
+        const struct profile *profile = profile_set_select(set, &device, &err);
+        assert_non_null(profile);
+        assert_string_equal(profile_class(profile), expected[count]);
+    }
+    strcpy(device.endpoint, "x");
+    device.tag_count = 1;
+    assert_null(profile_set_select(set, &device, &err));
+    profile_set_unref(set);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_match_by_tags),
         cmocka_unit_test(test_set_is_sorted_by_class),
         cmocka_unit_test(test_references_keep_a_set),
         cmocka_unit_test(test_a_directory_loads_as_a_whole_or_not_at_all),

@@ -1,6 +1,7 @@
 /* Master keys from files, sealing bound to its place, derived keys against other implementations.
  */
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "usher/chain.h"
 #include "usher/derive.h"
 #include "usher/digest.h"
 #include "usher/vault.h"
@@ -214,6 +215,23 @@ static void test_digest(void **state)
                "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
+/* Expected value: Python's hashlib over the bytes that chain.h describes. */
+static void test_chain(void **state)
+{
+    uint8_t hash[DIGEST_SIZE] = {0}, other[DIGEST_SIZE];
+    const struct chain_record first = {1,      1795425490042,     "uid:0",  "jig 3",
+                                       "unix", "device.enrolled", "lamp-1", "class lamp"};
+    chain_next(hash, &first);
+    assert_hex(bytes_of(hash, sizeof hash),
+               "48f2d6ac6697d48479495e683559400ffcaada0f78516bf0500eeeb6a48c1a68");
+    /* Where one text ends and the next begins matters too. */
+    const struct chain_record shifted = {1,      1795425490042,     "uid:0j", "ig 3",
+                                         "unix", "device.enrolled", "lamp-1", "class lamp"};
+    memset(other, 0, sizeof other);
+    chain_next(other, &shifted);
+    assert_memory_not_equal(hash, other, sizeof hash);
+}
+
 static void derived(enum derive_scheme scheme, struct bytes group, const char *label, size_t len,
                     const char *name, struct secret *out)
 {
@@ -297,6 +315,7 @@ int main(void)
         cmocka_unit_test(test_without_a_vault_nothing_is_sealed),
         cmocka_unit_test(test_default_is_the_systemd_credential),
         cmocka_unit_test(test_digest),
+        cmocka_unit_test(test_chain),
         cmocka_unit_test(test_hkdf),
         cmocka_unit_test(test_hmac_as_azure_documents_it),
         cmocka_unit_test(test_derive_refuses),
