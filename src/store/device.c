@@ -25,7 +25,9 @@ void device_reset(struct store_device *device)
     memset(enrollment->credentials, 0, used * sizeof enrollment->credentials[0]);
     enrollment->credential_count = enrollment->tag_count = 0;
     enrollment->tags = NULL;
-    bytes_wipe(&device->bootstrap_key, sizeof device->bootstrap_key);
+    /* Both keys, and the group they are of. */
+    bytes_wipe(&device->bootstrap_key,
+               offsetof(struct store_device, keys) - offsetof(struct store_device, bootstrap_key));
     bytes_wipe(device->keys, used * sizeof device->keys[0]);
     memset(device->publics, 0, used * sizeof device->publics[0]);
     memset(&device->state, 0, sizeof *device - offsetof(struct store_device, state));
