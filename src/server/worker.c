@@ -81,12 +81,25 @@ static void send_datagram(void *context, const struct net_path *path, struct byt
     udp_send(context, path, datagram);
 }
 
+/* Everything works without it, but a flood then hits all, and moved devices may land elsewhere. */
+static void tell_steering(const struct udp_listener *listeners, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!listeners[i].steered)
+            log_event(LOG_WARNING, "worker.not-steered", LOG_NUMBER("listener", (int64_t)i),
+                      LOG_TEXT("cause", "the kernel refused the filter that shares datagrams out "
+                                        "(SO_ATTACH_REUSEPORT_CBPF); a seccomp profile may forbid "
+                                        "it"));
+}
+
 static enum err_code build(struct worker *worker, const struct worker_config *config,
                            struct err *err)
 {
     for (size_t i = 0; i < config->listener_count; i++)
         config->listeners[i].worker = config->index;
     enum err_code code = udp_open(config->listeners, config->listener_count, &worker->udp, err);
+    if (code == ERR_OK && config->index == 0)
+        tell_steering(config->listeners, config->listener_count);
     if (code == ERR_OK)
         code = store_lane_open(config->store, &worker->lane, err);
     if (code == ERR_OK)
