@@ -370,6 +370,8 @@ static void enroll(struct net *net, unsigned index)
     snprintf(stored.enrollment.endpoint, sizeof stored.enrollment.endpoint, "%s", device->endpoint);
     assert_true(identity_set(&stored.enrollment.identity, bytes_of_text(device->endpoint)));
     assert_true(secret_set(&stored.bootstrap_key, bytes_of_text(device->key)));
+    if (net->settings.enrol != NULL)
+        net->settings.enrol(&stored);
     if (store_enroll(net->admin, &stored, false, &change, &err) != ERR_OK)
         fail_msg("%s", err.text);
     store_device_clear(&stored);
@@ -378,6 +380,8 @@ static void enroll(struct net *net, unsigned index)
 static void make_driver(struct net *net, unsigned index)
 {
     const struct endpoint_listener listener = {
+        .gcm = net->settings.every_cipher,
+        .cbc = net->settings.every_cipher,
         .handshake_min_ms = net->settings.handshake_min_ms,
         .handshake_max_ms = 60000,
         .ack_timeout_ms = net->settings.ack_timeout_ms,
@@ -411,6 +415,10 @@ static void load_profiles(struct net *net)
 {
     struct findings findings;
 
+    if (net->settings.profiles != NULL) {
+        net->profiles = profile_set_ref(net->settings.profiles);
+        return;
+    }
     findings_init(&findings);
     net->profiles =
         profile_set_load_text("lamp.yaml", bytes_of_text(net->settings.profile), &findings);

@@ -63,16 +63,21 @@ struct net_settings {
     bool twins;                /* all devices bear the name and key of device 0 */
     uint32_t delay_ms;         /* one way; 0 = 10 */
     uint32_t handshake_min_ms, ack_timeout_ms;
-    const char *profile; /* YAML of class "lamp"; NULL = net_usual_profile */
-    uint16_t first_mid;  /* of each device, again after each restart; 0 = random */
+    const char *profile;          /* YAML of class "lamp"; NULL = net_usual_profile */
+    struct profile_set *profiles; /* instead: a reference is taken */
+    bool every_cipher;            /* of the listener; else the one of the specification */
+    uint16_t first_mid;           /* of each device, again after each restart; 0 = random */
     /* Changes how the devices behave; NULL = as usual. */
     void (*behave)(struct sim_config *config);
+    /* Changes what is stored of the devices: class "lamp" and a key. NULL = that. */
+    void (*enrol)(struct store_device *stored);
 };
 
 struct net_outcome {
     char endpoint[16];
     enum device_state state;
     enum cause cause;
+    char detail[160];
     uint64_t at;
 };
 
