@@ -1,6 +1,8 @@
 // A device on the Eclipse Leshan client library that bootstraps and says what it then holds.
 // SPDX-License-Identifier: Apache-2.0
-// Usage: java -cp 'LIBRARIES/*' LeshanDevice.java URI ENDPOINT IDENTITY KEYFILE [tlv|senml-cbor|senml-json]
+// Usage: java -cp 'LIBRARIES/*' LeshanDevice.java URI ENDPOINT -|tlv|senml-cbor|senml-json psk IDENTITY KEYFILE
+//        java -cp 'LIBRARIES/*' LeshanDevice.java URI ENDPOINT -|tlv|.. x509 CERTIFICATE KEY SERVER-CERTIFICATE
+// A key for psk in hexadecimal, the files for x509 in DER.
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -20,6 +22,7 @@ import org.eclipse.leshan.client.object.Server;
 import org.eclipse.leshan.client.observer.LwM2mClientObserverAdapter;
 import org.eclipse.leshan.client.resource.LwM2mObjectEnabler;
 import org.eclipse.leshan.client.resource.ObjectsInitializer;
+import org.eclipse.leshan.client.resource.SimpleInstanceEnabler;
 import org.eclipse.leshan.client.servers.DefaultServersInfoExtractor;
 import org.eclipse.leshan.client.servers.DmServerInfo;
 import org.eclipse.leshan.client.servers.LwM2mServer;
@@ -52,18 +55,26 @@ public class LeshanDevice {
         System.exit(failure.isEmpty() ? 0 : 1);
     }
 
+    /** The bootstrap account. */
+    private static Security account(String[] args) throws Exception {
+        if (args[3].equals("x509"))
+            return Security.x509Bootstrap(args[0], Files.readAllBytes(Path.of(args[4])),
+                    Files.readAllBytes(Path.of(args[5])), Files.readAllBytes(Path.of(args[6])));
+        byte[] key = HexFormat.of().parseHex(Files.readString(Path.of(args[5])).trim());
+        return Security.pskBootstrap(args[0], args[4].getBytes(StandardCharsets.UTF_8), key);
+    }
+
     private static LeshanClient build(String[] args, CompletableFuture<String> outcome) throws Exception {
-        byte[] identity = args[2].getBytes(StandardCharsets.UTF_8);
-        byte[] key = HexFormat.of().parseHex(Files.readString(Path.of(args[3])).trim());
         ObjectsInitializer initializer = new ObjectsInitializer();
-        initializer.setInstancesForObject(LwM2mId.SECURITY, Security.pskBootstrap(args[0], identity, key));
+        initializer.setInstancesForObject(LwM2mId.SECURITY, account(args));
         initializer.setClassForObject(LwM2mId.SERVER, Server.class);
         initializer.setClassForObject(LwM2mId.OSCORE, Oscore.class);
+        initializer.setClassForObject(LwM2mId.ACCESS_CONTROL, SimpleInstanceEnabler.class);
         initializer.setInstancesForObject(LwM2mId.DEVICE, new Device("usher", "leshan peer", "1"));
 
         DefaultRegistrationEngineFactory engine = new DefaultRegistrationEngineFactory();
-        if (args.length > 4)
-            engine.setPreferredContentFormat(FORMATS.get(args[4]));
+        if (FORMATS.containsKey(args[2]))
+            engine.setPreferredContentFormat(FORMATS.get(args[2]));
         LeshanClientBuilder builder = new LeshanClientBuilder(args[1]);
         builder.setObjects(initializer.createAll());
         builder.setRegistrationEngineFactory(engine);
@@ -81,8 +92,20 @@ public class LeshanDevice {
             System.out.println("object /" + object.getId() + " instances " + object.getAvailableInstanceIds());
         for (DmServerInfo server : new DefaultServersInfoExtractor().getInfo(objects).deviceManagements.values())
             System.out.println("server " + server.serverId + " uri " + server.serverUri + " lifetime "
-                    + server.lifetime + " mode " + server.secureMode + " identity "
-                    + server.pskId + " key bytes " + server.pskKey.length);
+                    + server.lifetime + " mode " + server.secureMode + credential(server));
+    }
+
+    private static String credential(DmServerInfo server) {
+        if (server.useOscore)
+            return " oscore sender " + new String(server.oscoreSetting.getSenderId(), StandardCharsets.UTF_8)
+                    + " recipient " + new String(server.oscoreSetting.getRecipientId(), StandardCharsets.UTF_8)
+                    + " secret bytes " + server.oscoreSetting.getMasterSecret().length;
+        if (server.pskKey != null)
+            return " identity " + server.pskId + " key bytes " + server.pskKey.length;
+        if (server.clientCertificates != null)
+            return " certificate " + server.getX509ClientCertificates()[0].getSubjectX500Principal() + " key "
+                    + server.privateKey.getAlgorithm() + " usage " + server.certificateUsage;
+        return "";
     }
 
     private static final class Watcher extends LwM2mClientObserverAdapter {
