@@ -52,6 +52,12 @@ bool event_lane_put(struct event_lane *lane, const struct event_head *head, cons
     return true;
 }
 
+size_t event_lane_used(const struct event_lane *lane)
+{
+    return atomic_load_explicit(&lane->written, memory_order_relaxed) -
+           atomic_load_explicit(&lane->taken, memory_order_relaxed);
+}
+
 bool event_lane_peek(const struct event_lane *lane, struct event_head *head)
 {
     size_t taken = atomic_load_explicit(&lane->taken, memory_order_relaxed);

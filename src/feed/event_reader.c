@@ -9,7 +9,8 @@
 #include <string.h>
 
 enum {
-    ALLOWANCE_MAX = 256 << 10, /* at first, and what may be saved up */
+    ALLOWANCE_FIRST = 64 << 10,
+    ALLOWANCE_MAX = 256 << 10, /* what may be saved up */
     ALLOWANCE_LEAST = 8 << 10, /* worth a wake when there is more to send than that */
     WAKES_PER_SECOND = 1000,   /* of all readers together */
 };
@@ -104,7 +105,7 @@ enum err_code events_subscribe(struct events *events, const struct events_filter
         .class_hash = hash_of(events, filter->class_name),
         .kinds = filter->kinds,
         .once = filter->once,
-        .allowance = ALLOWANCE_MAX,
+        .allowance = ALLOWANCE_FIRST,
         .woken_ms = clock_monotonic_ms(),
     };
     enum err_code code = ERR_OK;
@@ -129,6 +130,10 @@ void events_unsubscribe(struct events_reader *reader)
         return;
     struct events *events = reader->events;
     pthread_mutex_lock(&events->lock);
+    /* Its connection was given up while the ring went round. */
+    if (!reader->parked && !reader->woken && !reader->dropped &&
+        reader->number < events->ring.first)
+        events->dropped++;
     if (reader->previous != NULL)
         reader->previous->next = reader->next;
     else
@@ -209,6 +214,7 @@ static long read_locked(struct events_reader *reader, char *out, size_t cap)
     if (events->closed)
         return -1;
     if (!catch_up(reader)) {
+        reader->dropped = true;
         events->dropped++;
         return -1;
     }

@@ -32,14 +32,26 @@ static uint64_t hash_text(const struct events *events, const char *text)
     return bytes_hash(events->hash_key, bytes_of_text(text)) | 1; /* 0 means none */
 }
 
-void events_wake_publisher(struct events *events)
+static void signal_publisher(struct events *events)
 {
     const uint64_t one = 1;
-    if (!atomic_load(&events->sleeping) || !atomic_exchange(&events->sleeping, false))
-        return;
     /* Only a full counter makes it fail, and then the publisher is awake. */
     ssize_t written = write(events->wake_fd, &one, sizeof one);
     (void)written;
+}
+
+void events_wake_publisher(struct events *events)
+{
+    if (atomic_load(&events->sleeping) && atomic_exchange(&events->sleeping, false))
+        signal_publisher(events);
+}
+
+/* A lane that fills within a tick: the publisher does not rest until the tick is over. */
+static void hurry_publisher(struct events *events)
+{
+    if (!atomic_load_explicit(&events->hurry, memory_order_relaxed) &&
+        !atomic_exchange(&events->hurry, true))
+        signal_publisher(events);
 }
 
 static void put(struct events *events, struct event_lane *lane, const struct event *event)
@@ -60,6 +72,8 @@ static void put(struct events *events, struct event_lane *lane, const struct eve
     };
     if (event_lane_put(lane, &head, text))
         events_wake_publisher(events);
+    if (event_lane_used(lane) > EVENT_LANE_BYTES / 2)
+        hurry_publisher(events);
 }
 
 void events_post(struct events *events, int producer, const struct event *event)
@@ -146,16 +160,15 @@ static bool drain(struct events *events)
     return taken > 0;
 }
 
-static void sleep_until_posted(struct events *events)
+/* Until the time is over, or somebody signals. */
+static void rest(struct events *events, int patience_ms)
 {
     struct pollfd wait = {.fd = events->wake_fd, .events = POLLIN};
     uint64_t count;
-    /* Readers' silence is looked at a few times within the time of a heartbeat. */
-    int patience = (int)events->config.heartbeat_ms / 8 + 1;
-    if (poll(&wait, 1, patience) > 0 && read(events->wake_fd, &count, sizeof count) < 0 &&
+    if (poll(&wait, 1, patience_ms) > 0 && read(events->wake_fd, &count, sizeof count) < 0 &&
         errno != EAGAIN)
         poll(NULL, 0, TICK_MS);
-    atomic_store(&events->sleeping, false);
+    atomic_store(&events->hurry, false);
 }
 
 static void *publisher_main(void *context)
@@ -170,12 +183,13 @@ static void *publisher_main(void *context)
         pthread_mutex_unlock(&events->lock);
         last = now;
         if (any || owing) {
-            poll(NULL, 0, TICK_MS);
+            rest(events, TICK_MS);
             continue;
         }
+        /* Readers' silence is looked at a few times within the time of a heartbeat. */
         atomic_store(&events->sleeping, true);
         if (!drain(events))
-            sleep_until_posted(events);
+            rest(events, (int)events->config.heartbeat_ms / 8 + 1);
         atomic_store(&events->sleeping, false);
     }
     return NULL;

@@ -11,7 +11,7 @@
 
 enum {
     EVENT_TEXT_MAX = 4096,        /* of one event as sent, without its id */
-    EVENT_LANE_BYTES = 256 << 10, /* ring of one producer; a power of two */
+    EVENT_LANE_BYTES = 512 << 10, /* ring of one producer; a power of two */
 };
 
 /* What a producer leaves for the publisher; the text follows. */
@@ -36,6 +36,8 @@ bool event_lane_init(struct event_lane *lane);
 void event_lane_clear(struct event_lane *lane);
 /* False: no room; counted. */
 bool event_lane_put(struct event_lane *lane, const struct event_head *head, const void *text);
+/* Bytes that wait; for the producer. */
+size_t event_lane_used(const struct event_lane *lane);
 /* The oldest one's head. False: empty. */
 bool event_lane_peek(const struct event_lane *lane, struct event_head *head);
 /* Takes the one that peek has shown; `text` has EVENT_TEXT_MAX bytes. */
@@ -75,7 +77,7 @@ struct events {
     struct event_lane *lanes; /* the last one is shared */
     pthread_mutex_t shared_lock;
     int wake_fd; /* eventfd: the publisher sleeps there */
-    atomic_bool sleeping, stopping;
+    atomic_bool sleeping, hurry, stopping;
     pthread_t thread;
     pthread_mutex_t lock; /* of all that follows */
     struct event_ring ring;
@@ -96,6 +98,7 @@ struct events_reader {
     size_t sent;     /* bytes of it that are out */
     char note[192];  /* a gap or a comment, sent first */
     size_t note_len, note_sent;
+    bool dropped;
     bool parked, woken; /* woken: parked until just now, so what it missed is our doing */
     uint64_t woken_ms;
     size_t allowance; /* bytes that it may be sent now */
