@@ -1,6 +1,7 @@
 /* The bump allocator. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "usher/arena.h"
+#include "usher/pool.h"
 
 #include <stdalign.h>
 #include <stdarg.h>
@@ -38,7 +39,7 @@ void arena_free(struct arena *arena)
     for (struct block *block = arena->newest, *previous; block != NULL; block = previous) {
         previous = block->previous;
         bytes_wipe(block->data, block->used);
-        free(block);
+        pool_free(block);
     }
     free(arena);
 }
@@ -47,7 +48,7 @@ void arena_free(struct arena *arena)
 static struct block *add_block(struct arena *arena, size_t len)
 {
     size_t size = len > BLOCK_SIZE / 4 ? len : BLOCK_SIZE;
-    struct block *block = malloc(sizeof *block + size);
+    struct block *block = pool_alloc(sizeof *block + size);
     if (block == NULL)
         return NULL;
     block->used = 0;

@@ -2,6 +2,8 @@
 /* The path of a datagram: gate, association, DTLS; and the endpoint's public face. */
 #include "endpoint_priv.h"
 
+#include <mbedtls/platform.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,12 +71,27 @@ enum err_code endpoint_set_x509(struct endpoint *endpoint, struct x509 *x509)
     return all ? ERR_OK : ERR_NO_MEMORY;
 }
 
+/* Mbed TLS allocates some thirty times in a handshake. */
+static void install_pool(void)
+{
+#if defined(MBEDTLS_PLATFORM_MEMORY)
+    mbedtls_platform_set_calloc_free(pool_calloc, pool_free);
+#endif
+}
+
+static void use_pool(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, install_pool);
+}
+
 enum err_code endpoint_new(const struct endpoint_config *config, const struct endpoint_ops *ops,
                            struct endpoint **out, struct err *err)
 {
     struct endpoint *endpoint = calloc(1, sizeof *endpoint);
 
-    pool_install();
+    use_pool();
     if (endpoint == NULL)
         return err_set(err, ERR_NO_MEMORY, "endpoint: out of memory");
     endpoint->ops = *ops;

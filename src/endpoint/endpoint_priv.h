@@ -5,10 +5,10 @@
 
 #include "gate_priv.h"
 #include "limits_priv.h"
-#include "pool_priv.h"
 #include "timers_priv.h"
 #include "tls_compat_priv.h"
 #include "usher/endpoint.h"
+#include "usher/pool.h"
 #include "usher/x509.h"
 
 #include <mbedtls/ctr_drbg.h>

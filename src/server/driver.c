@@ -4,6 +4,7 @@
 #include "seen_priv.h"
 #include "usher/key_pair.h"
 #include "usher/log.h"
+#include "usher/pool.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -126,7 +127,7 @@ static void set_finished(struct bootstrap *bootstrap, bool finished)
 
 static struct bootstrap *bootstrap_new(struct driver *driver, struct association_ref ref)
 {
-    struct bootstrap *bootstrap = calloc(1, sizeof *bootstrap);
+    struct bootstrap *bootstrap = pool_calloc(1, sizeof *bootstrap);
 
     if (bootstrap == NULL)
         return NULL;
@@ -149,7 +150,7 @@ static struct bootstrap *bootstrap_new(struct driver *driver, struct association
     };
     bootstrap->session = session_new(&start);
     if (bootstrap->session == NULL) {
-        free(bootstrap);
+        pool_free(bootstrap);
         return NULL;
     }
     bootstrap->next = driver->first;
@@ -175,7 +176,7 @@ static void bootstrap_free_if_done(struct bootstrap *bootstrap)
         bootstrap->next->previous = bootstrap->previous;
     forget_keys(bootstrap);
     session_free(bootstrap->session);
-    free(bootstrap);
+    pool_free(bootstrap);
 }
 
 /* ---- store calls ---- */
@@ -537,7 +538,7 @@ static void outcome_recorded(void *context, enum err_code result)
     }
     if (recording->epoch == bootstrap->epoch)
         release_claim(bootstrap);
-    free(recording);
+    pool_free(recording);
     bootstrap->calls--;
     bootstrap_free_if_done(bootstrap);
 }
@@ -572,7 +573,7 @@ static void record_outcome(struct bootstrap *bootstrap, const struct session_act
 {
     struct store_promotion promotions[KEYS_MAX];
     size_t count = action->promote ? promotions_of(bootstrap, promotions) : 0;
-    struct recording *recording = malloc(sizeof *recording);
+    struct recording *recording = pool_alloc(sizeof *recording);
 
     if (recording == NULL) {
         report_lost(action->outcome, ERR_NO_MEMORY);

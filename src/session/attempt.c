@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "session_priv.h"
 
+#include "usher/pool.h"
+
 #include <assert.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -59,7 +61,7 @@ void attempt_free(struct attempt *attempt)
         return;
     attempt_drop_work(attempt);
     enrollment_clear(&attempt->enrollment);
-    free(attempt);
+    pool_free(attempt);
 }
 
 /* The handshake belongs to the first attempt of an association; a later one starts with its
@@ -78,7 +80,7 @@ static void start_outcome(const struct turn *turn, struct attempt *attempt)
 /* Zeroed but for the large arrays whose counts are zero: they are most of an attempt. */
 static struct attempt *attempt_new(void)
 {
-    struct attempt *attempt = malloc(sizeof *attempt);
+    struct attempt *attempt = pool_alloc(sizeof *attempt);
     if (attempt == NULL)
         return NULL;
     size_t credentials = offsetof(struct attempt, enrollment.credentials);

@@ -2,11 +2,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mailbox_priv.h"
 
+#include "usher/pool.h"
+
 #include <stdlib.h>
 
 struct request *request_new(enum request_kind kind)
 {
-    struct request *request = calloc(1, sizeof *request);
+    struct request *request = pool_calloc(1, sizeof *request);
     if (request == NULL)
         return NULL;
     request->kind = kind;
@@ -30,11 +32,11 @@ void request_free(struct request *request)
         bytes_wipe(request->credentials, request->count * sizeof *request->credentials);
         free(request->credentials);
     }
-    free(request->outcome);
+    pool_free(request->outcome);
     request_forget_answer(request);
     if (request->mailbox != NULL)
         mailbox_release(request->mailbox);
-    free(request);
+    pool_free(request);
 }
 
 void request_release(struct request *request)

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sqlite_priv.h"
 #include "store_test.h"
+#include "usher/pool.h"
 
 #include <malloc.h>
 #include <pthread.h>
@@ -9,14 +10,14 @@
 
 static void *wiping_malloc(int size)
 {
-    return malloc((size_t)size);
+    return pool_alloc((size_t)size);
 }
 
 static void wiping_free(void *memory)
 {
     if (memory != NULL)
         bytes_wipe(memory, malloc_usable_size(memory));
-    free(memory);
+    pool_free(memory);
 }
 
 static int wiping_size(void *memory)

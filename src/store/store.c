@@ -6,6 +6,7 @@
 #include "store_test.h"
 
 #include "usher/clock.h"
+#include "usher/pool.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -228,7 +229,7 @@ static struct request *record_request(const struct outcome *outcome,
     struct request *request = request_new(REQUEST_RECORD);
     if (request == NULL)
         return NULL;
-    request->outcome = malloc(sizeof *outcome);
+    request->outcome = pool_alloc(sizeof *outcome);
     if (request->outcome == NULL) {
         request_free(request);
         return NULL;

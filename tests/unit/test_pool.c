@@ -1,7 +1,7 @@
 /* Blocks kept for the next association: they come back, they come back empty, and what is kept has
  * a bound. */
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "pool_priv.h"
+#include "usher/pool.h"
 
 #include <malloc.h>
 #include <pthread.h>
@@ -14,12 +14,6 @@
 #include <cmocka.h>
 
 enum { LARGEST_TRIED = 20000, MANY = 4000, BLOCK = 4096, KEPT_MAX = 2 << 20 };
-
-static int set_up(void **state)
-{
-    pool_install();
-    return 0;
-}
 
 static void assert_zero(const uint8_t *data, size_t len)
 {
@@ -102,5 +96,5 @@ int main(void)
         cmocka_unit_test(test_what_is_kept_has_a_bound),
         cmocka_unit_test(test_threads),
     };
-    return cmocka_run_group_tests(tests, set_up, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

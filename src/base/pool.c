@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Blocks are ordinary blocks of malloc, so either may free what the other has allocated. */
-#include "pool_priv.h"
-#include "tls_compat_priv.h"
+#include "usher/pool.h"
 
 #include <malloc.h>
-#include <mbedtls/platform.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -17,20 +15,21 @@ void *pool_calloc(size_t count, size_t size)
     return calloc(count, size);
 }
 
+void *pool_alloc(size_t size)
+{
+    return malloc(size);
+}
+
 void pool_free(void *memory)
 {
     free(memory);
-}
-
-void pool_install(void)
-{
 }
 #else
 
 enum {
     UNIT = 16, /* malloc's blocks have 16 n + 8 usable bytes */
     OVERLAP = 8,
-    LARGEST = 8192 + OVERLAP,
+    LARGEST = 12288 + OVERLAP,
     CLASSES = LARGEST / UNIT + 1,
     KEPT_MAX = 1 << 20, /* bytes, a thread */
 };
@@ -68,11 +67,33 @@ static void empty(void *memory)
     own->registered = false;
 }
 
+static void make_key(void)
+{
+    have_key = pthread_key_create(&at_thread_end, empty) == 0;
+}
+
 static bool will_be_emptied(void)
 {
-    if (!pool.registered)
-        pool.registered = have_key && pthread_setspecific(at_thread_end, &pool) == 0;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    if (pool.registered)
+        return true;
+    pthread_once(&once, make_key);
+    pool.registered = have_key && pthread_setspecific(at_thread_end, &pool) == 0;
     return pool.registered;
+}
+
+void *pool_alloc(size_t size)
+{
+    if (size > LARGEST)
+        return malloc(size);
+    size_t class = size <= OVERLAP ? 1 : (size - OVERLAP + UNIT - 1) / UNIT;
+    struct block *block = pool.free[class];
+    if (block == NULL)
+        return malloc(usable_of(class));
+    pool.free[class] = block->next;
+    pool.kept -= usable_of(class);
+    return block;
 }
 
 void *pool_calloc(size_t count, size_t size)
@@ -83,17 +104,8 @@ void *pool_calloc(size_t count, size_t size)
         return NULL;
     if (all > LARGEST)
         return calloc(1, all);
-    size_t class = all <= OVERLAP ? 1 : (all - OVERLAP + UNIT - 1) / UNIT;
-    struct block *block = pool.free[class];
-    if (block != NULL) {
-        pool.free[class] = block->next;
-        pool.kept -= usable_of(class);
-    } else {
-        block = malloc(usable_of(class));
-        if (block == NULL)
-            return NULL;
-    }
-    return memset(block, 0, all);
+    void *block = pool_alloc(all);
+    return block != NULL ? memset(block, 0, all) : NULL;
 }
 
 void pool_free(void *memory)
@@ -110,20 +122,5 @@ void pool_free(void *memory)
     block->next = pool.free[class];
     pool.free[class] = block;
     pool.kept += usable;
-}
-
-static void install(void)
-{
-    have_key = pthread_key_create(&at_thread_end, empty) == 0;
-#if defined(MBEDTLS_PLATFORM_MEMORY)
-    mbedtls_platform_set_calloc_free(pool_calloc, pool_free);
-#endif
-}
-
-void pool_install(void)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-    pthread_once(&once, install);
 }
 #endif
