@@ -71,8 +71,9 @@ struct sim_quirks {
     uint8_t silence_retries; /* asks again so often when nobody answers at all */
     /* its messages */
     bool ignores_non;
-    uint16_t message_max;          /* longer CoAP messages are not heard; 0 = no limit */
-    bool separate_finish;          /* Finish is answered in a message of its own */
+    uint16_t message_max; /* longer CoAP messages are not heard; 0 = no limit */
+    bool separate_finish; /* Finish is answered in a message of its own */
+    bool idle_is_silent;  /* a Finish after Finish has no answer, not even a repeated one */
     bool repeated_finish_restarts; /* a Finish that comes again starts the device anew */
     uint8_t empty_segment_code;    /* an empty segment in a path; 0 = 4.00 */
     bool no_block1;                /* Writes in blocks: 4.13 */

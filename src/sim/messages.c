@@ -122,15 +122,16 @@ static void send_answer(struct sim_device *device, const struct coap_message *re
         hold_answer(device, request, answer);
 }
 
-static bool restarts_at_repeat(const struct sim_device *device, const struct coap_message *request)
+static bool is_late_finish(const struct sim_device *device, const struct coap_message *request)
 {
-    return device->config.quirks.repeated_finish_restarts &&
-           device->report.state == SIM_BOOTSTRAPPED && coap_path_is(request, "/bs");
+    return device->report.state == SIM_BOOTSTRAPPED && coap_path_is(request, "/bs");
 }
 
 static bool is_heard(const struct sim_device *device, const struct coap_message *request)
 {
-    return !(device->config.quirks.ignores_non && request->type == COAP_NON);
+    const struct sim_quirks *quirks = &device->config.quirks;
+    return !(quirks->ignores_non && request->type == COAP_NON) &&
+           !(quirks->idle_is_silent && is_late_finish(device, request));
 }
 
 static void take_request(struct sim_device *device, const struct coap_message *request)
@@ -139,7 +140,7 @@ static void take_request(struct sim_device *device, const struct coap_message *r
     struct answer *known = answers_find(&device->answers, request->id);
     if (known != NULL) {
         device->report.duplicates++;
-        if (restarts_at_repeat(device, request)) {
+        if (device->config.quirks.repeated_finish_restarts && is_late_finish(device, request)) {
             device->restart = true;
             return;
         }

@@ -117,6 +117,7 @@ static const struct sim_personality personalities[] = {
         FORMATS(wakaama_formats),
         .timeout_restarts = true,
         .quirks = {.insists = true,
+                   .idle_is_silent = true,
                    .object_delete_takes_account = true,
                    .instance_writes_only = true,
                    .format_code = COAP_INTERNAL_ERROR,

@@ -233,9 +233,9 @@ static uint8_t check_target(const struct objects *objects, const struct path *pa
 static bool is_unreadable(const struct objects *objects, int format, struct bytes payload)
 {
     static const char key[] = "\"vd\":\"";
-    const uint8_t *at = payload.data, *end = payload.data + payload.len;
-    if (!objects->quirks.standard_base64 || format != FORMAT_SENML_JSON)
+    if (!objects->quirks.standard_base64 || format != FORMAT_SENML_JSON || payload.len == 0)
         return false;
+    const uint8_t *at = payload.data, *end = payload.data + payload.len;
     while ((at = memmem(at, (size_t)(end - at), key, sizeof key - 1)) != NULL)
         for (at += sizeof key - 1; at < end && *at != '"'; at++)
             if (*at == '-' || *at == '_')

@@ -6,11 +6,15 @@
 #define SERVER_A_CBOR                                                                              \
     "86a321652f312f302f006130021865a2006131021a00015180a200613604f5a2006137036155a20062313604f5a2" \
     "0062323304f4"
-#define PACK_JSON                                                                                  \
+#define ACCOUNT_RECORDS                                                                            \
     "[{\"bn\":\"/0/1/\",\"n\":\"0\",\"vs\":\"coaps://lwm2m.city.example\"},{\"n\":\"1\",\"vb\":"   \
     "false},{\"n\":\"2\",\"v\":0},{\"n\":\"3\",\"vd\":\"bGFtcDc\"},{\"n\":\"5\",\"vd\":"           \
-    "\"EBESExQVFhcYGRobHB0eHw\"},{\"n\":\"10\",\"v\":101},{\"bn\":\"/1/0/\",\"n\":\"0\",\"v\":"    \
-    "101},{\"n\":\"1\",\"v\":86400},{\"n\":\"6\",\"vb\":true},{\"n\":\"7\",\"vs\":\"U\"}]"
+    "\"EBESExQVFhcYGRobHB0eHw\"},{\"n\":\"10\",\"v\":101}"
+#define ACCOUNT_JSON ACCOUNT_RECORDS "]"
+#define PACK_JSON                                                                                  \
+    ACCOUNT_RECORDS                                                                                \
+    ",{\"bn\":\"/1/0/\",\"n\":\"0\",\"v\":101},{\"n\":\"1\",\"v\":86400},{\"n\":\"6\",\"vb\":"     \
+    "true},{\"n\":\"7\",\"vs\":\"U\"}]"
 #define BOOTSTRAP_ACCOUNT                                                                          \
     "c80014636f61703a2f2f6f746865722e6578616d706c65"                                               \
     "c10101c10203"
@@ -230,6 +234,20 @@ static void test_zephyr_restarts_when_finish_comes_again(void **state)
     receive(bench, &message);
     assert_int_equal(state_of(bench), SIM_REQUESTING);
     assert_int_equal(sim_device_report(bench->device)->reboots, 1);
+    bench_free(bench);
+}
+
+static void test_wakaama_ignores_finish_when_idle(void **state)
+{
+    struct bench *bench = bench_as("wakaama");
+    assert_int_equal(write_hex(bench, "/1/0", FORMAT_SENML_CBOR, SERVER_A_CBOR), COAP_CHANGED);
+    assert_int_equal(write_bytes(bench, "/0/1", FORMAT_SENML_JSON, bytes_of_text(ACCOUNT_JSON)),
+                     COAP_CHANGED);
+    struct coap_message message = request(bench, COAP_METHOD_POST, "/bs");
+    assert_int_equal(ask(bench, &message), COAP_CHANGED);
+    assert_int_equal(ask(bench, &message), 0);
+    assert_int_equal(finish(bench), 0);
+    assert_int_equal(state_of(bench), SIM_BOOTSTRAPPED);
     bench_free(bench);
 }
 
@@ -555,6 +573,7 @@ int main(void)
         cmocka_unit_test(test_answers_of_their_own),
         cmocka_unit_test(test_anjay_names_an_empty_segment_a_bad_option),
         cmocka_unit_test(test_zephyr_restarts_when_finish_comes_again),
+        cmocka_unit_test(test_wakaama_ignores_finish_when_idle),
         cmocka_unit_test(test_zephyr_takes_no_blocks),
         cmocka_unit_test(test_delete_of_the_bootstrap_account),
         cmocka_unit_test(test_mbed_deletes_ids_of_one_digit),
