@@ -10,6 +10,7 @@
 #include "usher/store.h"
 
 struct bulk;
+struct bulk_status;
 
 struct bulk_config {
     struct store *store;
@@ -19,6 +20,9 @@ struct bulk_config {
     enum err_code (*check)(void *context, const struct enrollment *enrollment, struct err *err);
     /* A device was blocked: end its running session. May be NULL. */
     void (*evict)(void *context, const char *endpoint);
+    /* An import began, went on to its next phase, or ended, which is durable. Must not call back.
+     * May be NULL. */
+    void (*changed)(void *context, const struct bulk_status *status);
     void *context;
 };
 

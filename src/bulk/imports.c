@@ -173,6 +173,8 @@ enum err_code import_save(struct bulk *bulk, struct import *import, struct err *
         err_set(err, code, "import: out of memory");
     }
     buf_clear(&packed);
+    if (code == ERR_OK && bulk->config.changed != NULL)
+        bulk->config.changed(bulk->config.context, &import->state.status);
     return code;
 }
 

@@ -122,6 +122,7 @@ static enum err_code open_bulk(struct http *http, struct err *err)
         .folder = http->config.import_folder,
         .check = check_import,
         .evict = evict_imported,
+        .changed = http_import_changed,
         .context = http,
     };
     return bulk_open(&bulk, &http->bulk, err);

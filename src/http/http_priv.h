@@ -344,6 +344,8 @@ void http_put_group(struct request *request);
 void http_delete_group(struct request *request);
 void http_block_group(struct request *request);
 void http_unblock_group(struct request *request);
+/* Tells the event feed and the metrics; `http` is the struct http. */
+void http_import_changed(void *http, const struct bulk_status *status);
 void http_get_imports(struct request *request);
 void http_begin_import(struct request *request);
 void http_continue_import(struct request *request);

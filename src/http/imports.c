@@ -3,6 +3,9 @@
  */
 #include "http_priv.h"
 
+#include "usher/clock.h"
+#include "usher/log.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,6 +118,48 @@ void http_upload(struct request *request, struct bytes data)
         http_problem_of(request, &err);
     request->offset += data.len;
 }
+
+/* ---- told as it goes ---- */
+
+/* What became of the rows is counted once, at the end; a trial changes nothing. */
+static void count_rows(struct metrics *metrics, const struct bulk_status *status)
+{
+    const uint64_t *verdicts = status->verdicts;
+    bool over =
+        status->phase == BULK_DONE || status->phase == BULK_FAILED || status->phase == BULK_STOPPED;
+    if (!over || status->options.dry_run)
+        return;
+    metrics_add(metrics, METRIC_IMPORT_CREATED, verdicts[STORE_ROW_CREATED]);
+    metrics_add(metrics, METRIC_IMPORT_CHANGED, verdicts[STORE_ROW_CHANGED]);
+    metrics_add(metrics, METRIC_IMPORT_UNCHANGED,
+                verdicts[STORE_ROW_UNCHANGED] + verdicts[STORE_ROW_SKIPPED]);
+    metrics_add(metrics, METRIC_IMPORT_REFUSED, status->bad + verdicts[STORE_ROW_FAILED]);
+}
+
+void http_import_changed(void *context, const struct bulk_status *status)
+{
+    const struct http *http = context;
+    const uint64_t *verdicts = status->verdicts;
+    const struct log_field fields[] = {
+        LOG_TEXT("id", status->id),
+        LOG_TEXT("state", bulk_phase_name(status->phase)),
+        LOG_BOOL("dry_run", status->options.dry_run),
+        LOG_NUMBER("rows", (int64_t)status->rows),
+        LOG_NUMBER("merged", (int64_t)status->looked),
+        LOG_NUMBER("created", (int64_t)verdicts[STORE_ROW_CREATED]),
+        LOG_NUMBER("changed", (int64_t)verdicts[STORE_ROW_CHANGED]),
+        LOG_NUMBER("unchanged", (int64_t)verdicts[STORE_ROW_UNCHANGED]),
+        LOG_NUMBER("failed", (int64_t)(status->bad + verdicts[STORE_ROW_FAILED])),
+    };
+    const struct event event = {.kind = EVENT_IMPORT,
+                                .wall_ms = clock_wall_ms(),
+                                .fields = fields,
+                                .field_count = sizeof fields / sizeof fields[0]};
+    events_post(http->config.events, EVENTS_SHARED, &event);
+    count_rows(http->config.metrics, status);
+}
+
+/* ---- what is shown ---- */
 
 static void put_time(struct request *request, json_t *json, const char *key, int64_t wall_ms)
 {

@@ -88,7 +88,7 @@ const WORDS = {
   outcome: (event) => [pill(stateWord(event.state), stateTone(event.state)), event.cause ? `${causeWord(event.cause)}: ${event.detail ?? event.cause_text}` : `in ${duration(event.duration_ms)}`],
   reject: (event) => [pill("turned away", "warn"), `${causeWord(event.cause)}, from ${event.source}`],
   enrolment: (event) => ["enrolment", event.change], reload: (event) => ["settings read again", event.ok ? `${event.classes} classes` : "refused; the old ones stay"],
-  import: (event) => ["import", event.state], gap: (event) => [pill("gap", "warn"), event.missed === null ? "events may be missing" : `${number(event.missed)} events left out`],
+  import: (event) => ["import", `${PHASES[event.state]?.[0] ?? event.state}, ${number(event.rows)} rows`], gap: (event) => [pill("gap", "warn"), event.missed === null ? "events may be missing" : `${number(event.missed)} events left out`],
 };
 
 function row(event) {
@@ -150,8 +150,10 @@ export const imports = {
     return [h("h1", null, "Imports"), card(null, table("Imports, newest first", [
       { title: "Began", head: true, cell: (item) => fullTime(item.started) },
       { title: "State", cell: (item) => [pill(PHASES[item.phase]?.[0] ?? item.phase, PHASES[item.phase]?.[1] ?? "idle"), item.dry_run ? " trial only" : "", item.error ? h("p", null, item.error) : null] },
-      { title: "Progress", cell: (item) => h("div", null, meter([{ value: item.merged, tone: "good" }, { value: Math.max(item.rows - item.merged, 0), tone: "idle" }], `${number(item.merged)} of ${number(item.rows)} rows`),
-        h("small", { class: "quiet" }, `${number(item.merged)} of ${number(item.rows)} rows`)) },
+      { title: "Progress", cell: (item) => {
+        const seen = item.merged + item.bad_rows, text = `${number(seen)} of ${number(item.rows)} rows`;
+        return h("div", null, meter([{ value: item.merged, tone: "good" }, { value: item.bad_rows, tone: "bad" }, { value: Math.max(item.rows - seen, 0), tone: "idle" }], text), h("small", { class: "quiet" }, text));
+      } },
       count("New", "created"), count("Changed", "changed"), count("As before", "unchanged"), count("Left alone", "skipped"), count("Refused", "failed"),
       { title: "By", cell: (item) => item.actor ?? "" }], list))];
   },
