@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Elliptic curves by libcrypto. All use of libcrypto is in this module; the calls that OpenSSL 3
  * calls deprecated (EC_KEY, ECDSA_do_*, SHA256_Transform) are here because their successors cost
- * more than they replace, see docs/decisions/0006-curves-by-libcrypto.md. */
+ * more than they replace, see docs/decisions/0004-curves-by-libcrypto.md. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 
 #include "usher/ec.h"
