@@ -36,8 +36,12 @@ class Browser:
         options = {"binary": browser, "args": ARGUMENTS + [f"--user-data-dir={self.folder.name}"]}
         wanted = {"browserName": "chrome", "goog:chromeOptions": options,
                   "goog:loggingPrefs": {"browser": "ALL"}, "acceptInsecureCerts": True}
-        answer = self.call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
-        self.session = "/session/" + answer["sessionId"]
+        try:
+            answer = self.call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
+            self.session = "/session/" + answer["sessionId"]
+        except BaseException:
+            self.end_driver()
+            raise
 
     def call(self, method, path, body=None):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT)
@@ -55,10 +59,13 @@ class Browser:
         try:
             self.call("DELETE", self.session)
         finally:
-            self.driver.terminate()
-            self.driver.wait(LIMIT)
-            self.driver.stdout.close()
-            self.folder.cleanup()
+            self.end_driver()
+
+    def end_driver(self):
+        self.driver.terminate()
+        self.driver.wait(LIMIT)
+        self.driver.stdout.close()
+        self.folder.cleanup()
 
     def go(self, url):
         self.call("POST", self.session + "/url", {"url": url})
