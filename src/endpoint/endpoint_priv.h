@@ -100,7 +100,8 @@ struct association {
     struct association_ref ref;
     enum association_state state;
     bool candidate; /* stands beside an older association of the same path (trap 3) */
-    bool asked;     /* the device has sent a request */
+    bool asked;     /* the device has sent a request that was not refused */
+    bool refused;   /* by the owner: the request at hand */
     bool resolving; /* inside ops.resolve for the datagram at hand */
     bool has_cid;   /* the device's records carry our Connection ID */
     bool unlisted;  /* not in the table of paths: its path belongs to another one now */

@@ -466,13 +466,15 @@ static void receive_request(struct association *association, const struct coap_m
     association->previous_seen = association->newest_seen;
     association->previous_ack_at = association->ack_at;
     association->newest_seen = association->last_seen;
-    if (!association->asked) {
+    association->ack_at =
+        message->type == COAP_CON ? endpoint->now + PIGGYBACK_WINDOW_MS : UINT64_MAX;
+    association->refused = false;
+    endpoint->ops.request(endpoint->ops.context, association->ref, message);
+    /* A request for something else keeps no place: who has a key could take them all (I6). */
+    if (association->state == ASSOCIATION_OPEN && !association->asked && !association->refused) {
         association->asked = true;
         peers_move(association, &endpoint->busy);
     }
-    association->ack_at =
-        message->type == COAP_CON ? endpoint->now + PIGGYBACK_WINDOW_MS : UINT64_MAX;
-    endpoint->ops.request(endpoint->ops.context, association->ref, message);
 }
 
 void exchange_ack_due(struct association *association)
@@ -572,6 +574,7 @@ bool endpoint_refuse(struct endpoint *endpoint, struct association_ref ref, uint
     struct seen_request *seen = &association->seen[association->newest_seen];
     if (seen->state != SEEN_OPEN)
         return false;
+    association->refused = true;
     association->newest_seen = association->previous_seen;
     association->ack_at = association->previous_ack_at;
     answer_at_once(association, seen, code);

@@ -524,6 +524,28 @@ static void test_memory_of_a_session(void **state)
 #endif
 }
 
+/* A device that asks for something else has not asked for a bootstrap: with a key of one's own, all
+ * places could be taken so and kept by pings. */
+static void test_a_refused_request_keeps_no_place(void **state)
+{
+    struct endpoint_config config = world_config(&usual_listener);
+    config.sessions_max = 1;
+    struct world *world = world_new(&config);
+
+    struct device *other = device_join(world, 0);
+    for (uint16_t id = 1; id <= 5; id++) { /* more than are remembered */
+        world->refuse_next = true;
+        device_ask(other, id, (uint8_t)id);
+        world_run(world, 100);
+    }
+    assert_int_equal(world->requests, 5);
+    struct device *lamp = device_join(world, 1);
+    assert_true(lamp->open);
+    assert_int_equal(counters_of(world).evicted_idle, 1);
+    assert_int_equal(counters_of(world).dropped_limit, 0);
+    world_free(world);
+}
+
 /* Handshakes that hang must not shut out newcomers while there is room for finished ones only. */
 static void test_hanging_handshakes_go_before_newcomers_wait(void **state)
 {
@@ -725,6 +747,7 @@ int main(void)
         cmocka_unit_test(test_truncated_records),
         cmocka_unit_test(test_half_open_cap),
         cmocka_unit_test(test_sessions_cap),
+        cmocka_unit_test(test_a_refused_request_keeps_no_place),
         cmocka_unit_test(test_memory_of_a_session),
         cmocka_unit_test(test_hanging_handshakes_go_before_newcomers_wait),
         cmocka_unit_test(test_idle_timeout),
