@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Loading profiles and planning while the N-th allocation fails, for every N: an error each time,
  * nothing lost, nothing half done. */
+#include "past_pool.h"
 #include "usher/plan.h"
 
 #include <setjmp.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A whole bootstrap while the N-th allocation of the session fails, for every N: it ends with one
  * record and one close, never with a success that was none, and the device may come again. */
+#include "past_pool.h"
 #include "watch.h"
 #include "world.h"
 

@@ -2,6 +2,7 @@
 /* The N-th allocation of the server fails, for every N of a bootstrap: nothing crashes or leaks,
  * what must never happen does not, and the device is bootstrapped when it tries again. */
 #include "net.h"
+#include "past_pool.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,7 @@
 /* The N-th allocation fails, for every N, in the store and in SQLite: an error, nothing half done,
  * and the store works again afterwards. */
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "past_pool.h"
 #include "scenario.h"
 
 #include <setjmp.h>
