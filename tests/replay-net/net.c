@@ -338,7 +338,7 @@ static void make_device(struct net *net, unsigned index)
     device->owner = &net->devices[owner];
     device->port = (uint16_t)(PORT_FIRST + index);
     snprintf(device->endpoint, sizeof device->endpoint, "lamp%u", owner);
-    snprintf(device->key, sizeof device->key, "0123456789abcde%u", owner);
+    snprintf(device->key, sizeof device->key, "0123456789abcde%u", owner % 10);
     sim_config_init(&config);
     config.server_uri = "coaps://192.0.2.1:5684";
     config.endpoint = device->endpoint;
