@@ -2,6 +2,7 @@
 /* Certificates while the N-th allocation fails, for every N: files are loaded whole or not at all;
  * a handshake comes to nothing, and the next device gets in. */
 #include "endpoint_world.h"
+#include "known_overread.h"
 #include "pki.h"
 #include "usher/x509.h"
 
