@@ -277,7 +277,7 @@ choose_preset() {
     tsan)
         preset_options=(-Db_sanitize=thread)
         preset_test_options=(--timeout-multiplier 5)
-        export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+        export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:allocator_may_return_null=1
         # The sanitizer's memory map and wide address randomisation do not go together.
         if setarch -R true 2>/dev/null; then
             preset_test_options+=(--wrapper "setarch -R")

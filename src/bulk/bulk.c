@@ -33,7 +33,7 @@ static struct import *find_and_hold(struct bulk *bulk, const char *id, struct er
 {
     pthread_mutex_lock(&bulk->lock);
     struct import *import = bulk->first;
-    while (import != NULL && strcmp(import->state.status.id, id) != 0)
+    while (import != NULL && strcmp(import->id, id) != 0)
         import = import->next;
     if (import != NULL)
         import->holders++;
@@ -92,7 +92,7 @@ static void drop_old_ones(struct bulk *bulk)
         import_path(bulk, import, "report", path, sizeof path);
         unlink(path);
         pthread_mutex_lock(&bulk->lane_lock);
-        store_bulk_save(bulk->lane, import->state.status.id, bytes_of(NULL, 0), &err);
+        store_bulk_save(bulk->lane, import->id, bytes_of(NULL, 0), &err);
         pthread_mutex_unlock(&bulk->lane_lock);
         import->removed = true;
         if (import->holders == 0)
@@ -157,7 +157,8 @@ enum err_code bulk_begin(struct bulk *bulk, const struct bulk_options *options,
     if (import == NULL)
         return err_set(err, ERR_NO_MEMORY, "import: out of memory");
     struct bulk_status *status = &import->state.status;
-    make_id(status->id);
+    make_id(import->id);
+    strcpy(status->id, import->id);
     status->options = *options;
     status->started_wall_ms = clock_wall_ms();
     code = import_save(bulk, import, err);
@@ -165,7 +166,7 @@ enum err_code bulk_begin(struct bulk *bulk, const struct bulk_options *options,
         import_free(import);
         return code;
     }
-    strcpy(id, status->id);
+    strcpy(id, import->id);
     pthread_mutex_lock(&bulk->lock);
     add_last(bulk, import);
     pthread_mutex_unlock(&bulk->lock);
@@ -528,6 +529,7 @@ static bool load_import(void *context, const char *id, struct bytes packed)
         log_event(LOG_WARNING, "import.unreadable", LOG_TEXT("import", id));
         return true;
     }
+    strcpy(import->id, id);
     strcpy(import->state.status.id, id);
     import->lines.number = import->state.line;
     add_last(bulk, import);

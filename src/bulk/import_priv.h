@@ -24,8 +24,9 @@ struct import_state {
 };
 
 struct import {
-    struct import *next;  /* in order of age, oldest first */
-    pthread_mutex_t lock; /* all below */
+    struct import *next;   /* in order of age, oldest first */
+    char id[BULK_ID_SIZE]; /* as in `state`, and never written again: whoever looks for it may */
+    pthread_mutex_t lock;  /* all below */
     struct import_state state;
     bool removed; /* from the list: whoever holds it lets go */
     unsigned holders;

@@ -144,7 +144,7 @@ bool import_unpack(struct bytes packed, struct import_state *state)
 void import_path(const struct bulk *bulk, const struct import *import, const char *suffix,
                  char *out, size_t size)
 {
-    snprintf(out, size, "%s/%s.%s", bulk->folder, import->state.status.id, suffix);
+    snprintf(out, size, "%s/%s.%s", bulk->folder, import->id, suffix);
 }
 
 uint64_t import_salt(const struct import *import)
@@ -153,8 +153,7 @@ uint64_t import_salt(const struct import *import)
     struct reader reader;
     size_t len = 0;
     /* The id's second half: chance, where the first begins with the time. */
-    bytes_from_hex(import->state.status.id, strlen(import->state.status.id), data, sizeof data,
-                   &len);
+    bytes_from_hex(import->id, strlen(import->id), data, sizeof data, &len);
     reader_init(&reader, bytes_of(data + 8, 8));
     return reader_u64(&reader);
 }
@@ -167,7 +166,7 @@ enum err_code import_save(struct bulk *bulk, struct import *import, struct err *
     enum err_code code = ERR_NO_MEMORY;
     if (import_pack(&import->state, &packed)) {
         pthread_mutex_lock(&bulk->lane_lock);
-        code = store_bulk_save(bulk->lane, import->state.status.id, buf_bytes(&packed), err);
+        code = store_bulk_save(bulk->lane, import->id, buf_bytes(&packed), err);
         pthread_mutex_unlock(&bulk->lane_lock);
     } else {
         err_set(err, code, "import: out of memory");

@@ -247,7 +247,7 @@ static enum err_code apply(struct pass *pass, struct err *err)
     if (rows == NULL)
         return err_set(err, ERR_NO_MEMORY, "import: out of memory");
     struct store_bulk bulk = {
-        .id = import->state.status.id,
+        .id = import->id,
         .conflict = import->state.status.options.conflict,
         .dry_run = pass->dry_run,
         .count = without_duplicates(pass, rows),

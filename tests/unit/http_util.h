@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -33,6 +34,7 @@ struct service {
     struct metrics *metrics;
     struct profile_set *profiles;
     struct http *http;
+    pthread_mutex_t check_lock; /* the server's threads read it */
     struct http_check check;
     char evicted[ENDPOINT_MAX + 1];
     struct http_config config;
@@ -45,9 +47,20 @@ static inline struct profile_set *service_profiles(void *context)
 
 static inline size_t service_ready(void *context, struct http_check *checks, size_t cap)
 {
+    struct service *service = context;
+
     assert_true(cap > 0);
-    checks[0] = ((struct service *)context)->check;
+    pthread_mutex_lock(&service->check_lock);
+    checks[0] = service->check;
+    pthread_mutex_unlock(&service->check_lock);
     return 1;
+}
+
+static inline void service_set_check(struct service *service, struct http_check check)
+{
+    pthread_mutex_lock(&service->check_lock);
+    service->check = check;
+    pthread_mutex_unlock(&service->check_lock);
 }
 
 static inline void service_evict(void *context, const char *endpoint)
@@ -106,6 +119,7 @@ static inline struct service *service_start_with(const char *backend,
     const struct events_config events = {.producers = 1};
     assert_int_equal(events_new(&events, &service->events, &err), ERR_OK);
     service->metrics = metrics_new(1);
+    pthread_mutex_init(&service->check_lock, NULL);
     service->check = (struct http_check){.name = "store", .ok = true};
     memcpy(&address, &loopback, sizeof loopback);
     service->config = (struct http_config){

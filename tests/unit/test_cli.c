@@ -492,7 +492,7 @@ static void test_status_and_rejects(void **state)
     json_decref(output_json());
     EXPECT(2, "status", "--limit", "1");
     /* It answers, and says that it cannot serve. */
-    service->check = (struct http_check){.name = "store", .reason = "the disk is full"};
+    service_set_check(service, (struct http_check){.name = "store", .reason = "the disk is full"});
     EXPECT(1, "status");
     assert_in(result.out, "NOT READY");
     assert_in(result.out, "the disk is full");
@@ -545,10 +545,13 @@ static void test_wait_sees_it_happen(void **state)
     pthread_t thread;
     enrol("lamp-1");
     assert_int_equal(pipe2(log, O_CLOEXEC), 0);
-    struct later later = {.service = *state, .endpoint = "lamp-1", .log = log[0]};
+    struct service *service = *state;
+    struct later later = {.service = service, .endpoint = "lamp-1", .log = log[0]};
     log_configure(log[1], LOG_DEBUG, false);
     assert_int_equal(pthread_create(&thread, NULL, bootstrap_later, &later), 0);
     int code = RUN("wait", "lamp-1", "--timeout", "20");
+    http_stop(service->http); /* its threads may still be writing a line */
+    service->http = NULL;
     log_configure(STDERR_FILENO, LOG_WARNING, true);
     close(log[1]);
     pthread_join(thread, NULL);

@@ -111,7 +111,7 @@ static void test_readyz(void **state)
     assert_int_equal(answer.status, 200);
     assert_true(json_is_true(json_object_get(answer.json, "ready")));
     answer_free(&answer);
-    service->check = (struct http_check){.name = "store", .reason = "the disk is full"};
+    service_set_check(service, (struct http_check){.name = "store", .reason = "the disk is full"});
     answer = call(service, "GET", "/readyz", "");
     assert_int_equal(answer.status, 503);
     assert_true(has_header(&answer, "\r\nContent-Type: application/json\r\n"));
