@@ -268,9 +268,17 @@ static bool read_filter(struct request *request, struct export *export)
     }
     struct store_filter *filter = &export->filter;
     *filter = (struct store_filter){.state = -1, .cause = -1, .limit = PAGE, .tags = export->tags};
-    if (class_name != NULL && strlen(class_name) < sizeof export->class_name)
+    /* A filter that was dropped would export every device. */
+    if ((class_name != NULL && strlen(class_name) >= sizeof export->class_name) ||
+        (prefix != NULL && strlen(prefix) >= sizeof export->prefix)) {
+        http_problem(request, 400, "invalid", "query parameter '%s' is too long",
+                     prefix != NULL && strlen(prefix) >= sizeof export->prefix ? "prefix"
+                                                                               : "class");
+        return false;
+    }
+    if (class_name != NULL)
         filter->class_name = strcpy(export->class_name, class_name);
-    if (prefix != NULL && strlen(prefix) < sizeof export->prefix)
+    if (prefix != NULL)
         filter->prefix = strcpy(export->prefix, prefix);
     return http_read_tags(request, export->tags, &filter->tag_count) &&
            http_boolean_parameter(request, "reveal", &export->reveal);
