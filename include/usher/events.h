@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* module: feed */
-/* The event feed: what happens, as text for Server-Sent Events. Workers post without a lock and
- * never wait; one thread of the feed's own numbers events and keeps the last of them in a bounded
- * ring; readers copy from it. docs/status.md has the drawing. */
+/* The event feed: what happens, for those who read, as text of Server-Sent Events. Workers post
+ * without a lock and never wait; one thread of the feed's own numbers events and keeps the last of
+ * them in a bounded ring; readers copy from it. docs/status.md has the drawing. */
 #ifndef USHER_EVENTS_H
 #define USHER_EVENTS_H
 
@@ -27,7 +27,8 @@ enum event_kind {
 const char *event_kind_name(enum event_kind kind); /* "operation" */
 bool event_kind_from_name(const char *name, enum event_kind *out);
 
-/* Borrowed for the call. Fields as for a log line: no secret, ever (I4). */
+/* Borrowed for the call, but for the fields' keys, which must be literals. Fields as for a log
+ * line, at most 24: no secret, ever (I4). */
 struct event {
     enum event_kind kind;
     int64_t wall_ms;
@@ -39,7 +40,7 @@ struct event {
 /* 0 = the default that is named. */
 struct events_config {
     unsigned producers;      /* threads that post with a number of their own */
-    size_t ring_bytes;       /* of the last events' text; 4 MiB, at least 64 KiB */
+    size_t ring_bytes;       /* of the last events; 4 MiB, at least 64 KiB */
     size_t ring_events;      /* 16384 */
     unsigned readers_max;    /* 256 */
     unsigned heartbeat_ms;   /* silence after which a reader gets a comment; 15000 */

@@ -26,7 +26,7 @@ struct arena {
 
 struct arena *arena_new(size_t max)
 {
-    struct arena *arena = calloc(1, sizeof *arena);
+    struct arena *arena = pool_calloc(1, sizeof *arena);
     if (arena != NULL)
         arena->max = max;
     return arena;
@@ -41,7 +41,7 @@ void arena_free(struct arena *arena)
         bytes_wipe(block->data, block->used);
         pool_free(block);
     }
-    free(arena);
+    pool_free(arena);
 }
 
 /* A large object gets a block of its own behind the newest, whose rest stays in use. */

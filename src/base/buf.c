@@ -1,6 +1,7 @@
 /* The writing cursor. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "usher/buf.h"
+#include "usher/pool.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,7 +32,7 @@ void buf_clear(struct buf *buf)
     buf_reset(buf);
     if (!buf->growing)
         return;
-    free(buf->data);
+    pool_free(buf->data);
     buf->data = NULL;
     buf->cap = 0;
 }
@@ -45,13 +46,13 @@ static bool grow(struct buf *buf, size_t need)
         cap = cap > buf->max / 2 ? buf->max : cap * 2;
     if (cap > buf->max)
         cap = buf->max;
-    uint8_t *data = malloc(cap + 1);
+    uint8_t *data = pool_alloc(cap + 1);
     if (data == NULL)
         return false;
     if (buf->len > 0)
         memcpy(data, buf->data, buf->len);
     bytes_wipe(buf->data, buf->len);
-    free(buf->data);
+    pool_free(buf->data);
     buf->data = data;
     buf->cap = cap;
     return true;

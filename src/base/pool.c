@@ -31,7 +31,7 @@ enum {
     OVERLAP = 8,
     LARGEST = 12288 + OVERLAP,
     CLASSES = LARGEST / UNIT + 1,
-    KEPT_MAX = 1 << 20, /* bytes, a thread */
+    KEPT_MAX = 8 << 20, /* bytes, a thread: of some 300 sessions that have just ended */
 };
 
 struct block {

@@ -3,6 +3,7 @@
  * answer to them, our one open request and the device's answer to it, repeats, duplicates, blocks.
  */
 #include "endpoint_priv.h"
+#include "usher/pool.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,12 +17,12 @@ void exchange_free(struct exchange *exchange)
     buf_clear(&exchange->payload);
     buf_clear(&exchange->message);
     buf_clear(&exchange->assembled);
-    free(exchange);
+    pool_free(exchange);
 }
 
 static struct exchange *exchange_new(struct association *association)
 {
-    struct exchange *exchange = calloc(1, sizeof *exchange);
+    struct exchange *exchange = pool_calloc(1, sizeof *exchange);
 
     if (exchange == NULL)
         return NULL;
@@ -113,7 +114,7 @@ static void add_path(struct coap_message *message, const struct endpoint_request
     for (unsigned i = 0; i < request->path.depth; i++) {
         struct buf text;
         buf_init_fixed(&text, segments[i], PATH_SEGMENT_SIZE);
-        buf_printf(&text, "%u", request->path.ids[i]);
+        buf_put_decimal(&text, request->path.ids[i]);
         coap_add_option(message, COAP_OPT_URI_PATH, buf_bytes(&text));
     }
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An event as text of Server-Sent Events with JSON data. On the path of a bootstrap: spans are
- * copied whole, the second's text is kept. */
+/* An event as text of Server-Sent Events with JSON data: spans are copied whole, the second's text
+ * is kept. */
 #include "events_priv.h"
 
 #include "usher/clock.h"
@@ -147,22 +147,22 @@ void event_put_field(struct buf *out, const struct log_field *field)
 }
 
 /* The text of the second is made once a second. */
-static void put_time(struct event_lane *lane, int64_t wall_ms, struct buf *out)
+static void put_time(struct event_clock *clock, int64_t wall_ms, struct buf *out)
 {
     enum { TO_SECONDS = 19 }; /* 2026-11-23T09:18:10 */
     int64_t second = wall_ms / 1000;
     unsigned rest = (unsigned)(wall_ms % 1000);
-    if (second != lane->second || lane->second_text[0] == '\0') {
+    if (second != clock->second || clock->text[0] == '\0') {
         char text[CLOCK_TEXT_SIZE];
         clock_wall_text(second * 1000, text);
-        memcpy(lane->second_text, text, TO_SECONDS);
-        lane->second_text[TO_SECONDS] = '\0';
-        lane->second = second;
+        memcpy(clock->text, text, TO_SECONDS);
+        clock->text[TO_SECONDS] = '\0';
+        clock->second = second;
     }
     const char tail[] = {'.', (char)('0' + rest / 100), (char)('0' + rest / 10 % 10),
                          (char)('0' + rest % 10), 'Z'};
     PUT(out, "\"");
-    put(out, lane->second_text, TO_SECONDS);
+    put(out, clock->text, TO_SECONDS);
     put(out, tail, sizeof tail);
     PUT(out, "\"");
 }
@@ -172,7 +172,7 @@ static const char *or_null(const char *text)
     return text != NULL && text[0] != '\0' ? text : NULL;
 }
 
-bool event_encode(const struct event *event, struct event_lane *lane, struct buf *out)
+bool event_encode(const struct event *event, struct event_clock *clock, struct buf *out)
 {
     const char *name = event_kind_name(event->kind);
     size_t name_len = strlen(name);
@@ -181,7 +181,7 @@ bool event_encode(const struct event *event, struct event_lane *lane, struct buf
     PUT(out, "\ndata: {\"event\":\"");
     put(out, name, name_len);
     PUT(out, "\",\"time\":");
-    put_time(lane, event->wall_ms, out);
+    put_time(clock, event->wall_ms, out);
     PUT(out, ",\"endpoint\":");
     put_text(out, or_null(event->endpoint));
     PUT(out, ",\"class\":");

@@ -35,7 +35,7 @@ static void copy_out(const struct event_lane *lane, size_t position, void *data,
     memcpy((uint8_t *)data + first, lane->data, len - first);
 }
 
-bool event_lane_put(struct event_lane *lane, const struct event_head *head, const void *text)
+bool event_lane_put(struct event_lane *lane, const struct event_head *head, const void *data)
 {
     size_t written = atomic_load_explicit(&lane->written, memory_order_relaxed);
     size_t taken = atomic_load_explicit(&lane->taken, memory_order_acquire);
@@ -45,7 +45,7 @@ bool event_lane_put(struct event_lane *lane, const struct event_head *head, cons
         return false;
     }
     copy_in(lane, written, head, sizeof *head);
-    copy_in(lane, written + sizeof *head, text, head->len);
+    copy_in(lane, written + sizeof *head, data, head->len);
     /* Sequentially consistent: the writer then looks whether the publisher sleeps, which looks here
      * after it said so. One of the two sees the other. */
     atomic_store(&lane->written, written + size);
@@ -67,9 +67,9 @@ bool event_lane_peek(const struct event_lane *lane, struct event_head *head)
     return true;
 }
 
-void event_lane_take(struct event_lane *lane, const struct event_head *head, char *text)
+void event_lane_take(struct event_lane *lane, const struct event_head *head, void *data)
 {
     size_t taken = atomic_load_explicit(&lane->taken, memory_order_relaxed);
-    copy_out(lane, taken + sizeof *head, text, head->len);
+    copy_out(lane, taken + sizeof *head, data, head->len);
     atomic_store_explicit(&lane->taken, taken + sizeof *head + head->len, memory_order_release);
 }

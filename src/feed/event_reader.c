@@ -15,11 +15,6 @@ enum {
     WAKES_PER_SECOND = 500,    /* of all readers together */
 };
 
-static uint64_t hash_of(const struct events *events, const char *text)
-{
-    return text != NULL ? bytes_hash(events->hash_key, bytes_of_text(text)) | 1 : 0;
-}
-
 /* ---- notes: what goes out beside events ---- */
 
 static void note_gap(struct events_reader *reader, bool known, uint64_t missed, const char *reason)
@@ -101,8 +96,8 @@ enum err_code events_subscribe(struct events *events, const struct events_filter
     *reader = (struct events_reader){
         .events = events,
         .waiting = *waiting,
-        .endpoint_hash = hash_of(events, filter->endpoint),
-        .class_hash = hash_of(events, filter->class_name),
+        .endpoint_hash = events_hash(events, filter->endpoint),
+        .class_hash = events_hash(events, filter->class_name),
         .kinds = filter->kinds,
         .once = filter->once,
         .allowance = ALLOWANCE_FIRST,
@@ -147,13 +142,28 @@ void events_unsubscribe(struct events_reader *reader)
 
 /* ---- reading ---- */
 
-static bool passes(const struct events_reader *reader, const struct event_head *head)
+static bool passes_names(const struct events_reader *reader, const struct event_slot *slot)
 {
-    if (head->kind == EVENT_KIND_COUNT) /* a gap is everybody's */
+    uint64_t endpoint = slot->endpoint_hash, class_name = slot->class_hash;
+    if (reader->endpoint_hash == 0 && reader->class_hash == 0)
         return true;
-    return (reader->kinds == 0 || (reader->kinds & 1u << head->kind) != 0) &&
-           (reader->endpoint_hash == 0 || reader->endpoint_hash == head->endpoint_hash) &&
-           (reader->class_hash == 0 || reader->class_hash == head->class_hash);
+    if (slot->packed) {
+        struct unpacked_event unpacked;
+        event_unpack((enum event_kind)slot->kind, event_ring_bytes(&reader->events->ring, slot),
+                     &unpacked);
+        endpoint = events_hash(reader->events, unpacked.event.endpoint);
+        class_name = events_hash(reader->events, unpacked.event.class_name);
+    }
+    return (reader->endpoint_hash == 0 || reader->endpoint_hash == endpoint) &&
+           (reader->class_hash == 0 || reader->class_hash == class_name);
+}
+
+static bool passes(const struct events_reader *reader, const struct event_slot *slot)
+{
+    if (slot->kind == EVENT_KIND_COUNT) /* a gap is everybody's */
+        return true;
+    return (reader->kinds == 0 || (reader->kinds & 1u << slot->kind) != 0) &&
+           passes_names(reader, slot);
 }
 
 bool events_reader_seek(struct events_reader *reader)
@@ -162,7 +172,7 @@ bool events_reader_seek(struct events_reader *reader)
     if (reader->sent > 0)
         return true;
     while (reader->number < ring->next && reader->number >= ring->first &&
-           !passes(reader, &event_ring_slot(ring, reader->number)->head))
+           !passes(reader, event_ring_slot(ring, reader->number)))
         reader->number++;
     return reader->number < ring->next;
 }
@@ -189,19 +199,37 @@ static size_t copy_part(char *out, size_t cap, const char *text, size_t len, siz
     return part;
 }
 
+/* The text of the event that is next; made now when it came while nobody read. */
+static struct bytes text_of(struct events_reader *reader)
+{
+    const struct event_slot *slot = event_ring_slot(&reader->events->ring, reader->number);
+    struct bytes stored = event_ring_bytes(&reader->events->ring, slot);
+    if (!slot->packed)
+        return stored;
+    if (reader->made_number != reader->number) {
+        struct unpacked_event unpacked;
+        struct buf out;
+        event_unpack((enum event_kind)slot->kind, stored, &unpacked);
+        buf_init_fixed(&out, reader->made, sizeof reader->made);
+        events_text(reader->events, reader->number, &unpacked.event, &out);
+        reader->made_len = out.len;
+        reader->made_number = reader->number;
+    }
+    return bytes_of(reader->made, reader->made_len);
+}
+
 static size_t copy_events(struct events_reader *reader, char *out, size_t cap)
 {
-    const struct event_ring *ring = &reader->events->ring;
     size_t used = 0;
     /* An event that was begun is finished: behind half of one there is no place for a gap. */
     while (used < cap && (reader->allowance > 0 || reader->sent > 0) &&
            events_reader_seek(reader)) {
-        const struct event_slot *slot = event_ring_slot(ring, reader->number);
-        size_t part = copy_part(out + used, cap - used, event_ring_text(ring, slot), slot->head.len,
-                                &reader->sent);
+        struct bytes text = text_of(reader);
+        size_t part =
+            copy_part(out + used, cap - used, (const char *)text.data, text.len, &reader->sent);
         used += part;
         reader->allowance -= part < reader->allowance ? part : reader->allowance;
-        if (reader->sent == slot->head.len) {
+        if (reader->sent == text.len) {
             reader->sent = 0;
             reader->number++;
         }
@@ -252,7 +280,8 @@ static uint64_t pending(const struct events_reader *reader)
     const struct event_ring *ring = &reader->events->ring;
     if (reader->number < ring->first)
         return UINT64_MAX;
-    return ring->end - event_ring_slot(ring, reader->number)->offset - reader->sent;
+    uint64_t bytes = ring->end - event_ring_slot(ring, reader->number)->offset;
+    return bytes > reader->sent ? bytes - reader->sent : 1; /* packed, they are fewer than sent */
 }
 
 static bool may_be_sent(const struct events_reader *reader)

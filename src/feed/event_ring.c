@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The last events: their texts in a ring of bytes, each in one piece, and where each begins. */
+/* The last events: their bytes in a ring, each in one piece, and where each begins. */
 #include "events_priv.h"
 
 #include <stdlib.h>
@@ -25,23 +25,24 @@ const struct event_slot *event_ring_slot(const struct event_ring *ring, uint64_t
     return &ring->slots[number % ring->slot_count];
 }
 
-const char *event_ring_text(const struct event_ring *ring, const struct event_slot *slot)
+struct bytes event_ring_bytes(const struct event_ring *ring, const struct event_slot *slot)
 {
-    return ring->data + slot->offset % ring->bytes;
+    return bytes_of(ring->data + slot->offset % ring->bytes, slot->len);
 }
 
-void event_ring_add(struct event_ring *ring, const struct event_head *head, const char *text)
+void event_ring_add(struct event_ring *ring, const struct event_slot *slot, const void *data)
 {
     size_t left = ring->bytes - ring->end % ring->bytes;
-    uint64_t offset = head->len <= left ? ring->end : ring->end + left;
-    uint64_t end = offset + head->len;
+    uint64_t offset = slot->len <= left ? ring->end : ring->end + left;
+    uint64_t end = offset + slot->len;
     while (ring->first < ring->next &&
            (end - event_ring_slot(ring, ring->first)->offset > ring->bytes ||
             ring->next - ring->first == ring->slot_count))
         ring->first++;
-    struct event_slot *slot = &ring->slots[ring->next % ring->slot_count];
-    *slot = (struct event_slot){.offset = offset, .head = *head};
-    memcpy(ring->data + offset % ring->bytes, text, head->len);
+    struct event_slot *own = &ring->slots[ring->next % ring->slot_count];
+    *own = *slot;
+    own->offset = offset;
+    memcpy(ring->data + offset % ring->bytes, data, slot->len);
     ring->end = end;
     ring->next++;
 }

@@ -25,7 +25,7 @@ enum {
 
 /* ---- posting ---- */
 
-static uint64_t hash_text(const struct events *events, const char *text)
+uint64_t events_hash(const struct events *events, const char *text)
 {
     if (text == NULL || text[0] == '\0')
         return 0;
@@ -56,21 +56,19 @@ static void hurry_publisher(struct events *events)
 
 static void put(struct events *events, struct event_lane *lane, const struct event *event)
 {
-    char text[EVENT_TEXT_MAX];
+    char packed[EVENT_TEXT_MAX];
     struct buf out;
-    buf_init_fixed(&out, text, sizeof text);
-    if (!event_encode(event, lane, &out)) {
+    buf_init_fixed(&out, packed, sizeof packed);
+    if (!event_pack(event, &out)) {
         atomic_fetch_add_explicit(&lane->lost, 1, memory_order_relaxed);
         return;
     }
     struct event_head head = {
         .len = (uint32_t)out.len,
         .kind = (uint32_t)event->kind,
-        .endpoint_hash = hash_text(events, event->endpoint),
-        .class_hash = hash_text(events, event->class_name),
         .posted_us = clock_monotonic_us(),
     };
-    if (event_lane_put(lane, &head, text))
+    if (event_lane_put(lane, &head, packed))
         events_wake_publisher(events);
     if (event_lane_used(lane) > EVENT_LANE_BYTES / 2)
         hurry_publisher(events);
@@ -91,14 +89,40 @@ void events_post(struct events *events, int producer, const struct event *event)
 
 /* ---- the publisher ---- */
 
-static void publish(struct events *events, struct event_head head, const char *text)
+static void put_id(const struct events *events, uint64_t number, struct buf *out)
 {
-    char whole[EVENT_TEXT_MAX + EVENTS_ID_SIZE + 8];
-    int id_len = snprintf(whole, sizeof whole, "id: %s-%llu\n", events->start,
-                          (unsigned long long)events->ring.next);
-    memcpy(whole + id_len, text, head.len);
-    head.len += (uint32_t)id_len;
-    event_ring_add(&events->ring, &head, whole);
+    buf_put_text(out, "id: ");
+    buf_put_text(out, events->start);
+    buf_put_u8(out, '-');
+    buf_put_decimal(out, (int64_t)number);
+    buf_put_u8(out, '\n');
+}
+
+bool events_text(struct events *events, uint64_t number, const struct event *event, struct buf *out)
+{
+    put_id(events, number, out);
+    return event_encode(event, &events->clock, out);
+}
+
+/* With readers its text is made now, once for all of them; else when somebody asks for it. */
+static void publish(struct events *events, const struct event_head *head, const void *packed)
+{
+    char text[EVENT_TEXT_MAX + EVENTS_ID_SIZE + 8];
+    struct event_slot slot = {.len = head->len, .kind = (uint16_t)head->kind, .packed = true};
+    if (events->reader_count == 0) {
+        event_ring_add(&events->ring, &slot, packed);
+        return;
+    }
+    struct unpacked_event unpacked;
+    struct buf out;
+    event_unpack((enum event_kind)head->kind, bytes_of(packed, head->len), &unpacked);
+    buf_init_fixed(&out, text, sizeof text);
+    events_text(events, events->ring.next, &unpacked.event, &out);
+    slot.packed = false;
+    slot.len = (uint32_t)out.len;
+    slot.endpoint_hash = events_hash(events, unpacked.event.endpoint);
+    slot.class_hash = events_hash(events, unpacked.event.class_name);
+    event_ring_add(&events->ring, &slot, text);
 }
 
 static uint64_t sum_lost(const struct events *events)
@@ -113,15 +137,19 @@ static uint64_t sum_lost(const struct events *events)
 static void publish_losses(struct events *events)
 {
     uint64_t lost = sum_lost(events);
-    char text[128];
+    char text[128 + EVENTS_ID_SIZE];
+    struct buf out;
     if (lost == events->lost_told)
         return;
-    int len = snprintf(text, sizeof text,
-                       "event: gap\ndata: {\"event\":\"gap\",\"missed\":%llu,\"reason\":"
-                       "\"overload\"}\n\n",
-                       (unsigned long long)(lost - events->lost_told));
+    buf_init_fixed(&out, text, sizeof text);
+    put_id(events, events->ring.next, &out);
+    buf_printf(&out,
+               "event: gap\ndata: {\"event\":\"gap\",\"missed\":%llu,\"reason\":"
+               "\"overload\"}\n\n",
+               (unsigned long long)(lost - events->lost_told));
     events->lost_told = lost;
-    publish(events, (struct event_head){.len = (uint32_t)len, .kind = EVENT_KIND_COUNT}, text);
+    const struct event_slot slot = {.len = (uint32_t)out.len, .kind = EVENT_KIND_COUNT};
+    event_ring_add(&events->ring, &slot, text);
 }
 
 /* The lane whose oldest event was posted first; NULL when all are empty. */
@@ -144,14 +172,14 @@ static struct event_lane *first_lane(struct events *events, struct event_head *h
  * lanes, so that readers get their turn under a storm. */
 static bool drain(struct events *events)
 {
-    char text[EVENT_TEXT_MAX];
+    char packed[EVENT_TEXT_MAX];
     struct event_head head = {0};
     struct event_lane *lane;
     size_t taken = 0;
     pthread_mutex_lock(&events->lock);
     while (taken < 4 * EVENT_LANE_BYTES && (lane = first_lane(events, &head)) != NULL) {
-        event_lane_take(lane, &head, text);
-        publish(events, head, text);
+        event_lane_take(lane, &head, packed);
+        publish(events, &head, packed);
         events->published++;
         taken += sizeof head + head.len;
     }

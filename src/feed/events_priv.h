@@ -10,16 +10,16 @@
 #include <stdatomic.h>
 
 enum {
-    EVENT_TEXT_MAX = 4096,        /* of one event as sent, without its id */
+    EVENT_TEXT_MAX = 4096, /* of one event as sent, without its id */
+    EVENT_FIELDS_MAX = 24,
     EVENT_LANE_BYTES = 512 << 10, /* ring of one producer; a power of two */
 };
 
-/* What a producer leaves for the publisher; the text follows. */
+/* What a producer leaves for the publisher; `len` bytes follow. */
 struct event_head {
-    uint32_t len; /* of the text */
+    uint32_t len;
     uint32_t kind;
-    uint64_t endpoint_hash, class_hash; /* 0 = none */
-    uint64_t posted_us;                 /* orders what different producers post */
+    uint64_t posted_us; /* orders what different producers post */
 };
 
 /* One writer, one reader. Positions count up for ever. */
@@ -28,30 +28,46 @@ struct event_lane {
     _Alignas(64) atomic_size_t written;
     _Alignas(64) atomic_size_t taken;
     atomic_uint_fast64_t lost;
-    int64_t second; /* that `second_text` tells */
-    char second_text[24];
 };
 
 bool event_lane_init(struct event_lane *lane);
 void event_lane_clear(struct event_lane *lane);
 /* False: no room; counted. */
-bool event_lane_put(struct event_lane *lane, const struct event_head *head, const void *text);
+bool event_lane_put(struct event_lane *lane, const struct event_head *head, const void *data);
 /* Bytes that wait; for the producer. */
 size_t event_lane_used(const struct event_lane *lane);
 /* The oldest one's head. False: empty. */
 bool event_lane_peek(const struct event_lane *lane, struct event_head *head);
-/* Takes the one that peek has shown; `text` has EVENT_TEXT_MAX bytes. */
-void event_lane_take(struct event_lane *lane, const struct event_head *head, char *text);
+/* Takes the one that peek has shown; `data` has EVENT_TEXT_MAX bytes. */
+void event_lane_take(struct event_lane *lane, const struct event_head *head, void *data);
 
-/* "event: KIND\ndata: {..}\n\n"; false when it does not fit. `lane` keeps the time's text. */
-bool event_encode(const struct event *event, struct event_lane *lane, struct buf *out);
+/* An event in a form of our own, which costs a fraction of its text: most are never read. False:
+ * too long, also for its text, or too many fields. */
+bool event_pack(const struct event *event, struct buf *out);
+struct unpacked_event {
+    struct event event; /* borrows from the packed bytes and from `fields` */
+    struct log_field fields[EVENT_FIELDS_MAX];
+};
+void event_unpack(enum event_kind kind, struct bytes packed, struct unpacked_event *out);
+
+/* The text of the last second that was told. */
+struct event_clock {
+    int64_t second;
+    char text[24];
+};
+
+/* "event: KIND\ndata: {..}\n\n"; false when it does not fit. */
+bool event_encode(const struct event *event, struct event_clock *clock, struct buf *out);
 /* {"key":value..} in the style of the above. */
 void event_put_field(struct buf *out, const struct log_field *field);
 
 /* The last events, in order of their numbers. Not locked: the feed does that. */
 struct event_slot {
-    uint64_t offset; /* of the text; counts up for ever */
-    struct event_head head;
+    uint64_t offset; /* of its bytes; counts up for ever */
+    uint32_t len;
+    uint16_t kind;
+    bool packed;                        /* came when nobody read: its text is yet to be made */
+    uint64_t endpoint_hash, class_hash; /* of a text; 0 = none */
 };
 
 struct event_ring {
@@ -60,15 +76,15 @@ struct event_ring {
     struct event_slot *slots;
     size_t slot_count;
     uint64_t first, next; /* numbers: those in the ring are first .. next - 1 */
-    uint64_t end;         /* offset behind the last text */
+    uint64_t end;         /* offset behind the last bytes */
 };
 
 bool event_ring_init(struct event_ring *ring, size_t bytes, size_t slots);
 void event_ring_clear(struct event_ring *ring);
-/* Appends one; the oldest go. */
-void event_ring_add(struct event_ring *ring, const struct event_head *head, const char *text);
+/* Appends one, the offset being ours to find; the oldest go. */
+void event_ring_add(struct event_ring *ring, const struct event_slot *slot, const void *data);
 const struct event_slot *event_ring_slot(const struct event_ring *ring, uint64_t number);
-const char *event_ring_text(const struct event_ring *ring, const struct event_slot *slot);
+struct bytes event_ring_bytes(const struct event_ring *ring, const struct event_slot *slot);
 
 struct events {
     struct events_config config;
@@ -81,6 +97,7 @@ struct events {
     pthread_t thread;
     pthread_mutex_t lock; /* of all that follows */
     struct event_ring ring;
+    struct event_clock clock;
     struct events_reader *readers;
     unsigned reader_count;
     uint64_t published, dropped, lost_told;
@@ -94,9 +111,12 @@ struct events_reader {
     uint64_t endpoint_hash, class_hash; /* 0 = any */
     uint32_t kinds;
     bool once;
-    uint64_t number; /* of the next event */
-    size_t sent;     /* bytes of it that are out */
-    char note[192];  /* a gap or a comment, sent first */
+    uint64_t number;                                /* of the next event */
+    size_t sent;                                    /* bytes of it that are out */
+    char made[EVENT_TEXT_MAX + EVENTS_ID_SIZE + 8]; /* its text, where the ring has none */
+    size_t made_len;
+    uint64_t made_number; /* whose text that is; 0 = none */
+    char note[192];       /* a gap or a comment, sent first */
     size_t note_len, note_sent;
     bool dropped;
     bool parked, woken; /* woken: parked until just now, so what it missed is our doing */
@@ -104,6 +124,11 @@ struct events_reader {
     size_t allowance; /* bytes that it may be sent now */
 };
 
+/* 0 = none. */
+uint64_t events_hash(const struct events *events, const char *text);
+/* The whole text of an event: "id: START-NUMBER\n" and what event_encode makes. Locked. */
+bool events_text(struct events *events, uint64_t number, const struct event *event,
+                 struct buf *out);
 /* Ends the publisher's sleep. */
 void events_wake_publisher(struct events *events);
 /* Moves past events that do not pass its filter; true when one is there. */

@@ -1,6 +1,7 @@
 /* Claims of endpoints: a hash table in shards, each with its own lock. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "usher/live.h"
+#include "usher/pool.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -56,7 +57,7 @@ static void free_chain(struct entry *entry)
 {
     for (struct entry *next; entry != NULL; entry = next) {
         next = entry->next;
-        free(entry);
+        pool_free(entry);
     }
 }
 
@@ -106,7 +107,7 @@ static enum err_code add_entry(struct live *live, struct shard *shard, size_t mo
 {
     if (!take_place(live, most))
         return ERR_BUSY;
-    struct entry *entry = calloc(1, sizeof *entry);
+    struct entry *entry = pool_calloc(1, sizeof *entry);
     if (entry == NULL) {
         atomic_fetch_sub(&live->count, 1);
         return ERR_NO_MEMORY;
@@ -200,7 +201,7 @@ bool live_release(struct live *live, const char *endpoint, const struct live_hol
     }
     pthread_mutex_unlock(&shard->lock);
     if (holds)
-        free(entry);
+        pool_free(entry);
     return holds;
 }
 

@@ -47,7 +47,13 @@ bool credential_kind_from_name(const char *name, enum credential_kind *out)
 void enrollment_clear(struct enrollment *enrollment)
 {
     free(enrollment->tags);
-    *enrollment = (struct enrollment){0};
+    /* Of the places for credentials, which are nearly all of it, those behind the last are zero. */
+    memset(enrollment->credentials, 0,
+           enrollment->credential_count * sizeof enrollment->credentials[0]);
+    enrollment->credential_count = 0;
+    enrollment->tags = NULL;
+    enrollment->tag_count = 0;
+    memset(enrollment, 0, offsetof(struct enrollment, credentials));
 }
 
 bool enrollment_copy(struct enrollment *to, const struct enrollment *from)

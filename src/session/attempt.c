@@ -44,7 +44,7 @@ static void attempt_drop_work(struct attempt *attempt)
     attempt->open = NULL;
     plan_free(attempt->plan);
     attempt->plan = NULL;
-    free(attempt->capability);
+    pool_free(attempt->capability);
     attempt->capability = NULL;
     free(attempt->needs);
     attempt->needs = NULL;

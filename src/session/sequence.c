@@ -3,10 +3,10 @@
 #include "session_priv.h"
 
 #include "usher/corelink.h"
+#include "usher/pool.h"
 
 #include <assert.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 static int current_format(const struct attempt *attempt)
@@ -314,8 +314,11 @@ void sequence_note_plan(struct attempt *attempt)
 {
     struct outcome *outcome = &attempt->outcome;
     attempt->format_count = plan_formats(attempt->plan, attempt->formats);
-    (void)snprintf(outcome->profile_hash, sizeof outcome->profile_hash, "%016" PRIx64,
-                   plan_hash(attempt->plan));
+    const uint64_t hash = plan_hash(attempt->plan);
+    uint8_t bytes[sizeof hash];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(hash >> (8 * (sizeof bytes - 1 - i)));
+    bytes_to_hex(bytes_of(bytes, sizeof bytes), outcome->profile_hash);
     for (size_t i = 0; i < plan_warning_count(attempt->plan); i++)
         report_warning(outcome, "%s", plan_warning(attempt->plan, i));
 }
@@ -327,7 +330,7 @@ static void make_plan(struct turn *turn)
     struct err err;
     enum err_code result = plan_build(attempt->profile, &attempt->enrollment, attempt->capability,
                                       &context, &attempt->plan, &err);
-    free(attempt->capability);
+    pool_free(attempt->capability);
     attempt->capability = NULL;
     if (result != ERR_OK) {
         fail_plan(turn, err.text);
@@ -385,7 +388,7 @@ void sequence_read(struct turn *turn)
 void sequence_start(struct turn *turn)
 {
     struct attempt *attempt = turn->session->attempt;
-    attempt->capability = calloc(1, sizeof *attempt->capability);
+    attempt->capability = pool_calloc(1, sizeof *attempt->capability);
     if (attempt->capability == NULL) {
         fail_plan(turn, "no memory for what the device can do");
         return;

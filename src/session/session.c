@@ -1,6 +1,7 @@
 /* One bootstrap as a state machine: phases, and the events that may come in any of them. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "session_priv.h"
+#include "usher/pool.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -24,12 +25,12 @@ static bool copy_names(struct session *session)
 
 struct session *session_new(const struct session_start *start)
 {
-    struct session *session = calloc(1, sizeof *session);
+    struct session *session = pool_calloc(1, sizeof *session);
     if (session == NULL)
         return NULL;
     session->start = *start;
     if (!copy_names(session)) {
-        free(session);
+        pool_free(session);
         return NULL;
     }
     session->phase = PHASE_IDLE;
@@ -50,7 +51,7 @@ void session_free(struct session *session)
     session_recorded(session);
     attempt_free(session->attempt);
     free(session->names);
-    free(session);
+    pool_free(session);
 }
 
 static void set_detail(struct turn *turn, const char *what)

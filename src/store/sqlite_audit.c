@@ -1,6 +1,7 @@
 /* The audit: appended with the change it tells of, hashed together with the record before. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sqlite_priv.h"
+#include "usher/buf.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -75,9 +76,16 @@ static enum err_code note_outcome(struct store_backend *backend, const struct ou
 {
     char detail[128];
     bool failed = outcome->cause != CAUSE_NONE;
-    snprintf(detail, sizeof detail, "%s%s%s%s%s", device_state_name(outcome->state),
-             failed ? ": " : "", failed ? cause_name(outcome->cause) : "",
-             outcome->class_name[0] != '\0' ? ", class " : "", outcome->class_name);
+    struct buf out;
+    buf_init_fixed(&out, detail, sizeof detail);
+    buf_put_text(&out, device_state_name(outcome->state));
+    buf_put_text(&out, failed ? ": " : "");
+    buf_put_text(&out, failed ? cause_name(outcome->cause) : "");
+    buf_put_text(&out, outcome->class_name[0] != '\0' ? ", class " : "");
+    buf_put_text(&out, outcome->class_name);
+    buf_put_u8(&out, '\0');
+    if (out.failed)
+        return err_set(err, ERR_INTERNAL, "store: an outcome is too long for the audit");
     struct chain_record record = {.actor = "device",
                                   .station = "",
                                   .source = outcome->source,

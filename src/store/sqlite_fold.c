@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 enum {
-    FOLD_ROWS = 16384,      /* outcomes that are worth a fold before its time */
+    FOLD_ROWS = 32768,      /* outcomes that are worth a fold before its time */
     RETRY_US = 1000000,     /* after a failure */
     SWEEP_US = 60000000,    /* how often to look for what is past its time */
     SWEEP_MORE_US = 10000,  /* when there was more than one transaction should drop */

@@ -8,7 +8,7 @@
 
 /* How long a look may last, and over how many changes: until it ends, SQLite cannot begin its log
  * anew. */
-enum { LOOK_MS = 1000, LOOK_CHANGES = 64 };
+enum { LOOK_MS = 3000, LOOK_CHANGES = 64 };
 
 enum err_code sqlite_reader_open(struct store_backend *backend, struct store_reader **out,
                                  struct err *err)

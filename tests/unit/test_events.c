@@ -197,6 +197,87 @@ static void test_text_of_an_event(void **state)
     events_free(events);
 }
 
+static void await_published(struct events *events, uint64_t count)
+{
+    struct events_stats stats;
+    events_stats(events, &stats);
+    while (stats.published < count) {
+        sched_yield();
+        events_stats(events, &stats);
+    }
+}
+
+/* What came while nobody read is told as what came while somebody did, filters included. */
+static void test_events_before_the_first_reader(void **state)
+{
+    (void)state;
+    struct events *events = start((struct events_config){0});
+    struct listener *listener = listen_from(events, NULL);
+    const uint8_t raw[] = {0xff, 0x00, 0x1a};
+    const struct log_field fields[] = {LOG_TEXT("text", "\"\\\n"),
+                                       LOG_TEXT("empty", ""),
+                                       LOG_TEXT("nothing", NULL),
+                                       LOG_BYTES("raw", bytes_of(raw, 3)),
+                                       LOG_BYTES("none", bytes_of(NULL, 0)),
+                                       LOG_NUMBER("n", -5),
+                                       LOG_BOOL("yes", true)};
+    const struct event event = {.kind = EVENT_OUTCOME,
+                                .wall_ms = 1700000000007,
+                                .endpoint = "urn:dev:ä",
+                                .class_name = "lamp",
+                                .fields = fields,
+                                .field_count = 7};
+    char id[EVENTS_ID_SIZE];
+    events_post(events, 0, &event);
+    read_until(listener, "true}");
+    id_of(listener, "true}", id);
+    events_unsubscribe(listener->reader);
+    listener->reader = NULL;
+    events_post(events, 0, &event);
+    post(events, 1, "m-1", "meter", 2);
+    await_published(events, 3);
+    const struct events_filter lamps = {.class_name = "lamp"}, meter = {.endpoint = "m-1"};
+    struct listener *late = NULL, *other = NULL;
+    assert_int_equal(subscribe(events, &lamps, id, &late), ERR_OK);
+    take(late, 11);
+    assert_int_equal(count_of(late->text, "event: "), 1);
+    assert_string_equal(strstr(late->text, "event: outcome"),
+                        strstr(listener->text, "event: outcome"));
+    assert_int_equal(subscribe(events, &meter, id, &other), ERR_OK);
+    take(other, 1000);
+    assert_int_equal(count_of(other->text, "event: "), 1);
+    /* The same ring holds what is told from now on. */
+    events_post(events, 0, &event);
+    read_until(late, "-4\n");
+    assert_int_equal(count_of(late->text, "event: outcome"), 2);
+    forget(listener);
+    forget(late);
+    forget(other);
+    events_free(events);
+}
+
+/* Only what can be told is taken: 700 bytes that each need six, in a text of 4096. */
+static void test_event_whose_text_is_too_long(void **state)
+{
+    (void)state;
+    struct events *events = start((struct events_config){0});
+    char hostile[701], harmless[701];
+    memset(hostile, 1, 700);
+    memset(harmless, 'a', 700);
+    hostile[700] = harmless[700] = '\0';
+    struct log_field fields[] = {LOG_TEXT("text", hostile)};
+    const struct event event = {.kind = EVENT_OUTCOME, .fields = fields, .field_count = 1};
+    events_post(events, 0, &event);
+    fields[0].text = harmless;
+    events_post(events, 0, &event);
+    await_published(events, 1);
+    struct events_stats stats;
+    events_stats(events, &stats);
+    assert_int_equal(stats.lost, 1);
+    assert_int_equal(stats.published, 1);
+    events_free(events);
+}
+
 static void test_order_and_broken_pieces(void **state)
 {
     (void)state;
@@ -524,6 +605,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text_of_an_event),
+        cmocka_unit_test(test_events_before_the_first_reader),
+        cmocka_unit_test(test_event_whose_text_is_too_long),
         cmocka_unit_test(test_order_and_broken_pieces),
         cmocka_unit_test(test_filters),
         cmocka_unit_test(test_resume_that_comes_too_late),

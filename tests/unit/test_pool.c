@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-enum { LARGEST_TRIED = 20000, MANY = 4000, BLOCK = 4096, KEPT_MAX = 2 << 20 };
+enum { LARGEST_TRIED = 20000, MANY = 4000, BLOCK = 4096, KEPT_MAX = 9 << 20 };
 
 static void assert_zero(const uint8_t *data, size_t len)
 {
