@@ -333,18 +333,42 @@ static enum err_code resolve(struct groups *groups, const struct identity *ident
     return ERR_OK;
 }
 
-enum err_code groups_resolve(struct groups *groups, const struct identity *identity, int64_t now_ms,
-                             enum err_code found, struct store_device *device)
+static bool some_group_matches(struct groups *groups, const struct identity *identity)
 {
-    bool known = found == ERR_OK && device->group_id != 0;
-    if (identity == NULL || (!known && found != ERR_NOT_FOUND))
-        return found;
     pthread_rwlock_rdlock(&groups->lock);
-    enum err_code code = groups->count > 0 || known
-                             ? resolve(groups, identity, now_ms, known, device)
-                             : ERR_NOT_FOUND;
+    bool matches_one = find_match(groups, identity_bytes(identity)) != NULL;
+    pthread_rwlock_unlock(&groups->lock);
+    return matches_one;
+}
+
+enum err_code groups_look_up(struct groups *groups, find_fn find, struct store_reader *reader,
+                             const struct identity *identity, struct bytes endpoint, int64_t now_ms,
+                             struct store_device *out, struct err *err)
+{
+    enum err_code code = find(reader, identity, endpoint, out, err);
+    bool known = code == ERR_OK && out->group_id != 0;
+    if (identity == NULL || (!known && code != ERR_NOT_FOUND))
+        return code;
+    if (!known) {
+        if (!some_group_matches(groups, identity))
+            return ERR_NOT_FOUND;
+        /* A stored device of that name has an identity of its own, and no group lets it in (I8). */
+        code = find(reader, NULL, identity_bytes(identity), out, err);
+        if (code == ERR_OK)
+            device_reset(out);
+        if (code != ERR_NOT_FOUND)
+            return code == ERR_OK ? err_set(err, ERR_NOT_FOUND, "no such device") : code;
+    }
+    pthread_rwlock_rdlock(&groups->lock);
+    code = resolve(groups, identity, now_ms, known, out);
     pthread_rwlock_unlock(&groups->lock);
     return code;
+}
+
+void groups_note_id(struct groups *groups, int64_t id)
+{
+    if (id > groups->last_id)
+        groups->last_id = id;
 }
 
 void groups_name(struct groups *groups, int64_t id, char out[static GROUP_NAME_MAX + 1])

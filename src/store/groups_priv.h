@@ -8,6 +8,8 @@
 
 #include <pthread.h>
 
+struct store_reader;
+
 struct group_entry {
     int64_t id;
     struct store_group group;
@@ -54,10 +56,15 @@ bool groups_join(struct groups *groups, struct bytes identity, int64_t now_ms,
                  struct store_device *out);
 
 /* ---- readers ---- */
-/* Completes the answer to a look-up by identity: keys of a group's device, or a device that has no
- * row yet. Returns the result. */
-enum err_code groups_resolve(struct groups *groups, const struct identity *identity, int64_t now_ms,
-                             enum err_code found, struct store_device *device);
+/* A backend's `find` (store_priv.h), completed when it is by identity: keys of a group's device, or
+ * a device that has no row yet. */
+typedef enum err_code (*find_fn)(struct store_reader *reader, const struct identity *identity,
+                                 struct bytes endpoint, struct store_device *out, struct err *err);
+enum err_code groups_look_up(struct groups *groups, find_fn find, struct store_reader *reader,
+                             const struct identity *identity, struct bytes endpoint, int64_t now_ms,
+                             struct store_device *out, struct err *err);
+/* Ids that rows of devices still name are not given again. */
+void groups_note_id(struct groups *groups, int64_t id);
 void groups_name(struct groups *groups, int64_t id, char out[static GROUP_NAME_MAX + 1]);
 
 #endif

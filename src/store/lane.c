@@ -250,14 +250,18 @@ static enum err_code find_in_a_hurry(struct store_lane *lane, const struct ident
                                      struct err *err)
 {
     struct readers *readers = lane->store->readers;
+    struct groups *groups = &lane->store->groups;
     const struct store_ops *ops = lane->store->ops;
+    int64_t now_ms = atomic_load(&lane->store->setup.wall_ms)();
     if (ops->hurry == NULL)
-        return ops->find(lane->reader, identity, endpoint, out, err);
+        return groups_look_up(groups, ops->find, lane->reader, identity, endpoint, now_ms, out,
+                              err);
     if (readers_are_due(readers))
         return ERR_BUSY;
     uint64_t start = clock_monotonic_us();
     ops->hurry(true);
-    enum err_code code = ops->find(lane->reader, identity, endpoint, out, err);
+    enum err_code code =
+        groups_look_up(groups, ops->find, lane->reader, identity, endpoint, now_ms, out, err);
     ops->hurry(false);
     readers_note(readers, clock_monotonic_us() - start);
     return code;
@@ -284,9 +288,6 @@ static void find_now(struct store_lane *lane, const struct identity *identity,
         return;
     }
     enum err_code code = find_in_a_hurry(lane, identity, endpoint, device, &err);
-    if (code != ERR_BUSY)
-        code = groups_resolve(&lane->store->groups, identity,
-                              atomic_load(&lane->store->setup.wall_ms)(), code, device);
     if (code == ERR_OK)
         done(context, ERR_OK, device);
     else if (code == ERR_BUSY)

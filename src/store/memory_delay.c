@@ -29,13 +29,10 @@ static void answer(struct memory_delay *delay, struct request *request)
     request->result = ERR_NO_MEMORY;
     request->device = calloc(1, sizeof *request->device);
     if (request->device != NULL)
-        request->result = memory_find(&delay->reader, by_identity ? &request->identity : NULL,
-                                      bytes_of_text(request->endpoint), request->device, &err);
-    if (request->device != NULL)
-        request->result = groups_resolve(delay->reader.backend->setup->groups,
-                                         by_identity ? &request->identity : NULL,
-                                         atomic_load(&delay->reader.backend->setup->wall_ms)(),
-                                         request->result, request->device);
+        request->result = groups_look_up(
+            delay->reader.backend->setup->groups, memory_find, &delay->reader,
+            by_identity ? &request->identity : NULL, bytes_of_text(request->endpoint),
+            atomic_load(&delay->reader.backend->setup->wall_ms)(), request->device, &err);
     if (request->result == ERR_NO_MEMORY)
         request->result = ERR_UNAVAILABLE;
     request_complete(request);

@@ -86,12 +86,12 @@ static enum err_code find(struct reader_thread *thread, struct request *request)
     request->device = calloc(1, sizeof *request->device);
     if (request->device == NULL)
         return ERR_UNAVAILABLE;
-    enum err_code code = store->ops->find(
-        thread->reader, by_identity ? &request->identity : NULL,
-        by_identity ? bytes_of(NULL, 0) : bytes_of_text(request->endpoint), request->device, &err);
+    enum err_code code = groups_look_up(
+        &store->groups, store->ops->find, thread->reader, by_identity ? &request->identity : NULL,
+        by_identity ? bytes_of(NULL, 0) : bytes_of_text(request->endpoint),
+        atomic_load(&store->setup.wall_ms)(), request->device, &err);
     if (code == ERR_OK || code == ERR_NOT_FOUND)
-        return groups_resolve(&store->groups, by_identity ? &request->identity : NULL,
-                              atomic_load(&store->setup.wall_ms)(), code, request->device);
+        return code;
     health_failed(&store->health, &err);
     writer_nudge(store);
     return ERR_UNAVAILABLE;

@@ -292,6 +292,7 @@ static enum err_code count_devices(struct store_backend *backend, struct err *er
                 backend, class_name,
                 device_shown_state(sqlite3_column_int(statement, 1) != 0, state), 1, err);
         groups_stage_devices(backend->setup->groups, sqlite3_column_int64(statement, 3), 1);
+        groups_note_id(backend->setup->groups, sqlite3_column_int64(statement, 3));
         if (++rows % COUNT_AT_ONCE == 0)
             counts_commit(backend->setup->counts);
     }

@@ -134,8 +134,7 @@ static enum err_code load_group(struct store_backend *backend, sqlite3_stmt *row
         return err->code;
     if (!groups_stage_put(groups, entry))
         return err_set(err, ERR_TOO_LARGE, "store: more than %d groups", GROUPS_MAX);
-    if (id > groups->last_id)
-        groups->last_id = id;
+    groups_note_id(groups, id);
     return ERR_OK;
 }
 

@@ -285,6 +285,12 @@ static void test_key_of_its_own_leaves_the_group(void **state)
     assert_int_equal(find_identity(bed->lane, "id-lamp-1", &answer), ERR_OK);
     assert_true(secret_equal(&answer.device.bootstrap_key, &device.bootstrap_key));
     assert_int_equal(answer.device.enrollment.bootstraps, 1);
+    /* The key that the group derives for that name opens nothing any more, blocked or not (I8). */
+    assert_int_equal(find_identity(bed->lane, "lamp-1", &answer), ERR_NOT_FOUND);
+    assert_int_equal(store_set_blocked(bed->lane, bytes_of_text("lamp-1"), true, &change, &err),
+                     ERR_OK);
+    assert_int_equal(find_identity(bed->lane, "lamp-1", &answer), ERR_NOT_FOUND);
+    assert_int_equal(find_identity(bed->lane, "lamp-2", &answer), ERR_OK);
     store_device_clear(&device);
     answer_clear(&answer);
 }
@@ -340,6 +346,30 @@ static void test_groups_outlive_a_restart(void **state)
     answer_clear(&answer);
 }
 
+/* A device that a removed group has left behind does not become one of the next group. */
+static void test_ids_are_not_used_again(void **state)
+{
+    struct bed *bed = *state;
+    struct store_group group;
+    struct answer answer = {0};
+    struct err err = {0};
+    if (strcmp(suite_backend, "memory") == 0)
+        skip();
+    group_make(&group, "B7", "lamp-*");
+    put_new(bed, &group);
+    assert_int_equal(bootstrap(bed, "lamp-1", 1), ERR_OK);
+    assert_int_equal(store_group_remove(bed->lane, "B7", true, &err), ERR_OK);
+    bed_stop(bed);
+    bed_start(bed);
+    group_make(&group, "B8", "meter-*");
+    put_new(bed, &group);
+    assert_int_equal(get_device(bed->lane, "lamp-1", &answer), ERR_OK);
+    assert_string_equal(answer.device.group, "");
+    assert_int_equal(members_of(bed, "B8"), 0);
+    assert_int_equal(find_identity(bed->lane, "lamp-1", &answer), ERR_NOT_FOUND);
+    answer_clear(&answer);
+}
+
 int suite_groups(void)
 {
     const struct CMUnitTest tests[] = {
@@ -353,6 +383,7 @@ int suite_groups(void)
         SUITE_TEST(test_key_of_its_own_leaves_the_group),
         SUITE_TEST(test_bad_groups_are_refused),
         SUITE_TEST(test_groups_outlive_a_restart),
+        SUITE_TEST(test_ids_are_not_used_again),
     };
     return cmocka_run_group_tests_name("groups", tests, NULL, NULL);
 }
