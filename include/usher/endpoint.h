@@ -188,6 +188,9 @@ void endpoint_set_user(struct endpoint *endpoint, struct association_ref ref, vo
 void *endpoint_user(struct endpoint *endpoint, struct association_ref ref);
 bool endpoint_info(const struct endpoint *endpoint, struct association_ref ref,
                    struct association_info *out);
+/* Whether the association was opened with this very pre-shared key. False for stale references. */
+bool endpoint_opened_with(const struct endpoint *endpoint, struct association_ref ref,
+                          const struct secret *key);
 void endpoint_read_counters(const struct endpoint *endpoint, struct endpoint_counters *out);
 const char *endpoint_tls_version(void); /* "Mbed TLS 3.6.6, curves and .." */
 

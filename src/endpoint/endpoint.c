@@ -258,6 +258,20 @@ static void feed_waiting(struct association *association)
     }
 }
 
+static uint64_t hash_of_key(const struct endpoint *endpoint, const struct secret *key)
+{
+    return bytes_hash(endpoint->hash_key, secret_bytes(key)) | 1;
+}
+
+bool endpoint_opened_with(const struct endpoint *endpoint, struct association_ref ref,
+                          const struct secret *key)
+{
+    const struct association *association = peers_by_ref(endpoint, ref);
+
+    return association != NULL && key->len > 0 &&
+           association->key_hash == hash_of_key(endpoint, key);
+}
+
 void endpoint_resolved(struct endpoint *endpoint, struct association_ref ref, struct bytes identity,
                        const struct secret *key, bool decoy, enum cause cause)
 {
@@ -269,6 +283,7 @@ void endpoint_resolved(struct endpoint *endpoint, struct association_ref ref, st
     if (!bytes_equal(identity, bytes_of(handshake->identity, handshake->identity_len)))
         return;
     handshake->key = *key;
+    association->key_hash = decoy ? 0 : hash_of_key(endpoint, key);
     handshake->decoy = decoy;
     handshake->decoy_cause = cause;
     handshake->answered = true;

@@ -119,6 +119,7 @@ struct association {
     uint64_t owner_at; /* of endpoint_arm; UINT64_MAX = off */
     uint64_t ack_at;   /* when the piggyback window closes; UINT64_MAX = nothing waits */
     struct identity identity;
+    uint64_t key_hash; /* under the endpoint's own key; 0 = not by a pre-shared key */
     uint64_t started_ms;
     uint32_t handshake_ms, round_trip_ms;
     uint32_t bytes_sent, bytes_received;

@@ -246,6 +246,16 @@ static enum err_code claim(struct bootstrap *bootstrap, const char *endpoint)
     return ERR_OK;
 }
 
+/* What the device proved to have may have been replaced since its handshake. */
+static bool has_its_key(const struct bootstrap *bootstrap, const struct store_device *device)
+{
+    const struct endpoint *endpoint = bootstrap->driver->endpoint;
+
+    return bootstrap->info.proof != PROOF_PSK || bootstrap->info.identity.len == 0 ||
+           endpoint_opened_with(endpoint, bootstrap->ref, &device->bootstrap_key) ||
+           endpoint_opened_with(endpoint, bootstrap->ref, &device->second_key);
+}
+
 static void device_found(void *context, enum err_code result, const struct store_device *device)
 {
     struct call *call = context;
@@ -256,6 +266,8 @@ static void device_found(void *context, enum err_code result, const struct store
     bool current = call->epoch == bootstrap->epoch && !session_over(bootstrap->session);
 
     free(call);
+    if (current && result == ERR_OK && !commit && !has_its_key(bootstrap, device))
+        result = ERR_DENIED;
     if (current && result == ERR_OK && !keep_keys(bootstrap, device))
         result = ERR_NO_MEMORY;
     if (current && result == ERR_OK && !commit && !device->enrollment.blocked)

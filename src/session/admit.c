@@ -95,6 +95,10 @@ static bool check_result(const struct session *session, enum err_code result, bo
         return known ? no(refusal, CODE_BAD_REQUEST, CAUSE_REMOVED,
                           "nobody is enrolled under this identity any more")
                      : refuse_unknown(session->start.unknown, refusal);
+    case ERR_DENIED:
+        return no(
+            refusal, CODE_BAD_REQUEST, CAUSE_BAD_KEY,
+            "its key was replaced after the handshake; it must connect again with the new one");
     case ERR_CONFLICT:
         return no(refusal, SILENCE, CAUSE_SUPERSEDED, "a newer session of the device took over");
     default:

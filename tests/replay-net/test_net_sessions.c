@@ -452,6 +452,33 @@ static void test_removed_before_it_asked(void **state)
     net_free(net);
 }
 
+/* An association that was opened with a key which has been replaced since serves nothing, and
+ * leaves no trace at the device; with the new key it comes in. */
+static void test_key_replaced_before_it_asked(void **state)
+{
+    struct net *net = net_new(NULL);
+    struct store_device device;
+    enum store_change change;
+    struct err err = {0};
+
+    net->fault = lose_the_request;
+    net_start(net, 0, false, 0);
+    net_run(net, 500);
+    net_get(net, 0, &device);
+    assert_true(secret_set(&device.bootstrap_key, bytes_of_text("another key now!")));
+    assert_int_equal(store_enroll(net->admin, &device, true, &change, &err), ERR_OK);
+    store_device_clear(&device);
+    net->fault = NULL;
+    net_run_until(net, nothing_is_left, LIMIT_MS);
+    assert_int_equal(net->devices[0].state, SIM_FAILED);
+    assert_int_equal(net->devices[0].operations, 0);
+    net_get(net, 0, &device);
+    assert_int_equal(device.state, STATE_NEW);
+    store_device_clear(&device);
+    assert_int_equal(net->outcome_count, 0);
+    net_free(net);
+}
+
 /* ---- slow networks (trap 8) ---- */
 
 static void jitter(struct net *net, const struct net_datagram *datagram, struct net_fate *fate)
@@ -563,6 +590,7 @@ int main(void)
         cmocka_unit_test(test_vanishing_at_each_moment),
         cmocka_unit_test(test_seen_after_the_handshake),
         cmocka_unit_test(test_removed_before_it_asked),
+        cmocka_unit_test(test_key_replaced_before_it_asked),
         cmocka_unit_test(test_ten_seconds_round_trip),
         cmocka_unit_test(test_ten_seconds_by_class),
         cmocka_unit_test(test_lost_flights_leave_time_for_repeats),
