@@ -80,6 +80,9 @@ enum err_code bulk_feed(struct bulk *bulk, const char *id, uint64_t offset, stru
 /* After the last bulk_feed of a request: what was fed is durable, and `offset` counts it. `last`:
  * the file is whole; merging begins. */
 enum err_code bulk_settle(struct bulk *bulk, const char *id, bool last, struct err *err);
+/* Instead of bulk_settle, when the sender has gone: what was fed since the last one is forgotten,
+ * and the upload can go on from there. */
+void bulk_leave(struct bulk *bulk, const char *id);
 enum err_code bulk_cancel(struct bulk *bulk, const char *id, struct err *err);
 
 enum err_code bulk_status(struct bulk *bulk, const char *id, struct bulk_status *out,

@@ -300,6 +300,11 @@ enum err_code store_audit(struct store_lane *lane, uint64_t after, int64_t since
                                        const uint8_t hash[static DIGEST_SIZE]),
                           void *context, struct err *err);
 
+/* Adds a record of something that is not in the store itself: "token.created", of what, and more in
+ * words. A backend without an audit keeps none. */
+enum err_code store_note(struct store_lane *lane, const char *action, const char *subject,
+                         const char *detail, struct err *err);
+
 /* Devices by class and state, kept in memory: no scan. Blocked devices count under STATE_BLOCKED.
  */
 struct store_count {

@@ -413,6 +413,19 @@ enum err_code bulk_settle(struct bulk *bulk, const char *id, bool last, struct e
     return code;
 }
 
+void bulk_leave(struct bulk *bulk, const char *id)
+{
+    struct err unused = {0};
+    struct import *import = find_and_hold(bulk, id, &unused);
+    if (import == NULL)
+        return;
+    pthread_mutex_lock(&import->lock);
+    if (import->feeding)
+        fall_back(import);
+    pthread_mutex_unlock(&import->lock);
+    let_go(bulk, import);
+}
+
 enum err_code bulk_cancel(struct bulk *bulk, const char *id, struct err *err)
 {
     struct import *import = find_and_hold(bulk, id, err);

@@ -12,6 +12,7 @@ enum { PAGE = 256, TEXT_MAX = 4 << 20, BLOCK_SIZE = 65536, NAMES_MAX = 256 };
 struct export
 {
     struct http *http;
+    struct http_caller who;
     bool csv, reveal;
     bool has_begun, at_end;
     char class_name[CLASS_MAX + 1], prefix[ENDPOINT_MAX + 1];
@@ -229,6 +230,8 @@ static ssize_t read_export(void *context, uint64_t position, char *out, size_t c
     struct export *export = context;
     struct err err = {0};
     (void)position;
+    if (!http_tokens_still_good(export->http->tokens, &export->who))
+        return MHD_CONTENT_READER_END_WITH_ERROR;
     while (export->sent == export->text.len) {
         buf_reset(&export->text);
         export->sent = 0;
@@ -284,6 +287,20 @@ static bool read_filter(struct request *request, struct export *export)
            http_boolean_parameter(request, "reveal", &export->reveal);
 }
 
+/* Keys that leave the server without a record of it must not. */
+static bool note_reveal(struct request *request)
+{
+    struct err err = {0};
+    struct store_lane *lane = http_lane_take(request->http);
+    http_begin_change(request, lane);
+    enum err_code code =
+        store_note(lane, "keys.exported", "", "an export with the keys of devices", &err);
+    http_lane_return(request->http, lane);
+    if (code != ERR_OK)
+        http_problem_of(request, &err);
+    return code == ERR_OK;
+}
+
 void http_get_export(struct request *request)
 {
     static const char *const known[] = {"format", "reveal", "class", "prefix",
@@ -295,6 +312,7 @@ void http_get_export(struct request *request)
         return;
     }
     export->http = request->http;
+    export->who = request->who;
     buf_init(&export->text, TEXT_MAX);
     if (!http_read_query(request, known) || !read_filter(request, export))
         goto out;
@@ -304,6 +322,8 @@ void http_get_export(struct request *request)
                      "scope admin");
         goto out;
     }
+    if (export->reveal && !note_reveal(request))
+        goto out;
     response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_SIZE, read_export, export,
                                                  free_export);
     if (response == NULL) {

@@ -19,6 +19,7 @@ static void forget_body(struct request *request)
 static void request_free(struct request *request)
 {
     forget_body(request);
+    http_leave_upload(request);
     http_repeat_end(request, bytes_of(NULL, 0)); /* when it was not sent */
     json_decref(request->answer);
     if (request->has_text)
@@ -90,7 +91,8 @@ static void check_head(struct request *request, const char *method)
         return;
     http_find_route(request, method);
     http_check_access(request);
-    if (request->status == 0 && request->route->begin != NULL)
+    /* What is taken as it comes is begun here, so its repeats are known here too. */
+    if (request->status == 0 && request->route->begin != NULL && http_repeat_begin(request))
         request->route->begin(request);
 }
 
@@ -148,7 +150,7 @@ static void log_request(const struct request *request, const char *method)
 
 static enum MHD_Result answer(struct request *request, const char *method)
 {
-    if (request->status == 0 && http_repeat_begin(request))
+    if (request->status == 0 && (request->route->begin != NULL || http_repeat_begin(request)))
         request->route->handle(request);
     log_request(request, method);
     enum MHD_Result result = http_send(request);

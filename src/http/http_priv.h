@@ -151,6 +151,7 @@ struct request {
     struct http_repeat *repeat;       /* to be filled with the answer */
     uint64_t offset;                  /* of the next piece of an upload */
     bool more;                        /* an upload goes on with another request */
+    bool feeds;                       /* an import has got bytes that are not settled yet */
     struct parameter *parameters;
     size_t parameter_count;
     /* the answer */
@@ -350,6 +351,7 @@ void http_get_imports(struct request *request);
 void http_begin_import(struct request *request);
 void http_continue_import(struct request *request);
 void http_upload(struct request *request, struct bytes data);
+void http_leave_upload(struct request *request); /* when the request ends */
 void http_end_upload(struct request *request);
 void http_get_import(struct request *request);
 void http_stop_import(struct request *request);

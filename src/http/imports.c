@@ -114,9 +114,17 @@ void http_continue_import(struct request *request)
 void http_upload(struct request *request, struct bytes data)
 {
     struct err err = {0};
-    if (bulk_feed(request->http->bulk, request->item, request->offset, data, &err) != ERR_OK)
+    if (bulk_feed(request->http->bulk, request->item, request->offset, data, &err) == ERR_OK)
+        request->feeds = true;
+    else
         http_problem_of(request, &err);
     request->offset += data.len;
+}
+
+void http_leave_upload(struct request *request)
+{
+    if (request->feeds)
+        bulk_leave(request->http->bulk, request->item);
 }
 
 /* ---- told as it goes ---- */
@@ -205,6 +213,7 @@ static void answer_status(struct request *request, unsigned http_status)
 void http_end_upload(struct request *request)
 {
     struct err err = {0};
+    request->feeds = false;
     if (bulk_settle(request->http->bulk, request->item, !request->more, &err) == ERR_OK)
         answer_status(request, 202);
     else

@@ -13,6 +13,7 @@ struct stream {
     struct MHD_Connection *connection;
     const struct http_door *door;
     unsigned generation; /* of the door, when the stream began */
+    struct http_caller who;
 };
 
 static void park(void *context)
@@ -29,7 +30,8 @@ static ssize_t read_stream(void *context, uint64_t position, char *out, size_t c
 {
     (void)position;
     const struct stream *stream = context;
-    if (atomic_load(&stream->door->generation) != stream->generation)
+    if (atomic_load(&stream->door->generation) != stream->generation ||
+        !http_tokens_still_good(stream->door->http->tokens, &stream->who))
         return MHD_CONTENT_READER_END_OF_STREAM;
     long got = events_read(stream->reader, out, cap);
     return got < 0 ? MHD_CONTENT_READER_END_OF_STREAM : got;
@@ -108,6 +110,7 @@ void http_get_events(struct request *request)
     }
     stream->connection = request->connection;
     stream->door = request->door;
+    stream->who = request->who;
     stream->generation = atomic_load(&request->door->generation);
     const struct events_waiting waiting = {park, wake, stream};
     enum err_code code = events_subscribe(request->http->config.events, &filter,

@@ -5,6 +5,7 @@
 #include "usher/clock.h"
 #include "usher/log.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { EXPIRY_MOST_DAYS = 3650 };
@@ -110,6 +111,30 @@ static bool read_wish(struct request *request, const json_t *body, struct wish *
     return true;
 }
 
+static enum err_code note(struct request *request, const char *action, const char *name,
+                          const char *scope, struct err *err)
+{
+    char detail[HTTP_TOKEN_ID_SIZE + 64];
+    struct store_lane *lane = http_lane_take(request->http);
+    snprintf(detail, sizeof detail, "scope %s", scope);
+    http_begin_change(request, lane);
+    enum err_code code = store_note(lane, action, name, scope[0] != '\0' ? detail : "", err);
+    http_lane_return(request->http, lane);
+    return code;
+}
+
+/* No token without a record of who made it. */
+static enum err_code note_created(struct request *request, const struct http_token_row *row,
+                                  struct err *err)
+{
+    struct err unused = {0};
+    enum err_code code =
+        note(request, "token.created", row->name, http_scope_name(row->scope), err);
+    if (code != ERR_OK)
+        (void)http_tokens_revoke(request->http->tokens, row->id, &unused);
+    return code;
+}
+
 static void make(struct request *request, const struct wish *wish)
 {
     struct http_token_row row;
@@ -117,7 +142,10 @@ static void make(struct request *request, const struct wish *wish)
     char text[HTTP_TOKEN_TEXT_SIZE];
     enum err_code code = http_tokens_create(request->http->tokens, wish->name, wish->scope,
                                             wish->expires_wall_ms, &row, text, &err);
+    if (code == ERR_OK)
+        code = note_created(request, &row, &err);
     if (code != ERR_OK) {
+        bytes_wipe(text, sizeof text);
         http_problem_of(request, &err);
         return;
     }
@@ -154,6 +182,9 @@ void http_delete_token(struct request *request)
         http_problem_of(request, &err);
         return;
     }
+    if (note(request, "token.revoked", request->item, "", &err) != ERR_OK)
+        log_event(LOG_ERROR, "http.audit-failed", LOG_TEXT("action", "token.revoked"),
+                  LOG_TEXT("reason", err.text));
     log_event(LOG_INFO, "http.token-revoked", LOG_TEXT("id", request->item),
               LOG_TEXT("by", request->who.name));
     http_answer(request, 200, json_pack("{s:s}", "change", "revoked"));

@@ -260,10 +260,23 @@ enum http_token_verdict http_tokens_check(struct http_tokens *tokens, const char
         who->scope = token->row.scope;
         who->expires_wall_ms = token->row.expires_wall_ms;
         snprintf(who->name, sizeof who->name, "token:%s", token->row.name);
+        memcpy(who->token, token->row.id, sizeof who->token);
     }
     pthread_mutex_unlock(&tokens->lock);
     bytes_wipe(hash, sizeof hash);
     return verdict;
+}
+
+bool http_tokens_still_good(struct http_tokens *tokens, const struct http_caller *who)
+{
+    if (who->token[0] == '\0')
+        return true;
+    pthread_mutex_lock(&tokens->lock);
+    const struct token *token = find(tokens, who->token);
+    bool good = token != NULL &&
+                (token->row.expires_wall_ms == 0 || clock_wall_ms() < token->row.expires_wall_ms);
+    pthread_mutex_unlock(&tokens->lock);
+    return good;
 }
 
 /* ---- changing ---- */
@@ -289,6 +302,14 @@ static bool make_token(const char *name, enum http_scope scope, int64_t expires_
 }
 _Static_assert(HTTP_TOKEN_ID_SIZE == BYTES_HEX_SIZE(ID_BYTES), "an id in hexadecimal");
 
+static bool has_name(const struct http_tokens *tokens, const char *name)
+{
+    for (size_t i = 0; i < tokens->count; i++)
+        if (strcmp(tokens->list[i].row.name, name) == 0)
+            return true;
+    return false;
+}
+
 enum err_code http_tokens_create(struct http_tokens *tokens, const char *name,
                                  enum http_scope scope, int64_t expires_wall_ms,
                                  struct http_token_row *row, char text[static HTTP_TOKEN_TEXT_SIZE],
@@ -299,7 +320,11 @@ enum err_code http_tokens_create(struct http_tokens *tokens, const char *name,
     if (!make_token(name, scope, expires_wall_ms, &made, text))
         return err_set(err, ERR_INTERNAL, "http.tokens: SHA-256 is not to be had");
     pthread_mutex_lock(&tokens->lock);
-    if (tokens->count >= HTTP_TOKENS_MAX) {
+    if (has_name(tokens, name)) {
+        code = err_set(err, ERR_CONFLICT,
+                       "there is a token of that name, and the audit names tokens by it; choose "
+                       "another, or revoke that one first");
+    } else if (tokens->count >= HTTP_TOKENS_MAX) {
         code = err_set(err, ERR_CONFLICT, "there are %d tokens already; revoke some first",
                        HTTP_TOKENS_MAX);
     } else {

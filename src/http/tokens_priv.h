@@ -30,8 +30,9 @@ struct http_caller {
     enum http_scope scope;
     char name[96]; /* "uid:1000", "token:dashboard", "tcp:192.0.2.1" */
     unsigned uid, gid;
-    int pid;                 /* of a peer of the UNIX socket */
-    int64_t expires_wall_ms; /* of a token, 0 = never */
+    int pid;                        /* of a peer of the UNIX socket */
+    int64_t expires_wall_ms;        /* of a token, 0 = never */
+    char token[HTTP_TOKEN_ID_SIZE]; /* its id; "" = no token */
 };
 
 struct http_tokens;
@@ -47,6 +48,9 @@ enum err_code http_tokens_reload(struct http_tokens *tokens, bool apply, struct 
 /* Any thread. `who` is filled when the verdict is good. */
 enum http_token_verdict http_tokens_check(struct http_tokens *tokens, const char *text,
                                           struct http_caller *who);
+
+/* Whether the token by which someone came in still lets him in; true for who came without. */
+bool http_tokens_still_good(struct http_tokens *tokens, const struct http_caller *who);
 
 struct http_token_row {
     char id[HTTP_TOKEN_ID_SIZE];

@@ -157,6 +157,9 @@ enum err_code sqlite_note_request(struct store_backend *backend, const struct re
         return sqlite_note(backend, request->actor, "device.removed", request->endpoint, "", err);
     case REQUEST_BULK:
         return note_chunk(backend, request, err);
+    case REQUEST_NOTE:
+        return sqlite_note(backend, request->actor, request->note->action, request->note->subject,
+                           request->note->detail, err);
     case REQUEST_REKEY:
         return request->rekey->done
                    ? sqlite_note(backend, request->actor, "store.rekeyed", "", "", err)

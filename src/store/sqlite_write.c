@@ -288,6 +288,8 @@ enum err_code sqlite_apply(struct store_backend *backend, struct request *reques
         code = sqlite_rekey(backend, request, err);
     else if (request->kind == REQUEST_BULK)
         code = sqlite_bulk(backend, request, err);
+    else if (request->kind == REQUEST_NOTE)
+        code = ERR_OK; /* noted below, as every change is */
     else if (request->kind == REQUEST_BULK_SAVE)
         code = sqlite_bulk_save(backend, request->bulk->id, request->state, err);
     if (code == ERR_OK)

@@ -413,6 +413,20 @@ enum err_code store_rekey(struct store_lane *lane, struct store_rekey *rekey, st
     return code;
 }
 
+enum err_code store_note(struct store_lane *lane, const char *action, const char *subject,
+                         const char *detail, struct err *err)
+{
+    const struct store_note note = {action, subject, detail};
+    struct request *request = request_new(REQUEST_NOTE);
+    if (request == NULL)
+        return err_set(err, ERR_NO_MEMORY, "store: out of memory");
+    request->note = &note;
+    request->err = err;
+    enum err_code code = lane_submit_and_wait(lane, request);
+    request_free(request);
+    return code;
+}
+
 static enum err_code read_result(struct store_lane *lane, enum err_code code,
                                  const struct err *cause, struct err *err)
 {

@@ -24,10 +24,15 @@ enum request_kind {
     REQUEST_GROUP_PUT,
     REQUEST_GROUP_REMOVE,
     REQUEST_BULK_SAVE, /* what is stored of an import itself */
+    REQUEST_NOTE,      /* a record of the audit alone */
     REQUEST_SETTLE,    /* bring the rows that lists show up to date */
 };
 
 struct mailbox;
+
+struct store_note {
+    const char *action, *subject, *detail;
+};
 
 /* A question on its way to the writer (or to a slow backend) and back. */
 struct request {
@@ -53,6 +58,7 @@ struct request {
     struct store_bulk *bulk;          /* BULK: the waiting caller's; BULK_SAVE: its id */
     struct bytes state;               /* BULK_SAVE */
     const struct store_group *group;  /* GROUP_*: the waiting caller's */
+    const struct store_note *note;    /* NOTE: the waiting caller's */
     bool flag;                        /* ENROLL: replace; SET_BLOCKED: blocked */
 
     enum err_code result;

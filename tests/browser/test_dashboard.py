@@ -135,7 +135,7 @@ class Dashboard(FuncTest):
         for words in ("done", "131 of 131 rows", "130"):
             self.assertIn(words, self.text())
         self.open("turned-away", "Turned away")
-        for words in ("old-lamp-77", "Not enrolled", "Wrong key", "Blocked", "usher enroll 'old-lamp-77'"):
+        for words in ("old-lamp-77", "Not enrolled", "Wrong key", "Blocked", "usher enroll --class CLASS --key-file FILE 'old-lamp-77'"):
             self.assertIn(words, self.text())
         self.open(*VIEWS["failed-device"])
         for words in ("Refused a setting", "refused: bad request (4.00)", "Secure connection", "Write"):

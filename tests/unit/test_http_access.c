@@ -221,6 +221,40 @@ static void test_revoked_and_expired(void **state)
     free(token);
 }
 
+/* Who has lost his login hears nothing of what happens afterwards. */
+static void test_streams_end_with_their_token(void **state)
+{
+    struct service *service = *state;
+    char id[16], target[64], request[512], text[8192];
+    char *token = make_token(service, "viewer", id);
+    int fd = service_connect(service, TCP);
+    int len = snprintf(request, sizeof request,
+                       "GET /v1/events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                       "Authorization: Bearer "
+                       "%s\r\n\r\n",
+                       token);
+    size_t got = 0;
+    ssize_t more = 1;
+    assert_true(send_all(fd, request, (size_t)len));
+    text[0] = '\0';
+    while (strstr(text, ": the stream begins") == NULL && more > 0) {
+        more = recv(fd, text + got, sizeof text - got - 1, 0);
+        assert_true(more > 0);
+        got += (size_t)more;
+        text[got] = '\0';
+    }
+    snprintf(target, sizeof target, "/v1/tokens/%s", id);
+    expect_status(service, "DELETE", target, "", 200);
+    expect_status(service, "PUT", "/v1/devices/lamp-1", enrolment, 201);
+    while ((more = recv(fd, text + got, sizeof text - got - 1, 0)) > 0) {
+        got += (size_t)more;
+        text[got] = '\0';
+    }
+    assert_null(strstr(text, "lamp-1"));
+    close(fd);
+    free(token);
+}
+
 static char *file_text(const char *path)
 {
     char *text = calloc(1, 65536);
@@ -520,6 +554,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_wrong_tokens, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_failed_logins_are_limited, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_revoked_and_expired, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_streams_end_with_their_token, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_file_holds_no_token, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bad_wishes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_server_without_tokens, set_up_plain, tear_down),

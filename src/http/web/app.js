@@ -16,7 +16,13 @@ function place() {
   const [path, search = ""] = location.hash.replace(/^#\/?/, "").split("?");
   const [page, ...rest] = path.split("/");
   const known = Object.hasOwn(PAGES, page);
-  return { page: known ? page : "", name: decodeURIComponent(rest.join("/")), query: new URLSearchParams(search) };
+  let name = rest.join("/");
+  try {
+    name = decodeURIComponent(name);
+  } catch {
+    // A % that begins no escape: the address was typed, and is taken as it stands.
+  }
+  return { page: known ? page : "", name, query: new URLSearchParams(search) };
 }
 
 function drawMenu(page) {

@@ -3,7 +3,7 @@
 import { devicePath, ask, follow, get, Problem } from "./api.js";
 import { deviceLink } from "./devices.js";
 import { card, empty, facts, h, meter, pill, table } from "./dom.js";
-import { bytes, causeWord, clock, codeWord, duration, fullTime, number, operationWord, pathWord, stateTone, stateWord, when } from "./words.js";
+import { bytes, causeWord, clock, codeWord, duration, fullTime, number, operationWord, pathWord, shellWord, stateTone, stateWord, when } from "./words.js";
 
 // ---- failures ----
 
@@ -45,8 +45,8 @@ function advice(reject, classes, caller, again) {
   const name = reject.identity ?? "";
   const mayAct = ["operator", "admin"].includes(caller.scope);
   const mayEnrol = mayAct || caller.scope === "enroller";
-  if (reject.cause === "held" && name !== "") return [h("p", null, reject.cause_text), mayEnrol && classes.length > 0 ? acceptForm(name, classes, again) : h("p", null, "To accept it: ", h("code", null, `usher accept '${name}' --class CLASS`))];
-  if (reject.cause === "unknown-identity" && name !== "") return [h("p", null, reject.cause_text), h("p", null, "To enrol it: ", h("code", null, `usher enroll '${name}' --class CLASS --key-file FILE`))];
+  if (reject.cause === "held" && name !== "") return [h("p", null, reject.cause_text), mayEnrol && classes.length > 0 ? acceptForm(name, classes, again) : h("p", null, "To accept it: ", h("code", null, `usher accept --class CLASS ${shellWord(name)}`))];
+  if (reject.cause === "unknown-identity" && name !== "") return [h("p", null, reject.cause_text), h("p", null, "To enrol it: ", h("code", null, `usher enroll --class CLASS --key-file FILE ${shellWord(name)}`))];
   if (reject.cause === "blocked" && mayAct && name !== "") {
     const button = h("button", { type: "button" }, "Let it in again");
     button.addEventListener("click", async () => {

@@ -40,6 +40,12 @@ export const codeWord = (code) => code === null ? "no answer" : `${CODES[code] ?
 export const codeTone = (code) => code === null ? "bad" : code.startsWith("2") ? "good" : "bad";
 
 export const number = (value) => value.toLocaleString("en");
+/** A name as one word of a shell, whatever is in it; one that begins with a dash is no option. */
+export function shellWord(text) {
+  const word = `'${text.replaceAll("'", "'\\''")}'`;
+  return text.startsWith("-") ? `-- ${word}` : word;
+}
+
 export function duration(ms) {
   if (ms === null || ms === undefined) return "";
   if (ms < 1000) return `${Math.round(ms)} ms`;
