@@ -367,7 +367,8 @@ static void test_unknown_codes_are_told_as_numbers(void **state)
     bench_clear(&bench);
 }
 
-/* RESOLVED without an enrolment, or with a store error of any kind: silence, never a 2.04. */
+/* RESOLVED without an enrolment, or with a store error of any kind: never a 2.04, and silence unless
+ * the device is to know that it must begin anew. */
 static void test_store_errors_are_silent(void **state)
 {
     for (int result = ERR_OK; result < ERR_CODE_COUNT; result++) {
@@ -379,8 +380,9 @@ static void test_store_errors_are_silent(void **state)
                                                    .profiles = bench.world.profiles});
         const struct session_action *respond = find_action(&bench, ACTION_RESPOND);
         assert_non_null(respond);
-        assert_int_equal(respond->silent, result != ERR_NOT_FOUND);
-        assert_int_equal(respond->code, result == ERR_NOT_FOUND ? CODE(4, 0) : 0);
+        bool told = result == ERR_NOT_FOUND || result == ERR_DENIED;
+        assert_int_equal(respond->silent, !told);
+        assert_int_equal(respond->code, told ? CODE(4, 0) : 0);
         assert_string_equal(bench.outcome.endpoint, "");
         bench_clear(&bench);
     }
