@@ -367,8 +367,8 @@ static void test_unknown_codes_are_told_as_numbers(void **state)
     bench_clear(&bench);
 }
 
-/* RESOLVED without an enrolment, or with a store error of any kind: never a 2.04, and silence unless
- * the device is to know that it must begin anew. */
+/* RESOLVED without an enrolment, or with a store error of any kind: never a 2.04, and silence
+ * unless the device is to know that it must begin anew. */
 static void test_store_errors_are_silent(void **state)
 {
     for (int result = ERR_OK; result < ERR_CODE_COUNT; result++) {
