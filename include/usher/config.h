@@ -27,6 +27,8 @@ struct config_listener {
     uint32_t unknown; /* devices that have proved a name and are not enrolled: 0 refuse, 1 silent, 2
                          hold */
     bool psk, x509;   /* devices with pre-shared keys, with certificates */
+    bool plain;       /* `security: none`: no DTLS at all */
+    bool insecure;    /* that also at an address that others reach */
     uint32_t handshake_min_ms, handshake_max_ms; /* flight timers; 1 s and 60 s by default, 9 s for
                                                     slow networks (RFC 7925) */
     uint32_t ack_timeout_ms;      /* RFC 7252 ACK_TIMEOUT; a class may say otherwise */

@@ -30,6 +30,7 @@ struct endpoint_listener {
     bool gcm, cbc;    /* 0x00A8 and 0x00AE beside 0xC0A8; 0xC02B and 0xC023 beside 0xC0AE */
     bool without_psk; /* else devices with pre-shared keys are served */
     bool x509;        /* devices with certificates are served, when there is a snapshot */
+    bool plain;       /* CoAP without DTLS instead: anybody can claim anything there */
     uint32_t handshake_min_ms, handshake_max_ms;
     uint32_t ack_timeout_ms;
 };
@@ -67,6 +68,7 @@ struct association_info {
     uint32_t handshake_ms;
     uint32_t round_trip_ms; /* seen in the handshake; 0 = not known */
     uint32_t bytes_sent, bytes_received;
+    bool plain; /* without DTLS */
 };
 
 struct endpoint_request {
@@ -130,6 +132,9 @@ struct endpoint_counters {
     uint64_t evicted_half_open, evicted_idle, replaced_by_candidate;
     uint64_t dropped_cid; /* records with a Connection ID that is none of ours, or not open yet */
     uint64_t moved;       /* associations that went on from another address (RFC 9146) */
+    uint64_t
+        dropped_unverified; /* without DTLS: more for a source than it has shown to be there for
+                             */
     uint64_t coap_malformed, coap_duplicates, coap_retransmissions;
     uint32_t half_open, open; /* now */
 };

@@ -97,6 +97,8 @@ const char *profile_file(const struct profile *profile);
 unsigned profile_line(const struct profile *profile);
 const struct client_behaviour *profile_client(const struct profile *profile);
 enum rebootstrap_policy profile_rebootstrap(const struct profile *profile);
+/* Its devices may come without DTLS, where a listener offers that. */
+bool profile_insecure(const struct profile *profile);
 /* Hash of everything the profile says, parents merged: changes when a plan could change. */
 uint64_t profile_hash(const struct profile *profile);
 

@@ -135,6 +135,10 @@ const char *session_endpoint(const struct session *session);
 /* For ACTION_RESOLVE without a PSK identity: the endpoint to look up. With a certificate it is one
  * of its names: the one asked for, or else the first. */
 const char *session_lookup(const struct session *session);
+/* Whether somebody who has proved nothing may have this device's bootstrap: it has no key to prove
+ * itself with, and its class says so. */
+bool session_takes_unproven(const struct profile_set *profiles,
+                            const struct enrollment *enrollment);
 bool session_over(const struct session *session);
 
 #endif

@@ -8,7 +8,7 @@
 struct enrolment {
     struct cli_server server;
     const char *class_name, *identity, *key, *key_file;
-    bool key_stdin, generate, replace, if_absent;
+    bool key_stdin, generate, no_key, replace, if_absent;
     struct cli_list server_keys, server_oscore, server_certificates, server_key_pairs, tags;
 };
 
@@ -167,10 +167,10 @@ static int add_server_credentials(const struct enrolment *enrolment, const char 
 static int check_options(const struct enrolment *enrolment)
 {
     int sources = (enrolment->key != NULL) + (enrolment->key_file != NULL) + enrolment->key_stdin +
-                  enrolment->generate;
+                  enrolment->generate + enrolment->no_key;
 
     if (sources > 1)
-        cli_say("give one of --key, --key-file, --key-stdin and --generate");
+        cli_say("give one of --key, --key-file, --key-stdin, --generate and --no-key");
     else if (enrolment->replace && enrolment->if_absent)
         cli_say("--replace and --if-absent contradict each other");
     else if (enrolment->key != NULL && enrolment->key[0] != '@' && strcmp(enrolment->key, "-") != 0)
@@ -204,6 +204,8 @@ static int add_key(const struct enrolment *enrolment, json_t *body)
 
     if (enrolment->generate)
         json_object_set_new(body, "generate", json_true());
+    if (enrolment->no_key)
+        json_object_set_new(body, "no_key", json_true());
     if (source == NULL)
         return CLI_OK;
     json_t *key = cli_read_key(source, &err);
@@ -309,6 +311,10 @@ int cmd_enroll(int argc, char **argv)
          .kind = CLI_FLAG,
          .value = &enrolment.generate,
          .help = "let the server make the key; it is shown once"},
+        {.name = "no-key",
+         .kind = CLI_FLAG,
+         .value = &enrolment.no_key,
+         .help = "no pre-shared key: it proves itself by a certificate"},
         {.name = "server-key",
          .kind = CLI_LIST,
          .value = &enrolment.server_keys,
@@ -346,8 +352,8 @@ int cmd_enroll(int argc, char **argv)
         CLI_SERVER_OPTIONS(&enrolment.server),
     };
     const struct cli_usage usage = {
-        .synopsis =
-            "enroll ENDPOINT --class CLASS (--key @FILE | --key-stdin | --generate) [OPTION..]",
+        .synopsis = "enroll ENDPOINT --class CLASS (--key @FILE | --key-stdin | --generate | "
+                    "--no-key) [OPTION..]",
         .summary = "Makes a device known. The same command twice changes nothing.",
         .examples = "  usher enroll urn:dev:os:0042-lamp7 --class street-light --key @lamp7.key\n"
                     "  usher enroll urn:dev:os:0042-lamp8 --class street-light --generate\n"

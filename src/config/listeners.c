@@ -64,11 +64,11 @@ static bool read_ciphers(const struct config_reader *reader, const struct config
     return good;
 }
 
-/* `security: psk`, `x509` or a list of both: how devices prove who they are. */
+/* `security: psk`, `x509` or a list of both: how devices prove who they are; or `none`. */
 static bool read_security(const struct config_reader *reader, const struct config_key *key,
                           const struct yaml_node *node, void *field)
 {
-    static const char *const words[] = {"psk", "x509", NULL};
+    static const char *const words[] = {"psk", "x509", "none", NULL};
     struct config_listener *listener = field;
     uint32_t bits = 0;
 
@@ -77,7 +77,12 @@ static bool read_security(const struct config_reader *reader, const struct confi
         return false;
     listener->psk = (bits & 1) != 0;
     listener->x509 = (bits & 2) != 0;
-    return true;
+    listener->plain = (bits & 4) != 0;
+    if (!listener->plain || bits == 4)
+        return true;
+    finding_add(reader->findings, FINDING_ERROR, node,
+                "'none' stands alone: a listener either speaks DTLS or does not");
+    return false;
 }
 
 static bool read_unknown(const struct config_reader *reader, const struct config_key *key,
@@ -108,6 +113,7 @@ static const struct config_kind handshake;
 static const struct config_key listener_keys[] = {
     {NULL, "address", &listen_address, 0, 0, 0, 0, NULL, false},
     {NULL, "security", &security, 0, 0, 0, 0, "psk", false},
+    {NULL, "insecure", &config_boolean, FIELD(insecure), 0, 0, 0, "false", false},
     {NULL, "unknown", &unknown, 0, 0, 0, 0, "refuse", false},
     {NULL, "ciphers", &ciphers, 0, 0, 0, 0, "all", false},
     {NULL, "handshake-timeout", &handshake, 0, 0, 0, 0, NULL, false},
@@ -136,6 +142,19 @@ static bool read_handshake(const struct config_reader *reader, const struct conf
 
 static const struct config_kind handshake = {.read = read_handshake};
 
+/* What somebody on the way, or anybody at all, could do at an address that others reach. */
+static bool check_plain(const struct config_reader *reader, const struct config_listener *listener)
+{
+    if (!listener->plain || listener->insecure || config_is_loopback(&listener->address))
+        return true;
+    finding_add(reader->findings, FINDING_ERROR, listener->node,
+                "%s can be reached from other machines, and with 'security: none' keys cross the "
+                "network in clear and anybody can claim any name. Use psk or x509, use 127.0.0.1, "
+                "or say 'insecure: true' in a laboratory's network",
+                listener->text);
+    return false;
+}
+
 static bool read_mapping(const struct config_reader *reader, const struct yaml_node *node,
                          struct config_listener *listener)
 {
@@ -146,7 +165,8 @@ static bool read_mapping(const struct config_reader *reader, const struct yaml_n
                     "a listener needs an 'address', such as 0.0.0.0:5684");
         return false;
     }
-    return config_read_keys(reader, listener_keys, LISTENER_KEY_COUNT, NULL, node, listener);
+    return config_read_keys(reader, listener_keys, LISTENER_KEY_COUNT, NULL, node, listener) &&
+           check_plain(reader, listener);
 }
 
 /* "0.0.0.0:5684" alone stands for a listener with nothing else said. */
@@ -212,7 +232,8 @@ static bool read_listeners(const struct config_reader *reader, const struct conf
 static bool same_listener(const struct config_listener *a, const struct config_listener *b)
 {
     return config_same_address(&a->address, &b->address) && a->gcm == b->gcm && a->cbc == b->cbc &&
-           a->psk == b->psk && a->x509 == b->x509 && a->handshake_min_ms == b->handshake_min_ms &&
+           a->psk == b->psk && a->x509 == b->x509 && a->plain == b->plain &&
+           a->handshake_min_ms == b->handshake_min_ms &&
            a->handshake_max_ms == b->handshake_max_ms && a->ack_timeout_ms == b->ack_timeout_ms;
 }
 

@@ -461,19 +461,87 @@ static void receive_record(struct endpoint *endpoint, const struct net_path *pat
         feed(association, datagram);
 }
 
+/* ---- without DTLS ---- */
+
+static bool asks_for_bootstrap(struct bytes datagram)
+{
+    struct coap_message message;
+
+    return coap_parse(datagram, &message) == COAP_PARSE_OK &&
+           (message.type == COAP_CON || message.type == COAP_NON) &&
+           ((message.code == COAP_METHOD_POST && coap_path_is(&message, "/bs")) ||
+            (message.code == COAP_METHOD_GET && coap_path_is(&message, "/bspack")));
+}
+
+/* Of strangers only a request for a bootstrap is heard; all else meets with silence. */
+static struct association *plain_newcomer(struct endpoint *endpoint, const struct net_path *path,
+                                          struct bytes datagram, uint64_t path_hash)
+{
+    if (!asks_for_bootstrap(datagram)) {
+        endpoint->counters.dropped_unknown++;
+        return NULL;
+    }
+    if (endpoint->draining) {
+        endpoint->counters.dropped_drain++;
+        return NULL;
+    }
+    if (!within_rates(endpoint, path))
+        return NULL;
+    if (endpoint->unverified >= UNVERIFIED_MAX) {
+        endpoint->counters.dropped_limit++;
+        return NULL;
+    }
+    struct association *association = peers_add(endpoint, path, path_hash, false);
+    if (association == NULL)
+        return NULL;
+    handshake_free(association->handshake);
+    association->handshake = NULL;
+    association->plain = association->unverified = true;
+    endpoint->unverified++;
+    association->state = ASSOCIATION_OPEN;
+    association->started_ms = endpoint->now;
+    association->next_id = (uint16_t)endpoint_random(endpoint);
+    peers_move(association, &endpoint->idle);
+    return association;
+}
+
+static void receive_plain(struct endpoint *endpoint, const struct net_path *path,
+                          struct bytes datagram)
+{
+    struct path_peers peers = peers_find(endpoint, path);
+    struct association *association = peers.current != NULL
+                                          ? peers.current
+                                          : plain_newcomer(endpoint, path, datagram, peers.hash);
+
+    if (association != NULL)
+        plain_feed(association, datagram);
+}
+
+static bool has_a_size(const struct endpoint *endpoint, const struct net_path *path,
+                       struct bytes datagram)
+{
+    enum { COAP_HEADER = 4, RECORD_HEADER = 13 };
+
+    return path->listener < endpoint->config.listener_count &&
+           datagram.len <= ENDPOINT_DATAGRAM_MAX &&
+           datagram.len >=
+               (endpoint->listeners[path->listener].settings.plain ? COAP_HEADER : RECORD_HEADER);
+}
+
 void endpoint_receive(struct endpoint *endpoint, const struct net_path *path, struct bytes datagram,
                       uint64_t now)
 {
     endpoint->now = now;
     endpoint->counters.datagrams++;
     endpoint->counters.bytes_received += datagram.len;
-    if (datagram.len < 13 || datagram.len > ENDPOINT_DATAGRAM_MAX ||
-        path->listener >= endpoint->config.listener_count) {
+    if (!has_a_size(endpoint, path, datagram)) {
         endpoint->counters.dropped_size++;
         return;
     }
     endpoint_enter(endpoint);
-    if (gate_is_hello(datagram))
+    if (endpoint->listeners[path->listener].settings.plain)
+        receive_plain(endpoint, path, datagram);
+    else if (gate_is_hello(datagram))
         pass_gate(endpoint, path, datagram);
     else
         receive_record(endpoint, path, datagram);
@@ -632,6 +700,7 @@ bool endpoint_info(const struct endpoint *endpoint, struct association_ref ref,
         .round_trip_ms = association->round_trip_ms,
         .bytes_sent = association->bytes_sent,
         .bytes_received = association->bytes_received,
+        .plain = association->plain,
     };
     return true;
 }

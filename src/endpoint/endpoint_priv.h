@@ -89,6 +89,14 @@ struct handshake {
     uint64_t flight_left;    /* of the flight's timer, stopped meanwhile; 0 = was off */
 };
 
+enum {
+    /* Of associations without DTLS whose source has not answered yet: what somebody who forges
+     * sources can take up, and the bytes that he can have sent to one of them for each of his own.
+     */
+    UNVERIFIED_MAX = 64,
+    UNVERIFIED_FACTOR = 3,
+};
+
 enum association_state { ASSOCIATION_HANDSHAKE, ASSOCIATION_OPEN, ASSOCIATION_DEAD };
 
 struct association {
@@ -99,12 +107,14 @@ struct association {
     struct endpoint *endpoint;
     struct association_ref ref;
     enum association_state state;
-    bool candidate; /* stands beside an older association of the same path (trap 3) */
-    bool asked;     /* the device has sent a request that was not refused */
-    bool refused;   /* by the owner: the request at hand */
-    bool resolving; /* inside ops.resolve for the datagram at hand */
-    bool has_cid;   /* the device's records carry our Connection ID */
-    bool unlisted;  /* not in the table of paths: its path belongs to another one now */
+    bool candidate;  /* stands beside an older association of the same path (trap 3) */
+    bool asked;      /* the device has sent a request that was not refused */
+    bool refused;    /* by the owner: the request at hand */
+    bool resolving;  /* inside ops.resolve for the datagram at hand */
+    bool has_cid;    /* the device's records carry our Connection ID */
+    bool plain;      /* without DTLS; open from the first request on */
+    bool unverified; /* plain: nothing shows yet that the device is where its datagrams come from */
+    bool unlisted;   /* not in the table of paths: its path belongs to another one now */
     struct net_path path;
     uint8_t random[GATE_RANDOM_SIZE];
     mbedtls_ssl_context ssl;
@@ -185,6 +195,7 @@ struct endpoint {
     uint64_t now;
     struct association *in_tls; /* whose context Mbed TLS runs at this moment */
     struct endpoint_counters counters;
+    uint32_t unverified; /* associations */
 };
 
 /* endpoint.c */
@@ -201,6 +212,8 @@ struct path_peers {
     uint64_t hash; /* of the path, for peers_add */
 };
 struct path_peers peers_find(const struct endpoint *endpoint, const struct net_path *path);
+/* The device has shown that it gets what is sent to it. */
+void peers_verified(struct association *association);
 struct association *peers_by_ref(const struct endpoint *endpoint, struct association_ref ref);
 /* A new half-open association, entered in all tables; NULL at the caps or without memory. */
 struct association *peers_add(struct endpoint *endpoint, const struct net_path *path,
@@ -235,6 +248,7 @@ void failure_alert(struct association *association, int result);
 /* dtls.c */
 bool dtls_start(struct association *association);
 /* Feeds one datagram (or, empty, a timer event). May end the association. */
+void plain_feed(struct association *association, struct bytes datagram); /* without DTLS */
 void dtls_feed(struct association *association, struct bytes datagram);
 /* True when the record at the start of the datagram belongs to this context; works on a copy. */
 bool dtls_accepts(struct association *association, struct bytes datagram);

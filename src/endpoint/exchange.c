@@ -326,6 +326,7 @@ static void take_answer(struct association *association, const struct coap_messa
     const struct coap_option *format = coap_find(message, COAP_OPT_CONTENT_FORMAT);
     uint32_t number;
 
+    peers_verified(association); /* it knows our token */
     if (continue_block1(association, message))
         return;
     if (format != NULL && coap_option_uint(format, &number) && number <= UINT16_MAX)

@@ -227,12 +227,19 @@ struct association *peers_add(struct endpoint *endpoint, const struct net_path *
     return association;
 }
 
+void peers_verified(struct association *association)
+{
+    association->endpoint->unverified -= association->unverified;
+    association->unverified = false;
+}
+
 void peers_remove(struct association *association)
 {
     struct endpoint *endpoint = association->endpoint;
 
     if (association->state == ASSOCIATION_DEAD)
         return;
+    peers_verified(association);
     leave_bucket(association);
     unqueue(association);
     timers_cancel(&endpoint->timers, &association->timer);

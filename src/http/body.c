@@ -311,13 +311,20 @@ static bool read_generate(struct request *request, const json_t *object, struct 
     out->generate = json_is_true(value);
     if (out->generate && out->has_key)
         return refuse(request, "give a key or 'generate', not both");
+    value = json_object_get(object, "no_key");
+    if (value != NULL && !json_is_boolean(value))
+        return refuse(request, "'no_key' must be true or false");
+    out->no_key = json_is_true(value);
+    if (out->no_key && (out->generate || out->has_key || out->has_identity))
+        return refuse(request, "'no_key' goes without a key, 'generate' and 'identity'");
     return true;
 }
 
 static bool read_members(struct request *request, json_t *object, struct enrolment *out)
 {
-    static const char *const known[] = {"class",    "identity",           "key",  "key_base64",
-                                        "generate", "server_credentials", "tags", NULL};
+    static const char *const known[] = {
+        "class",  "identity",           "key",  "key_base64", "generate",
+        "no_key", "server_credentials", "tags", NULL};
     struct store_device *device = &out->device;
     return check_members(request, object, known, "the enrolment") &&
            read_class(request, object, out) &&

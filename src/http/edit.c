@@ -152,6 +152,8 @@ static bool complete_names(struct edit *edit)
     const struct enrollment *stored = &edit->stored.enrollment;
     if (edit->known && !edit->wanted.has_class)
         strcpy(enrollment->class_name, stored->class_name);
+    if (edit->wanted.no_key)
+        return true;
     if (edit->known && !edit->wanted.has_identity)
         enrollment->identity = stored->identity;
     if (enrollment->identity.len > 0 ||
@@ -170,6 +172,8 @@ static bool complete_key(struct edit *edit)
     struct enrolment *wanted = &edit->wanted;
     struct secret *key = &wanted->device.bootstrap_key;
     bool has_stored = edit->known && edit->stored.bootstrap_key.len > 0;
+    if (wanted->no_key)
+        return true;
     edit->made_key = wanted->generate && (edit->replace || !has_stored);
     if (edit->made_key)
         secret_random(key, GENERATED_KEY_LEN);
@@ -181,7 +185,8 @@ static bool complete_key(struct edit *edit)
     if (key->len > 0 || wanted->device.group_id != 0)
         return true;
     http_problem(edit->request, 400, "invalid",
-                 "a new device needs 'key', 'key_base64' or 'generate': true");
+                 "a new device needs 'key', 'key_base64' or 'generate': true; one that proves "
+                 "itself by a certificate, 'no_key': true");
     return false;
 }
 

@@ -274,7 +274,7 @@ void http_put_process_metrics(struct buf *out);
 
 /* ---- the body of an enrolment ---- */
 struct enrolment {
-    bool has_class, has_identity, has_key, generate, has_tags;
+    bool has_class, has_identity, has_key, generate, no_key, has_tags;
     struct store_device device; /* what was given; credentials: the server credentials */
 };
 /* False after a refusal. The caller clears `out->device` in every case. */

@@ -177,6 +177,7 @@ static const struct family families[] = {
       {"rate", METRIC_DROPPED_RATE},
       {"draining", METRIC_DROPPED_DRAIN},
       {"connection-id", METRIC_DROPPED_CID},
+      {"unverified", METRIC_DROPPED_UNVERIFIED},
       {"size", METRIC_DROPPED_SIZE},
       {"bad-record", METRIC_DROPPED_RECORD}},
      7},

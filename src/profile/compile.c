@@ -115,10 +115,9 @@ bool compile_path(struct compiler *compiler, const struct yaml_node *node, struc
 
 /* --- the top level --- */
 
-static const char *const top_keys[] = {"class", "description", "abstract", "extends",
-                                       "match", "rebootstrap", "servers",  "access-control",
-                                       "write", "delete",      "client",   "bootstrap-account",
-                                       NULL};
+static const char *const top_keys[] = {
+    "class",   "description",    "abstract", "extends", "match",  "rebootstrap",       "insecure",
+    "servers", "access-control", "write",    "delete",  "client", "bootstrap-account", NULL};
 
 static void compile_match_tags(struct compiler *compiler, const struct yaml_node *tags)
 {
@@ -195,6 +194,13 @@ static void compile_rebootstrap(struct compiler *compiler, const struct yaml_nod
     compiler->profile->rebootstrap = word < 0 ? REBOOTSTRAP_ALLOW : (enum rebootstrap_policy)word;
 }
 
+static void compile_insecure(struct compiler *compiler, const struct yaml_node *root)
+{
+    const struct yaml_node *node = yaml_get(root, "insecure");
+    if (node)
+        yaml_boolean(node, &compiler->profile->insecure, compiler->findings);
+}
+
 static void compile_description(struct compiler *compiler, const struct yaml_node *root)
 {
     const struct yaml_node *node = yaml_get(root, "description");
@@ -222,6 +228,7 @@ bool compile_class(struct compiler *compiler, const struct yaml_node *root)
     compile_description(compiler, root);
     compile_match(compiler, root);
     compile_rebootstrap(compiler, root);
+    compile_insecure(compiler, root);
     /* `client` first: servers depend on it. Deletes last: they depend on access control. */
     compile_client(compiler, root);
     compile_servers(compiler, root);

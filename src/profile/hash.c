@@ -9,7 +9,8 @@
 static const char language[] = "usher-profile-1";
 
 /* These choose or describe a class; what its devices receive does not depend on them. */
-static const char *const silent_keys[] = {"description", "abstract", "extends", "match", "class"};
+static const char *const silent_keys[] = {"description", "abstract", "extends",
+                                          "match",       "class",    "insecure"};
 
 static void add(uint64_t *state, const void *data, size_t len)
 {

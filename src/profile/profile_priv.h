@@ -28,6 +28,7 @@ struct profile {
     unsigned line;
     struct profile_set *set;
     enum rebootstrap_policy rebootstrap;
+    bool insecure;
     struct client_behaviour client;
     const char **matches;
     size_t match_count;

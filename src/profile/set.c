@@ -132,6 +132,11 @@ enum rebootstrap_policy profile_rebootstrap(const struct profile *profile)
     return profile->rebootstrap;
 }
 
+bool profile_insecure(const struct profile *profile)
+{
+    return profile->insecure;
+}
+
 uint64_t profile_hash(const struct profile *profile)
 {
     return profile->hash;

@@ -256,6 +256,15 @@ static bool has_its_key(const struct bootstrap *bootstrap, const struct store_de
            endpoint_opened_with(endpoint, bootstrap->ref, &device->second_key);
 }
 
+/* Who has proved nothing must not end the session of the device that he says he is (I8). */
+static bool may_claim(const struct bootstrap *bootstrap, const struct store_device *device)
+{
+    bool proved = bootstrap->info.proof != PROOF_PSK || bootstrap->info.identity.len > 0;
+
+    return !device->enrollment.blocked &&
+           (proved || session_takes_unproven(bootstrap->driver->profiles, &device->enrollment));
+}
+
 static void device_found(void *context, enum err_code result, const struct store_device *device)
 {
     struct call *call = context;
@@ -270,7 +279,7 @@ static void device_found(void *context, enum err_code result, const struct store
         result = ERR_DENIED;
     if (current && result == ERR_OK && !keep_keys(bootstrap, device))
         result = ERR_NO_MEMORY;
-    if (current && result == ERR_OK && !commit && !device->enrollment.blocked)
+    if (current && result == ERR_OK && !commit && may_claim(bootstrap, device))
         result = claim(bootstrap, device->enrollment.endpoint);
     if (current && result == ERR_OK && !commit)
         tell_request(&bootstrap->driver->teller, &bootstrap->info, device->enrollment.endpoint,
@@ -869,6 +878,13 @@ static int accept_of(const struct coap_message *message)
     return coap_option_uint(option, &number) && number <= UINT16_MAX ? (int)number : UINT16_MAX;
 }
 
+static bool is_plain(const struct driver *driver, struct association_ref ref)
+{
+    struct association_info info;
+
+    return endpoint_info(driver->endpoint, ref, &info) && info.plain;
+}
+
 static void on_request(void *context, struct association_ref ref,
                        const struct coap_message *message)
 {
@@ -879,6 +895,11 @@ static void on_request(void *context, struct association_ref ref,
 
     if (!pack && !coap_path_is(message, "/bs")) {
         endpoint_refuse(driver->endpoint, ref, COAP_NOT_FOUND);
+        return;
+    }
+    /* A pack is many times its request: whoever forges his source could have it sent to others. */
+    if (pack && is_plain(driver, ref)) {
+        endpoint_refuse(driver->endpoint, ref, COAP_METHOD_NOT_ALLOWED);
         return;
     }
     if (message->code != (pack ? COAP_METHOD_GET : COAP_METHOD_POST)) {

@@ -149,6 +149,7 @@ void tell_counters(const struct teller *teller, const struct endpoint *endpoint)
         [METRIC_DROPPED_RATE] = counters.dropped_rate,
         [METRIC_DROPPED_DRAIN] = counters.dropped_drain,
         [METRIC_DROPPED_CID] = counters.dropped_cid,
+        [METRIC_DROPPED_UNVERIFIED] = counters.dropped_unverified,
         [METRIC_MOVED] = counters.moved,
         [METRIC_EVICTED_HALF_OPEN] = counters.evicted_half_open,
         [METRIC_EVICTED_IDLE] = counters.evicted_idle,

@@ -139,6 +139,24 @@ static bool check_authenticated(const struct session *session, const struct enro
               "asked without security, but the device is enrolled with a key");
 }
 
+/* A device without a key may have a certificate to prove itself with: its class decides. */
+static bool check_insecure(const struct session *session, const struct profile *profile,
+                           struct refusal *refusal)
+{
+    bool pack = session->attempt->request.pack;
+    return is_authenticated(session) || profile_insecure(profile) ||
+           no(refusal, pack ? CODE_UNAUTHORIZED : CODE_BAD_REQUEST, CAUSE_ENDPOINT_MISMATCH,
+              "asked without security, which its class does not allow ('insecure: true')");
+}
+
+bool session_takes_unproven(const struct profile_set *profiles, const struct enrollment *enrollment)
+{
+    struct err unused;
+    const struct profile *profile =
+        profiles != NULL ? profile_set_select(profiles, enrollment, &unused) : NULL;
+    return enrollment->identity.len == 0 && profile != NULL && profile_insecure(profile);
+}
+
 static bool check_request(const struct request *request, struct refusal *refusal)
 {
     return request->code == 0 || no(refusal, request->code, request->cause, "%s", request->detail);
@@ -250,7 +268,8 @@ static bool admit(struct turn *turn, struct credential_need needs[static SERVERS
         attempt_name_device(turn);
     if (!check_request(&attempt->request, refusal) ||
         !check_endpoint(&attempt->request, enrollment, refusal) ||
-        !select_profile(attempt, refusal) || !check_policy(attempt->profile, enrollment, refusal) ||
+        !select_profile(attempt, refusal) || !check_insecure(session, attempt->profile, refusal) ||
+        !check_policy(attempt->profile, enrollment, refusal) ||
         !find_needs(attempt, needs, missing, refusal))
         return false;
     attempt_name_device(turn);

@@ -317,7 +317,7 @@ static void test_wrong_values(void **state)
         {"listeners: [\"0.0.0.0:5684\", {address: \"0.0.0.0:5684\"}]\n",
          "1:29: error: another listener has the same address\n"},
         {"listeners: [{address: \"0.0.0.0:1\", security: rpk}]\n",
-         "1:46: error: expected one of psk, x509, found 'rpk'\n"},
+         "1:46: error: expected one of psk, x509, none, found 'rpk'\n"},
         {"listeners: [{address: \"0.0.0.0:1\", security: []}]\n",
          "1:46: error: expected at least one word\n"},
         {"listeners: [{address: \"0.0.0.0:1\", security: [psk, x509]}]\n",

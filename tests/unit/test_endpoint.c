@@ -710,6 +710,81 @@ static void test_forged_hellos_use_up_no_rate(void **state)
     world_free(world);
 }
 
+/* ---- without DTLS ---- */
+
+static void plain_ask(struct world *world, uint16_t port, uint16_t id)
+{
+    struct net_path path = {.remote = {.family = 4, .ip = {127, 0, 0, 1}, .port = port}};
+    const uint8_t request[] = {
+        0x41, 0x02, (uint8_t)(id >> 8), (uint8_t)id, 0x77, 0xb2, 'b', 's', 0x44, 'e', 'p',
+        '=',  'x'};
+
+    endpoint_receive(world->endpoint, &path, bytes_of(request, sizeof request), world->now);
+}
+
+static size_t bytes_sent(const struct world *world)
+{
+    return (size_t)counters_of(world).bytes_sent;
+}
+
+/* What somebody who forges his source can bring about: a bounded number of associations, each of
+ * which sends a few times what it got and then no more, until somebody answers. */
+static void test_plain_sources_that_are_forged(void **state)
+{
+    static const struct endpoint_listener listener = {
+        .plain = true, .handshake_min_ms = 1000, .handshake_max_ms = 60000, .ack_timeout_ms = 2000};
+    struct endpoint_config config = world_config(&listener);
+    struct world *world = world_new(&config);
+    struct endpoint_request get = request_for(COAP_METHOD_GET);
+
+    world->delay_ms = 1000000; /* nothing arrives at anybody */
+    plain_ask(world, 1000, 1);
+    assert_int_equal(world->requests, 1);
+    get.path = path_root();
+    assert_true(endpoint_request(world->endpoint, world->ref, &get));
+    for (unsigned i = 0; i < 100; i++)
+        world_run(world, 1000);
+    assert_in_range(bytes_sent(world), 13, 3 * 13);
+    assert_true(counters_of(world).dropped_unverified > 0);
+    assert_int_equal(world->no_answers, 1);
+    for (uint16_t i = 0; i < 200; i++)
+        plain_ask(world, (uint16_t)(2000 + i), i);
+    assert_in_range(counters_of(world).open, 60, 65);
+    assert_true(counters_of(world).dropped_limit > 100);
+    world_free(world);
+}
+
+/* One that answers with our token is there, and is sent what it takes. */
+static void test_plain_source_that_answers(void **state)
+{
+    static const struct endpoint_listener listener = {
+        .plain = true, .handshake_min_ms = 1000, .handshake_max_ms = 60000, .ack_timeout_ms = 2000};
+    struct endpoint_config config = world_config(&listener);
+    struct world *world = world_new(&config);
+    struct endpoint_request put = request_for(COAP_METHOD_GET);
+    struct datagram *sent = NULL;
+
+    plain_ask(world, 1000, 1);
+    put.path = path_root();
+    assert_true(endpoint_request(world->endpoint, world->ref, &put));
+    for (unsigned i = 0; i < WIRE_MAX; i++)
+        if (world->wire[i].used && world->wire[i].data[1] == COAP_METHOD_GET)
+            sent = &world->wire[i];
+    assert_non_null(sent);
+    uint8_t answer[8] = {0x64, 0x45};
+    memcpy(answer + 2, sent->data + 2, 6); /* its message id and token */
+    endpoint_receive(world->endpoint, &world->sent_to, bytes_of(answer, sizeof answer), world->now);
+    assert_int_equal(world->answers, 1);
+    static const uint8_t many[300] = {0};
+    put.method = COAP_METHOD_PUT;
+    put.content_format = 42;
+    put.payload = bytes_of(many, sizeof many);
+    assert_true(endpoint_request(world->endpoint, world->ref, &put));
+    assert_true(bytes_sent(world) > 300);
+    assert_int_equal(counters_of(world).dropped_unverified, 0);
+    world_free(world);
+}
+
 static void test_owner_timer(void **state)
 {
     struct world *world = world_new(NULL);
@@ -756,6 +831,8 @@ int main(void)
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_rates_of_a_source),
         cmocka_unit_test(test_forged_hellos_use_up_no_rate),
+        cmocka_unit_test(test_plain_sources_that_are_forged),
+        cmocka_unit_test(test_plain_source_that_answers),
         cmocka_unit_test(test_owner_timer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
