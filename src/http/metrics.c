@@ -134,7 +134,7 @@ struct family {
     struct {
         const char *value;
         enum metric metric;
-    } series[7];
+    } series[8];
     size_t count;
 };
 
@@ -180,7 +180,7 @@ static const struct family families[] = {
       {"unverified", METRIC_DROPPED_UNVERIFIED},
       {"size", METRIC_DROPPED_SIZE},
       {"bad-record", METRIC_DROPPED_RECORD}},
-     7},
+     8},
     {"usher_coap_messages_total",
      "counter",
      "CoAP messages out of the ordinary.",
