@@ -26,6 +26,7 @@ enum cli_exit {
 
 /* One function a command; argv[0] is the command's name. They return an exit code. */
 int cmd_audit(int argc, char **argv);
+int cmd_ca(int argc, char **argv);
 int cmd_block(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_derive(int argc, char **argv);

@@ -26,6 +26,7 @@ static const struct command commands[] = {
     {"mint", cmd_mint, "make identities and keys for a batch"},
     {"group", cmd_group, "one key for many devices"},
     {"derive", cmd_derive, "print the keys of a group's devices"},
+    {"ca", cmd_ca, "issue and revoke certificates of devices"},
     {"label", cmd_label, "print labels with a QR code"},
     {"show", cmd_show, "show one device and its last bootstrap"},
     {"list", cmd_list, "list devices by class, state or cause"},
