@@ -7,7 +7,12 @@
 #include <string.h>
 #include <strings.h>
 
-enum { KEY_LEAST = 16, KEY_MOST = 64, NAME_MAX_LEN = 127 };
+enum {
+    KEY_LEAST = 16,
+    KEY_MOST = 64,
+    NAME_MAX_LEN = 127,
+    NAME_SHOWN = 20, /* no key is as short, in hexadecimal or base64 */
+};
 
 static const struct {
     const char *name;
@@ -57,7 +62,13 @@ enum err_code column_named(struct bytes name, struct column *out, struct err *er
     *out = (struct column){.kind = COLUMN_TAG};
     const char *tag = strncmp(text, "tags.", 5) == 0 ? text + 5 : text;
     struct err why = {0};
-    if (enrollment_check_tag(tag, "", &why) != ERR_OK)
+    enum err_code code = enrollment_check_tag(tag, "", &why);
+    if (code != ERR_OK && name.len > NAME_SHOWN)
+        return err_set(err, ERR_INVALID,
+                       "a name of %zu bytes is none that is known here, and no tag; it is not "
+                       "shown, as it may be a key (is the line with the names missing?)",
+                       name.len);
+    if (code != ERR_OK)
         return err_set(err, ERR_INVALID, "column '%s' is none that is known here, and no tag (%s)",
                        text, why.text);
     strcpy(out->tag, tag); /* its length was checked */

@@ -91,13 +91,15 @@ static enum err_code add_column(struct row_builder *row, struct bytes name, stru
     struct column *column = &row->columns[row->column_count];
     if (row->column_count == COLUMNS_MAX)
         return err_set(err, ERR_TOO_LARGE, "more than %d columns", COLUMNS_MAX);
-    enum err_code code = column_named(name, column, err);
+    struct err why = {0};
+    enum err_code code = column_named(name, column, &why);
     if (code != ERR_OK)
-        return code;
+        return err_set(err, code, "column %zu: %s", row->column_count + 1, why.text);
+    /* Names are not repeated: in a file without a header they may be keys. */
     for (size_t i = 0; i < row->column_count; i++) {
         if (same_column(&row->columns[i], column))
-            return err_set(err, ERR_INVALID, "column '%.*s' is there twice", (int)name.len,
-                           (const char *)name.data);
+            return err_set(err, ERR_INVALID, "columns %zu and %zu have the same name twice", i + 1,
+                           row->column_count + 1);
     }
     row->column_count++;
     return ERR_OK;

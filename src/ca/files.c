@@ -2,6 +2,8 @@
 /* Files of a CA's folder. */
 #include "ca_priv.h"
 
+#include "usher/owner.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -68,9 +70,8 @@ static enum err_code check_file(const char *path, int fd, bool secret, size_t *s
         return err_set(err, ERR_DENIED,
                        "%s may be used by others than its owner (mode %03o); run: chmod 600 '%s'",
                        path, (unsigned)status.st_mode & 0777, path);
-    if (secret && status.st_uid != geteuid() && status.st_uid != 0)
-        return err_set(err, ERR_DENIED, "%s belongs to another user; run: chown %u '%s'", path,
-                       (unsigned)geteuid(), path);
+    if (secret && owner_check("the CA's file", path, &status, err) != ERR_OK)
+        return err->code;
     *size = (size_t)status.st_size;
     return ERR_OK;
 }

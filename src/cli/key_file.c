@@ -9,10 +9,13 @@
 
 enum { KEY_LEAST = 16, KEY_MOST = 64, TEXT_MAX = KEY_MOST * 2 + 64, MATERIAL_MAX = 16384 };
 
-/* Somebody gave the key itself: it must not be repeated in a message. */
+/* Somebody gave the key itself, in hexadecimal or base64: it must not be repeated in a message.
+ * Names of files have a dot or begin with a slash. */
 static bool looks_like_key(const char *name)
 {
-    return strlen(name) >= KEY_LEAST && strspn(name, "0123456789abcdefABCDEF") == strlen(name);
+    static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                 "+/=-_";
+    return strlen(name) >= KEY_LEAST && name[0] != '/' && strspn(name, digits) == strlen(name);
 }
 
 static FILE *open_key(const char *name, struct err *err)

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 struct command {
     const char *name;
@@ -106,6 +107,8 @@ int cli_main(int argc, char **argv)
     setlocale(LC_CTYPE, "C.UTF-8");
     /* A reader that goes away, as in `usher list | head`, is seen when writing fails. */
     signal(SIGPIPE, SIG_IGN);
+    /* No core dump with keys in it. */
+    prctl(PR_SET_DUMPABLE, 0);
     /* Requests may hold keys: what jansson frees is wiped first. */
     json_set_alloc_funcs(malloc, bytes_wipe_free);
     if (argc < 2) {

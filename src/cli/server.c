@@ -124,12 +124,13 @@ static enum err_code read_answer(const struct client_answer *answer, json_t **ou
 {
     json_t *value = NULL;
     if (answer->body.len > 0) {
-        json_error_t why;
+        json_error_t why; /* its text may quote the answer, and so a key: only its place is told */
         value = json_loadb((const char *)answer->body.data, answer->body.len,
                            JSON_REJECT_DUPLICATES, &why);
         if (value == NULL)
-            return err_set(err, ERR_IO, "the server's answer is not JSON (%s); is this usherd?",
-                           why.text);
+            return err_set(err, ERR_IO,
+                           "the server's answer is not JSON (line %d, column %d); is this usherd?",
+                           why.line, why.column);
     }
     *out = value;
     return ERR_OK;

@@ -4,6 +4,7 @@
 #include "http_priv.h"
 
 #include "usher/log.h"
+#include "usher/owner.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -52,10 +53,18 @@ static enum err_code read_pem(const char *name, const char *path, bool secret, s
     FILE *file = fopen(path, "re");
     if (file == NULL)
         return err_set(err, ERR_IO, "%s: cannot read %s (%s)", name, path, strerror(errno));
-    if (secret && fstat(fileno(file), &status) == 0 && (status.st_mode & S_IRWXO) != 0) {
+    if (fstat(fileno(file), &status) != 0) {
+        fclose(file);
+        return err_set(err, ERR_IO, "%s: cannot read %s (%s)", name, path, strerror(errno));
+    }
+    if (secret && (status.st_mode & S_IRWXO) != 0) {
         fclose(file);
         return err_set(err, ERR_DENIED, "%s: everybody may read %s; chmod o-rwx %s", name, path,
                        path);
+    }
+    if (secret && owner_check(name, path, &status, err) != ERR_OK) {
+        fclose(file);
+        return err->code;
     }
     setvbuf(file, NULL, _IONBF, 0); /* no copy of a key stays in a buffer */
     while ((got = fread(block, 1, sizeof block, file)) > 0)

@@ -5,6 +5,7 @@
 
 #include "usher/bytes.h"
 #include "usher/clock.h"
+#include "usher/owner.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -102,10 +103,15 @@ static enum err_code read_file(const char *path, struct token **out, size_t *cou
                        "0600 %s",
                        path, path);
     }
+    if (owner_check("http.tokens: the file", path, &status, err) != ERR_OK) {
+        fclose(file);
+        return err->code;
+    }
     json_t *root = json_loadf(file, JSON_REJECT_DUPLICATES, &why);
     fclose(file);
     if (root == NULL)
-        return err_set(err, ERR_INVALID, "http.tokens: %s:%d: %s", path, why.line, why.text);
+        return err_set(err, ERR_INVALID, "http.tokens: %s:%d: this is not JSON; restore the file",
+                       path, why.line);
     enum err_code code = parse(path, root, out, count, err);
     json_decref(root);
     return code;

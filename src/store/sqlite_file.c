@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sqlite_priv.h"
 
+#include "usher/owner.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -132,7 +134,26 @@ static enum err_code check_file(const char *path, int fd, struct err *err)
                        "store: '%s' holds keys, but others than its owner may use it (mode %03o); "
                        "run: chmod 600 '%s'",
                        path, (unsigned)status.st_mode & 0777, path);
+    if (owner_check("store:", path, &status, err) != ERR_OK)
+        return err->code;
     return check_header(path, fd, status.st_size, err);
+}
+
+/* Only its owner may change its mode. */
+static enum err_code not_writable(const char *path, struct err *err)
+{
+    struct stat status;
+    unsigned who = (unsigned)geteuid();
+    if (stat(path, &status) != 0)
+        return cannot_open(path, err);
+    if (status.st_uid == geteuid())
+        return err_set(err, ERR_READ_ONLY, "store: '%s' is read-only; run: chmod 600 '%s'", path,
+                       path);
+    return err_set(
+        err, ERR_READ_ONLY,
+        "store: user %u may not write '%s', which belongs to user %u; run: chown %u '%s' "
+        "&& chmod 600 '%s'",
+        who, path, (unsigned)status.st_uid, who, path, path);
 }
 
 enum err_code sqlite_file_check(const char *path, struct err *err)
@@ -146,8 +167,7 @@ enum err_code sqlite_file_check(const char *path, struct err *err)
     if (fd < 0 && errno == EISDIR)
         return err_set(err, ERR_INVALID, "store: '%s' is a directory; name a file in it", path);
     if (fd < 0 && (errno == EACCES || errno == EPERM) && access(path, R_OK) == 0)
-        return err_set(err, ERR_READ_ONLY, "store: '%s' is read-only; run: chmod 600 '%s'", path,
-                       path);
+        return not_writable(path, err);
     if (fd < 0)
         return cannot_open(path, err);
     code = check_file(path, fd, err);

@@ -3,6 +3,7 @@
 #include "vault_priv.h"
 
 #include "usher/digest.h"
+#include "usher/owner.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -88,7 +89,7 @@ static enum err_code check_file(const char *path, int fd, struct err *err)
                        "master key '%s' may be used by others than its owner (mode %03o); run: "
                        "chmod 400 '%s'",
                        path, (unsigned)status.st_mode & 0777, path);
-    return ERR_OK;
+    return owner_check("master key", path, &status, err);
 }
 
 static enum err_code open_file(const char *path, int *fd, struct err *err)

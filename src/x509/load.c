@@ -2,6 +2,8 @@
 /* The snapshot: reading the files, its life, handing it to DTLS. */
 #include "x509_priv.h"
 
+#include "usher/owner.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <mbedtls/error.h>
@@ -53,6 +55,8 @@ static enum err_code check_file(const char *what, const char *path, int fd, bool
     if (status.st_size > FILE_MAX)
         return err_set(err, ERR_TOO_LARGE, "%s '%s' is larger than %d MiB", what, path,
                        FILE_MAX >> 20);
+    if (secret && owner_check(what, path, &status, err) != ERR_OK)
+        return err->code;
     *size = (size_t)status.st_size;
     return ERR_OK;
 }

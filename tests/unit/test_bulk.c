@@ -331,6 +331,9 @@ static void test_wrong_header_ends_it(void **state)
         {"endpoint,,key\n", "no name"},
         {"endpoint,\"key\n", "quote"},
         {"endpoint,k\xe9y\n", "UTF-8"},
+        {"lamp-1,lamp," KEY "," KEY "\n", "columns 3 and 4"},
+        {"lamp-1,lamp,AAECAwQFBgcICQoLDA0ODw==\n", "column 3: a name of 24 bytes"},
+        {"lamp-1,lamp,server.101.key=" KEY "\n", "column 3"},
     };
     for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
         const struct bulk_options options = {0};
@@ -340,6 +343,8 @@ static void test_wrong_header_ends_it(void **state)
         assert_int_equal(world->status.phase, BULK_FAILED);
         assert_non_null(strstr(world->status.error, "line 1"));
         assert_non_null(strstr(world->status.error, headers[i][1]));
+        assert_null(strstr(world->status.error, KEY)); /* a file without a header has keys there */
+        assert_null(strstr(world->status.error, "AAECAwQF"));
         assert_int_equal(feed(world, world->status.offset, "x\n", true), ERR_CONFLICT);
     }
 }

@@ -337,6 +337,13 @@ static void test_no_key_on_the_command_line(void **state)
     assert_null(strstr(result.err, "AwQF"));
     EXPECT(3, "enroll", "a", "-c", "lamp", "--key-file", KEY_A);
     assert_null(strstr(result.err, "112233"));
+    EXPECT(3, "enroll", "a", "-c", "lamp", "--key-file", "AAECAwQFBgcICQoLDA0ODw==");
+    assert_null(strstr(result.err, "AwQF"));
+    EXPECT(3, "enroll", "a", "-c", "lamp", "--key", "@AAECAwQFBgcI/QoLDA0ODw==");
+    assert_null(strstr(result.err, "AwQF"));
+    EXPECT(3, "enroll", "a", "-c", "meter", "-g", "--server-key",
+           "301=id,AAECAwQFBgcICQoLDA0ODw==");
+    assert_null(strstr(result.err, "AwQF"));
     EXPECT(3, "enroll", "a", "-c", "lamp", "--key", "@" KEY_A);
     assert_null(strstr(result.err, "112233"));
     EXPECT(3, "enroll", "a", "-c", "meter", "-g", "--server-key", "301=id," KEY_A);

@@ -298,6 +298,12 @@ static void test_the_file_holds_no_token(void **state)
     }
     assert_int_equal(chmod(tokens_path, 0622), 0);
     assert_int_equal(http_reload(service->http, &err), ERR_DENIED);
+    if (geteuid() == 0) { /* nobody else can give a file away */
+        assert_int_equal(chmod(tokens_path, 0600), 0);
+        assert_int_equal(chown(tokens_path, 12345, (gid_t)-1), 0);
+        assert_int_equal(http_reload(service->http, &err), ERR_DENIED);
+        assert_non_null(strstr(err.text, "belongs to user 12345"));
+    }
     expect_by_token(service, token, "GET", "/v1/status", "", 200);
     free(token);
 }

@@ -68,6 +68,22 @@ static void test_file_that_others_can_use_is_refused(void **state)
     }
 }
 
+/* Whoever owns it could put a key there that he knows. Only root can make such a file. */
+static void test_file_of_somebody_else_is_refused(void **state)
+{
+    struct vault *vault = NULL;
+    struct err err = {0};
+    if (geteuid() != 0)
+        skip();
+    write_file(KEY_A "\n", 0400);
+    assert_int_equal(chown(path, 12345, (gid_t)-1), 0);
+    assert_int_equal(vault_open(path, &vault, &err), ERR_DENIED);
+    assert_null(vault);
+    assert_non_null(strstr(err.text, "belongs to user 12345"));
+    assert_non_null(strstr(err.text, "chown 0"));
+    assert_non_null(strstr(err.text, path));
+}
+
 static void test_bad_files_are_named_without_their_content(void **state)
 {
     static const struct {
@@ -308,6 +324,7 @@ static void test_derive_refuses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_file_of_somebody_else_is_refused),
         cmocka_unit_test(test_file_that_others_can_use_is_refused),
         cmocka_unit_test(test_bad_files_are_named_without_their_content),
         cmocka_unit_test(test_sealed_opens_only_in_its_place),
