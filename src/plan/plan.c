@@ -52,12 +52,16 @@ static void offer(struct plan *plan, int format)
     plan->formats[plan->format_count++] = format;
 }
 
-/* Reference section 9, rule 2. A 1.0 device has no pct, so TLV comes first there. */
+/* Reference section 9, rule 2: what the device or its class names, else TLV; then SenML CBOR before
+ * TLV, since who names another one may have no TLV at all (Wakaama can be built so), and tells it
+ * by a 5.00 that is taken for that once only. Devices of 1.0 all have TLV. */
 void plan_choose_formats(struct plan *plan, const struct client_behaviour *client,
                          const struct capability *capability)
 {
     offer(plan, capability->preferred_format);
     offer(plan, client->format);
+    if (plan->format_count > 0 && plan->version != LWM2M_1_0)
+        offer(plan, FORMAT_SENML_CBOR);
     offer(plan, FORMAT_TLV);
     offer(plan, FORMAT_SENML_CBOR);
     offer(plan, FORMAT_SENML_JSON);

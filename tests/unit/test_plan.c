@@ -1055,15 +1055,15 @@ static void test_formats(void **state)
     use_profile(fixture, ONE_SERVER);
     assert_formats(fixture, -1, 11542, 112, 110, 11543); /* 1.0 has no other JSON */
     assert_formats(fixture, 112, 112, 11542, 110, -1);
-    assert_formats(fixture, 11544, 11544, 11542, 112, 110);
-    assert_formats(fixture, 1542, 1542, 11542, 112, 110);
+    assert_formats(fixture, 11544, 11544, 112, 11542, 110);
+    assert_formats(fixture, 1542, 1542, 112, 11542, 110);
     /* What cannot hold an instance is no format to try. */
     assert_formats(fixture, 60, 11542, 112, 110, -1);
     assert_formats(fixture, 40, 11542, 112, 110, -1);
     assert_formats(fixture, 99999, 11542, 112, 110, -1);
     use_profile(fixture, ONE_SERVER "client: { format: lwm2m-cbor }\n");
-    assert_formats(fixture, -1, 11544, 11542, 112, 110);
-    assert_formats(fixture, 110, 110, 11544, 11542, 112);
+    assert_formats(fixture, -1, 11544, 11542, 112, 110); /* 1.0 has TLV */
+    assert_formats(fixture, 110, 110, 11544, 112, 11542);
 }
 
 /* profile may not use codec, so it knows the numbers by itself. */
