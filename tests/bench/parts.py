@@ -230,7 +230,9 @@ def flood(bench):
     rounds = 5
     for _ in range(rounds):
         fleet("warm-up")
+    before = memory_kib(server.pid)
     calm = [fleet("calm") for _ in range(rounds)]
+    calm_delta = memory_kib(server.pid) - before
     before = memory_kib(server.pid)
     process = forge(FLOOD_RATE)
     stormy = [fleet(f"{FLOOD_RATE} hellos a second") for _ in range(rounds)]
@@ -249,6 +251,7 @@ def flood(bench):
         "flood_rate": rate,
         "flood_done": min(report["bootstrapped"] for report in stormy),
         "flood_rss_delta_kib": delta,
+        "calm_rss_delta_kib": calm_delta,  # as many bootstraps without hellos
         "calm_p99_ms": calm_p99,
         "flood_p99_ms": storm_p99,
         "flood_p99_ratio": round(storm_p99 / max(calm_p99, 1), 2),
