@@ -20,7 +20,7 @@ static long long number_of(const json_t *object, const char *name)
 
 struct listing {
     struct cli_server server;
-    const char *class_name, *state, *cause, *prefix, *batch;
+    const char *class_name, *state, *cause, *prefix, *batch, *since;
     struct cli_list tags;
     int64_t limit;
     bool all, outdated;
@@ -47,6 +47,7 @@ static int fetch_page(struct listing *listing, const char *cursor, json_t **page
     put_filter(&path, "cause", listing->cause);
     put_filter(&path, "prefix", listing->prefix);
     put_filter(&path, "batch", listing->batch);
+    put_filter(&path, "since", listing->since);
     for (size_t i = 0; i < listing->tags.count; i++) {
         buf_put_text(&path, "&tag=");
         client_put_escaped(&path, listing->tags.items[i]);
@@ -190,6 +191,11 @@ int cmd_list(int argc, char **argv)
          .value = &listing.batch,
          .argument = "NAME",
          .help = "devices of that batch"},
+        {.name = "since",
+         .kind = CLI_TEXT,
+         .value = &listing.since,
+         .argument = "TIME",
+         .help = "whose last bootstrap ended then or later: 2026-01-31, 2026-01-31T12:00Z"},
         {.name = "tag",
          .letter = 't',
          .kind = CLI_LIST,

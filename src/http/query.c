@@ -2,6 +2,8 @@
 /* Parameters of the query: known ones, once each, decoded once. */
 #include "http_priv.h"
 
+#include "usher/clock.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,7 +147,8 @@ bool http_time_parameter(struct request *request, const char *name, int64_t *wal
 {
     const char *text = http_parameter(request, name);
     *wall_ms = 0;
-    if (text == NULL || read_time(text, wall_ms))
+    /* Also as people type it: a date, or no seconds. */
+    if (text == NULL || read_time(text, wall_ms) || clock_wall_from_text(text, wall_ms))
         return true;
     http_problem(request, 400, "invalid",
                  "query parameter '%s' must be a time such as 2026-11-23T09:18:10Z", name);
