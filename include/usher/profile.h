@@ -117,4 +117,11 @@ enum err_code profile_credentials(const struct profile *profile,
                                   const struct enrollment *enrollment,
                                   struct credential_need *needs, size_t *count, struct err *err);
 
+/* The place of a server that stands in several: `wanted`, or the one that a device gets which has
+ * none yet (NULL). ERR_NOT_FOUND: the class has no such server, or one in one place only;
+ * ERR_INVALID: no such place, or not one for this device; err lists those that there are. */
+enum err_code profile_pick(const struct profile *profile, const struct enrollment *enrollment,
+                           uint16_t ssid, const char *wanted, char out[static PLACE_NAME_MAX + 1],
+                           struct err *err);
+
 #endif

@@ -213,6 +213,11 @@ enum err_code store_get(struct store_lane *lane, struct bytes endpoint, struct s
                         struct err *err);
 enum err_code store_set_blocked(struct store_lane *lane, struct bytes endpoint, bool blocked,
                                 enum store_change *change, struct err *err);
+/* Of a server that stands in several places: `place` is where the device is sent from its next
+ * bootstrap on. ERR_NOT_FOUND; ERR_CONFLICT: it has no credential for that server yet, so that
+ * nothing keeps it anywhere. */
+enum err_code store_set_place(struct store_lane *lane, struct bytes endpoint, uint16_t ssid,
+                              const char *place, enum store_change *change, struct err *err);
 /* Appends an outcome of state NEW and waits for it: an operator has accepted the device, its
  * bootstraps count from there. ERR_NOT_FOUND. */
 enum err_code store_accept(struct store_lane *lane, const struct outcome *outcome, struct err *err);

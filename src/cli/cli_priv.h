@@ -39,6 +39,7 @@ int cmd_import(int argc, char **argv);
 int cmd_label(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_mint(int argc, char **argv);
+int cmd_pick(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
 int cmd_rejects(int argc, char **argv);
 int cmd_rekey(int argc, char **argv);

@@ -36,6 +36,7 @@ static const struct command commands[] = {
     {"block", cmd_block, "turn a device away"},
     {"unblock", cmd_unblock, "let it in again"},
     {"accept", cmd_accept, "let a held device bootstrap once more"},
+    {"pick", cmd_pick, "send a device to another place of a server"},
     {"remove", cmd_remove, "forget a device and its keys"},
     {"audit", cmd_audit, "show who changed what, and prove that nothing is missing"},
     {"rekey", cmd_rekey, "seal the stored keys under a new master key"},

@@ -336,6 +336,7 @@ void http_put_device(struct request *request);
 void http_delete_device(struct request *request);
 void http_block_device(struct request *request);
 void http_unblock_device(struct request *request);
+void http_pick_place(struct request *request);
 void http_accept_device(struct request *request);
 void http_rekey(struct request *request);
 void http_get_audit(struct request *request);

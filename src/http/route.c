@@ -32,6 +32,7 @@ const struct route http_routes[] = {
     {"POST", "/v1/devices/{endpoint}/block", http_block_device, HTTP_OPERATOR},
     {"POST", "/v1/devices/{endpoint}/unblock", http_unblock_device, HTTP_OPERATOR},
     {"POST", "/v1/devices/{endpoint}/accept", http_accept_device, HTTP_OPERATOR},
+    {"POST", "/v1/devices/{endpoint}/pick", http_pick_place, HTTP_OPERATOR},
     {"POST", "/v1/rekey", http_rekey, HTTP_ADMIN},
     {"GET", "/v1/whoami", http_get_whoami, HTTP_VIEWER},
     {"GET", "/v1/tokens", http_get_tokens, HTTP_ADMIN},

@@ -5,6 +5,7 @@
 #include "servers_priv.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { WEIGHT_MAX = 100000000 };
@@ -204,4 +205,64 @@ const struct rule_place *rule_pick_place(const struct rule_server *server,
                 server->file, server->line, server->ssid, enrollment->endpoint,
                 region ? "the tag value '" : "no tag '", region ? region : pick->tag, "'");
     return place;
+}
+
+/* --- on command --- */
+
+static const struct rule_server *find_server(const struct profile *profile, uint16_t ssid)
+{
+    const struct profile_rules *rules = &profile->rules;
+    for (size_t i = 0; i < rules->server_count; i++)
+        if (rules->servers[i].ssid == ssid && rules->servers[i].pick)
+            return &rules->servers[i];
+    return NULL;
+}
+
+/* The region whose places a device may have; false: those without a region. */
+static bool region_of(const struct rule_pick *pick, const struct enrollment *enrollment,
+                      const char **region)
+{
+    *region = pick->by == PICK_BY_TAG ? enrollment_tag(enrollment, pick->tag) : NULL;
+    for (size_t i = 0; *region && i < pick->count; i++)
+        if (is_meant(pick, &pick->places[i], *region))
+            return true;
+    *region = NULL;
+    return false;
+}
+
+static enum err_code no_such_place(const struct rule_pick *pick, const char *region,
+                                   const char *wanted, struct err *err)
+{
+    char list[256] = "";
+    size_t len = 0;
+    for (size_t i = 0; i < pick->count && len < sizeof(list); i++)
+        if (is_meant(pick, &pick->places[i], region))
+            len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s", len > 0 ? ", " : "",
+                                    pick->places[i].name);
+    return err_set(err, ERR_INVALID, "'%.63s' is no place for this device; there are: %s", wanted,
+                   list);
+}
+
+enum err_code profile_pick(const struct profile *profile, const struct enrollment *enrollment,
+                           uint16_t ssid, const char *wanted, char out[static PLACE_NAME_MAX + 1],
+                           struct err *err)
+{
+    const struct rule_server *server = find_server(profile, ssid);
+    const struct rule_place *found = NULL;
+    const char *region;
+    if (!server)
+        return err_set(err, ERR_NOT_FOUND,
+                       "class '%s' has no server %u that stands in several places",
+                       profile->class_name, ssid);
+    region_of(server->pick, enrollment, &region);
+    for (size_t i = 0; wanted && i < server->pick->count; i++)
+        if (strcmp(server->pick->places[i].name, wanted) == 0 &&
+            is_meant(server->pick, &server->pick->places[i], region))
+            found = &server->pick->places[i];
+    if (!wanted)
+        found = best(server->pick, enrollment->endpoint, region);
+    if (!found)
+        return no_such_place(server->pick, region, wanted ? wanted : "(by hash)", err);
+    snprintf(out, PLACE_NAME_MAX + 1, "%s", found->name);
+    return ERR_OK;
 }

@@ -85,6 +85,14 @@ static enum err_code check_tags(const struct enrollment *enrollment, struct err 
     return ERR_OK;
 }
 
+enum err_code store_no_credential(uint16_t ssid, struct err *err)
+{
+    return err_set(err, ERR_CONFLICT,
+                   "the device has no credential for server %u yet; its place is picked when it "
+                   "bootstraps",
+                   ssid);
+}
+
 enum err_code device_check(const struct store_device *device, struct err *err)
 {
     const struct enrollment *enrollment = &device->enrollment;

@@ -12,6 +12,7 @@ enum { TAGS_TEXT_MAX = TAGS_MAX * (TAG_NAME_MAX + TAG_VALUE_MAX + 2) };
 /* Clears a device that was zeroed before it was filled: it is so again. Of ten kilobytes it touches
  * what was used. */
 void device_reset(struct store_device *device);
+enum err_code store_no_credential(uint16_t ssid, struct err *err);
 /* May it be enrolled? */
 enum err_code device_check(const struct store_device *device, struct err *err);
 /* Same class, identity and key? Tags and server credentials are compared elsewhere. */

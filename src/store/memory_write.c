@@ -328,6 +328,21 @@ static enum err_code set_blocked(struct store_backend *backend, struct memory_de
     return ERR_OK;
 }
 
+static enum err_code set_place(struct store_backend *backend, struct memory_device *device,
+                               struct request *request, struct err *err)
+{
+    struct slot_set set;
+    bool found = false;
+    load_slots(device, &set);
+    bool changed = slot_set_place(&set, request->place->ssid, request->place->name,
+                                  slot_time(backend).now_ms, &found);
+    request->change = changed ? STORE_CHANGED : STORE_UNCHANGED;
+    if (changed)
+        return save_slots(device, &set) ? ERR_OK : no_memory(err);
+    slot_set_clear(&set);
+    return found ? ERR_OK : store_no_credential(request->place->ssid, err);
+}
+
 static enum err_code remove_device(struct store_backend *backend, struct memory_device *device,
                                    struct request *request, struct err *err)
 {
@@ -384,6 +399,8 @@ static enum err_code apply(struct store_backend *backend, struct request *reques
         return record(backend, device, request, err);
     if (request->kind == REQUEST_SET_BLOCKED)
         return set_blocked(backend, device, request, err);
+    if (request->kind == REQUEST_PLACE)
+        return set_place(backend, device, request, err);
     return remove_device(backend, device, request, err);
 }
 

@@ -224,6 +224,27 @@ static bool grace_is_over(const struct slots *server, int64_t now_ms)
     return server->slot[CREDENTIAL_RETIRING].generation != 0 && server->retire_at_ms <= now_ms;
 }
 
+bool slot_set_place(struct slot_set *set, uint16_t ssid, const char *place, int64_t now_ms,
+                    bool *found)
+{
+    struct slots *server = find_server(set, ssid);
+    bool changed = false;
+    *found = false;
+    for (int status = CREDENTIAL_PENDING; server != NULL && status <= CREDENTIAL_ACTIVE; status++) {
+        struct slot *slot = &server->slot[status];
+        if (slot->generation == 0)
+            continue;
+        *found = true;
+        changed = changed || strcmp(slot->place, place) != 0;
+        strcpy(slot->place, place);
+    }
+    if (changed) {
+        server->dirty = true;
+        server->changed_ms = now_ms;
+    }
+    return changed;
+}
+
 bool slot_set_expire(struct slot_set *set, int64_t now_ms)
 {
     bool changed = false;

@@ -52,6 +52,9 @@ bool slot_set_promote(struct slot_set *set, const struct store_promotion *promot
  * change something. */
 bool slot_set_enroll(struct slot_set *set, const struct store_device *device,
                      const struct slot_time *time, bool apply);
+/* Where the server stands for this device from now on. *found: it has a credential there. */
+bool slot_set_place(struct slot_set *set, uint16_t ssid, const char *place, int64_t now_ms,
+                    bool *found);
 /* Drops retiring credentials whose grace is over. */
 bool slot_set_expire(struct slot_set *set, int64_t now_ms);
 /* Adds them to the device, without those whose grace is over. */

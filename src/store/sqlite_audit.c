@@ -107,6 +107,14 @@ static enum err_code note_enrolment(struct store_backend *backend, const struct 
                        request->endpoint, detail, err);
 }
 
+static enum err_code note_place(struct store_backend *backend, const struct request *request,
+                                struct err *err)
+{
+    char detail[32 + PLACE_NAME_MAX];
+    snprintf(detail, sizeof detail, "server %u at %s", request->place->ssid, request->place->name);
+    return sqlite_note(backend, request->actor, "device.picked", request->endpoint, detail, err);
+}
+
 /* A chunk of an import: how many rows of what, and a hash over each row's endpoint and verdict. */
 static enum err_code note_chunk(struct store_backend *backend, const struct request *request,
                                 struct err *err)
@@ -157,6 +165,8 @@ enum err_code sqlite_note_request(struct store_backend *backend, const struct re
         return sqlite_note(backend, request->actor, "device.removed", request->endpoint, "", err);
     case REQUEST_BULK:
         return note_chunk(backend, request, err);
+    case REQUEST_PLACE:
+        return changed ? note_place(backend, request, err) : ERR_OK;
     case REQUEST_NOTE:
         return sqlite_note(backend, request->actor, request->note->action, request->note->subject,
                            request->note->detail, err);

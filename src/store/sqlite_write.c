@@ -271,6 +271,26 @@ static enum err_code apply_record(struct store_backend *backend, const struct re
     return code;
 }
 
+static enum err_code set_place(struct store_backend *backend, struct request *request,
+                               struct err *err)
+{
+    struct device_brief brief;
+    struct slot_set set = {0};
+    bool found = false;
+    request->change = STORE_UNCHANGED;
+    enum err_code code =
+        sqlite_read_brief(&backend->session, bytes_of_text(request->endpoint), &brief, err);
+    if (code == ERR_OK)
+        code = sqlite_read_slots(&backend->session, brief.id, &set, err);
+    if (code == ERR_OK && slot_set_place(&set, request->place->ssid, request->place->name,
+                                         sqlite_slot_time(backend).now_ms, &found)) {
+        request->change = STORE_CHANGED;
+        code = sqlite_save_slots(backend, brief.id, &set, err);
+    }
+    slot_set_clear(&set);
+    return code != ERR_OK || found ? code : store_no_credential(request->place->ssid, err);
+}
+
 enum err_code sqlite_apply(struct store_backend *backend, struct request *request, struct err *err)
 {
     enum err_code code = ERR_INTERNAL;
@@ -288,6 +308,8 @@ enum err_code sqlite_apply(struct store_backend *backend, struct request *reques
         code = sqlite_rekey(backend, request, err);
     else if (request->kind == REQUEST_BULK)
         code = sqlite_bulk(backend, request, err);
+    else if (request->kind == REQUEST_PLACE)
+        code = set_place(backend, request, err);
     else if (request->kind == REQUEST_NOTE)
         code = ERR_OK; /* noted below, as every change is */
     else if (request->kind == REQUEST_BULK_SAVE)

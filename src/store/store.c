@@ -316,6 +316,29 @@ enum err_code store_set_blocked(struct store_lane *lane, struct bytes endpoint, 
     return run_change(lane, REQUEST_SET_BLOCKED, endpoint, blocked, change, err);
 }
 
+enum err_code store_set_place(struct store_lane *lane, struct bytes endpoint, uint16_t ssid,
+                              const char *place, enum store_change *change, struct err *err)
+{
+    const struct store_place wanted = {ssid, place};
+    if (!can_be_endpoint(endpoint))
+        return no_such_endpoint(endpoint, err);
+    if (place[0] == '\0' || strlen(place) > PLACE_NAME_MAX)
+        return err_set(err, ERR_RANGE, "a place's name has 1 to %d bytes", PLACE_NAME_MAX);
+    struct request *request = request_new(REQUEST_PLACE);
+    if (request == NULL)
+        return err_set(err, ERR_NO_MEMORY, "store: out of memory");
+    memcpy(request->endpoint, endpoint.data, endpoint.len);
+    request->place = &wanted;
+    request->err = err;
+    enum err_code code = lane_submit_and_wait(lane, request);
+    if (code == ERR_OK)
+        *change = request->change;
+    else if (code == ERR_NOT_FOUND)
+        no_such_endpoint(endpoint, err);
+    request_free(request);
+    return code;
+}
+
 enum err_code store_remove(struct store_lane *lane, struct bytes endpoint, struct err *err)
 {
     return run_change(lane, REQUEST_REMOVE, endpoint, false, NULL, err);

@@ -24,11 +24,17 @@ enum request_kind {
     REQUEST_GROUP_PUT,
     REQUEST_GROUP_REMOVE,
     REQUEST_BULK_SAVE, /* what is stored of an import itself */
+    REQUEST_PLACE,     /* where a server stands for a device */
     REQUEST_NOTE,      /* a record of the audit alone */
     REQUEST_SETTLE,    /* bring the rows that lists show up to date */
 };
 
 struct mailbox;
+
+struct store_place {
+    uint16_t ssid;
+    const char *name;
+};
 
 struct store_note {
     const char *action, *subject, *detail;
@@ -59,6 +65,7 @@ struct request {
     struct bytes state;               /* BULK_SAVE */
     const struct store_group *group;  /* GROUP_*: the waiting caller's */
     const struct store_note *note;    /* NOTE: the waiting caller's */
+    const struct store_place *place;  /* PLACE: the waiting caller's */
     bool flag;                        /* ENROLL: replace; SET_BLOCKED: blocked */
 
     enum err_code result;

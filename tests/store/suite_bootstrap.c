@@ -64,6 +64,39 @@ static void test_pending_of_another_kind_gives_way(void **state)
     answer_clear(&answer);
 }
 
+/* On command only: what is pending and what is active go along, what is kept of them stays. */
+static void test_place_on_command(void **state)
+{
+    struct bed *bed = *state;
+    struct answer answer = {0};
+    struct err err = {0};
+    enum store_change change;
+    struct bytes lamp = bytes_of_text("lamp-7");
+    enroll(bed->lane, "lamp-7");
+    assert_int_equal(store_set_place(bed->lane, lamp, 101, "north", &change, &err), ERR_CONFLICT);
+    assert_int_equal(make_pending(bed->lane, "lamp-7", 101, "psk", &answer), ERR_OK);
+    uint64_t generation = generation_of(&answer.device, 101, CREDENTIAL_PENDING);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(store_set_place(bed->lane, lamp, 101, "north", &change, &err), ERR_OK);
+        assert_int_equal(change, i == 0 ? STORE_CHANGED : STORE_UNCHANGED);
+    }
+    if (strcmp(suite_backend, "memory") != 0) { /* it is in the file */
+        bed_stop(bed);
+        bed_start(bed);
+    }
+    assert_int_equal(get_device(bed->lane, "lamp-7", &answer), ERR_OK);
+    assert_int_equal(answer.device.enrollment.credential_count, 1);
+    assert_string_equal(answer.device.enrollment.credentials[0].place, "north");
+    assert_int_equal(generation_of(&answer.device, 101, CREDENTIAL_PENDING), generation);
+    assert_memory_equal(key_of(&answer.device, 101, CREDENTIAL_PENDING)->data, "psk", 3);
+    assert_int_equal(store_set_place(bed->lane, lamp, 102, "north", &change, &err), ERR_CONFLICT);
+    assert_int_equal(store_set_place(bed->lane, lamp, 101, "", &change, &err), ERR_RANGE);
+    assert_int_equal(
+        store_set_place(bed->lane, bytes_of_text("nobody"), 101, "north", &change, &err),
+        ERR_NOT_FOUND);
+    answer_clear(&answer);
+}
+
 static bool ignore_a_row(void *context, const struct store_row *row)
 {
     (void)context, (void)row;
@@ -527,6 +560,7 @@ int suite_bootstrap(void)
         SUITE_TEST(test_promotion_by_generation),
         SUITE_TEST(test_loser_cannot_promote),
         SUITE_TEST(test_enrolled_credential_takes_the_place),
+        SUITE_TEST(test_place_on_command),
         SUITE_TEST(test_retiring_has_a_grace),
         SUITE_TEST(test_servers_beyond_the_cap),
         SUITE_TEST(test_outcome_shows_in_the_device),
