@@ -10,7 +10,8 @@ enum {
     ENDPOINT_MAX = 255, /* bytes of an endpoint client name */
     IDENTITY_MAX = 128, /* bytes of a PSK identity (OMA Transport 1.2 section 5.2.8) */
     CLASS_MAX = 63,
-    SERVERS_MAX = 8, /* LwM2M servers of one device */
+    SERVERS_MAX = 8,                /* LwM2M servers of one device */
+    ACCOUNTS_MAX = SERVERS_MAX + 1, /* and the account for bootstraps */
     TAGS_MAX = 32,
     TAG_NAME_MAX = 63,
     TAG_VALUE_MAX = 255,
@@ -58,7 +59,7 @@ struct enrollment {
     bool blocked;
     uint64_t revision;   /* counts up with every change; 0 = not stored yet */
     uint64_t bootstraps; /* completed so far */
-    struct enrolled_credential credentials[SERVERS_MAX * 3];
+    struct enrolled_credential credentials[ACCOUNTS_MAX * 3];
     size_t credential_count;
     struct tag *tags; /* tag_count of them, owned: enrollment_clear frees */
     size_t tag_count;

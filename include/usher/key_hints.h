@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* module: cred */
-/* Which of a group's two keys a device has. A handshake can be tried with one only: when it fails,
- * the other's turn is next, for that identity from that address; so nobody else can spoil a
+/* Which of the keys that a device may have it has. A handshake can be tried with one only: when it
+ * fails, the next one has its turn, for that identity from that address; so nobody else can spoil a
  * device's attempts. A fixed table; any thread, without a lock; a forgotten hint costs one more
  * attempt. */
 #ifndef USHER_KEY_HINTS_H
@@ -14,9 +14,11 @@ struct key_hints;
 
 struct key_hints *key_hints_new(void);        /* NULL: no memory */
 void key_hints_free(struct key_hints *hints); /* NULL accepted */
-/* `source` is the peer's IP address. Without hints (NULL) it is always the first key. */
-bool key_hints_second(struct key_hints *hints, struct bytes identity, struct bytes source);
-/* The handshake failed: the other key next time. */
+/* Which of `count` keys, from 0. `source` is the peer's IP address. Without hints (NULL) it is
+ * always the first one. */
+size_t key_hints_choose(struct key_hints *hints, struct bytes identity, struct bytes source,
+                        size_t count);
+/* The handshake failed: the next key next time. */
 void key_hints_turn(struct key_hints *hints, struct bytes identity, struct bytes source);
 
 #endif

@@ -104,7 +104,7 @@ uint64_t profile_hash(const struct profile *profile);
 
 /* A server credential that a bootstrap by this profile needs. */
 struct credential_need {
-    uint16_t ssid;
+    uint16_t ssid; /* 0 = the bootstrap account */
     enum credential_source source;
     enum credential_kind kind;
     uint16_t key_len;               /* bytes to generate; 16 by default */
@@ -112,7 +112,7 @@ struct credential_need {
     struct identity identity;       /* to generate, variables resolved; empty for ENROLLED */
 };
 
-/* Fills at most SERVERS_MAX needs. ERR_INVALID when a variable has no value for this device. */
+/* Fills at most ACCOUNTS_MAX needs. ERR_INVALID when a variable has no value for this device. */
 enum err_code profile_credentials(const struct profile *profile,
                                   const struct enrollment *enrollment,
                                   struct credential_need *needs, size_t *count, struct err *err);

@@ -66,17 +66,24 @@ struct store_actor {
 };
 void store_lane_act_as(struct store_lane *lane, const struct store_actor *actor);
 
+enum { OTHER_KEYS_MAX = 3 };
+
 /* An enrolment with the bytes that belong to it: keys[i] and publics[i] to credentials[i]. */
 struct store_device {
     struct enrollment enrollment;
-    struct secret bootstrap_key;
-    struct secret
-        second_key;   /* of a group with two keys, else empty: the device has one or other */
-    int64_t group_id; /* the store's own; 0: no group, the key is the device's own */
+    struct secret bootstrap_key; /* the one it proves itself with, as far as is known */
+    /* Others that it may have: the second of its group; one that was written and not confirmed;
+     * the one before, in its grace. */
+    struct secret other_keys[OTHER_KEYS_MAX];
+    size_t other_key_count;
+    /* The one it was enrolled with, when its account has got another since; else empty. */
+    struct secret enrolled_key;
+    bool enrolled_key_counts;       /* it is in its grace */
+    int64_t group_id;               /* the store's own; 0: no group, the key is the device's own */
     char group[GROUP_NAME_MAX + 1]; /* "" = none */
-    struct secret keys[SERVERS_MAX * 3];
-    struct blob *publics[SERVERS_MAX * 3]; /* references; NULL = none */
-    enum device_state state;               /* last folded outcome's; new, blocked */
+    struct secret keys[ACCOUNTS_MAX * 3];
+    struct blob *publics[ACCOUNTS_MAX * 3]; /* references; NULL = none */
+    enum device_state state;                /* last folded outcome's; new, blocked */
     enum cause cause;
     int64_t created_wall_ms, changed_wall_ms;
     int64_t last_wall_ms; /* end of the last bootstrap attempt, 0 = never */
@@ -104,7 +111,7 @@ void store_find_endpoint(struct store_lane *lane, struct bytes endpoint, store_d
                          void *context);
 
 struct store_new_credential {
-    uint16_t ssid;
+    uint16_t ssid; /* 0 = the bootstrap account; PSK only */
     enum credential_kind kind;
     char place[PLACE_NAME_MAX + 1];
     struct identity identity;
@@ -136,7 +143,8 @@ enum store_change { STORE_CREATED, STORE_CHANGED, STORE_UNCHANGED };
 /* Enrols, or changes an enrolled device. Same data again: STORE_UNCHANGED, nothing written.
  * Without `replace`, other data for a known endpoint: ERR_EXISTS. An identity that belongs to
  * another endpoint: ERR_CONFLICT, named in err. Server credentials given here (source `enrolled`)
- * become active at once. Changing the bootstrap identity or key keeps history. */
+ * become active at once. Changing the bootstrap identity or key keeps history. The key that the
+ * device was enrolled with is no change for one whose account has got another since. */
 enum err_code store_enroll(struct store_lane *lane, const struct store_device *device, bool replace,
                            enum store_change *change, struct err *err);
 /* The same for many devices, which share commits; results[i] belongs to devices[i]. */

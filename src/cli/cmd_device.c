@@ -48,8 +48,11 @@ static void put_credentials(const json_t *device)
     json_array_foreach(credentials, index, credential)
     {
         char server[24], generation[24], key[40];
-        snprintf(server, sizeof server, "%lld",
-                 (long long)json_integer_value(json_object_get(credential, "ssid")));
+        long long ssid = json_integer_value(json_object_get(credential, "ssid"));
+        if (ssid == 0)
+            strcpy(server, "bootstrap");
+        else
+            snprintf(server, sizeof server, "%lld", ssid);
         snprintf(generation, sizeof generation, "%lld",
                  (long long)json_integer_value(json_object_get(credential, "generation")));
         snprintf(key, sizeof key, "%lld bytes",

@@ -158,7 +158,7 @@ static void read_device(const json_t *device, struct enrollment *out, struct tag
 /* Where its credentials were made for, as credentials of which nothing else is known. */
 static void read_places(const json_t *device, const struct profile *profile, struct enrollment *out)
 {
-    struct credential_need needs[SERVERS_MAX];
+    struct credential_need needs[ACCOUNTS_MAX];
     struct err unused;
     size_t count = 0;
     if (profile == NULL || profile_credentials(profile, out, needs, &count, &unused) != ERR_OK)

@@ -130,7 +130,7 @@ static int choose_profile(const struct plan_request *request, struct preview *pr
 static int set_credentials(struct preview *preview)
 {
     struct enrollment *enrollment = &preview->enrollment;
-    struct credential_need needs[SERVERS_MAX];
+    struct credential_need needs[ACCOUNTS_MAX];
     size_t count = 0;
     struct err err;
     if (profile_credentials(preview->profile, enrollment, needs, &count, &err) != ERR_OK)

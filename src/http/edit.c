@@ -180,7 +180,7 @@ static bool complete_key(struct edit *edit)
     else if (!wanted->has_key && has_stored)
         *key = edit->stored.bootstrap_key;
     /* A group's device goes on with the key that is derived for it. */
-    if (key->len == 0 && edit->known)
+    if (edit->known && !wanted->has_key && !edit->made_key)
         wanted->device.group_id = edit->stored.group_id;
     if (key->len > 0 || wanted->device.group_id != 0)
         return true;

@@ -108,7 +108,7 @@ static enum err_code check_ends_differ(struct planner *planner, const struct rul
     return ERR_OK;
 }
 
-/* The bootstrap account keeps what the device has just proved itself with. */
+/* The bootstrap account keeps the name that the device has just proved itself with. */
 static enum err_code fill_own_identity(struct planner *planner, const struct rule_server *account,
                                        struct value *out)
 {
@@ -170,6 +170,22 @@ static uint16_t reference_len(const struct rule_server *server,
     return public_part ? credential->public_len : credential->key_len;
 }
 
+/* Its key is the one that the device has, or a fresh one. */
+static void fill_own_key(const struct planner *planner, const struct rule_server *account,
+                         struct value *out)
+{
+    const struct enrolled_credential *pending =
+        account->credential == CREDENTIAL_GENERATE
+            ? enrollment_credential(planner->enrollment, 0, CREDENTIAL_PENDING)
+            : NULL;
+    *out = (struct value){
+        .type = VALUE_SECRET,
+        .secret = {.kind = SECRET_BOOTSTRAP_KEY,
+                   .len = pending ? pending->key_len : account->key_len,
+                   .generation = pending ? pending->generation : 0},
+    };
+}
+
 static enum err_code fill_reference(struct planner *planner, const struct rule_server *server,
                                     bool public_part, struct value *out)
 {
@@ -181,7 +197,7 @@ static enum err_code fill_reference(struct planner *planner, const struct rule_s
     };
     static_assert(sizeof(kinds) / sizeof(kinds[0]) == CREDENTIAL_KIND_COUNT, "one for each");
     if (server == planner->rules->bootstrap) {
-        *out = (struct value){.type = VALUE_SECRET, .secret = {.kind = SECRET_BOOTSTRAP_KEY}};
+        fill_own_key(planner, server, out);
         return ERR_OK;
     }
     const struct enrolled_credential *credential;

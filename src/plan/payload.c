@@ -115,8 +115,10 @@ static void put_reference(const struct plan_span *span, struct buf *out)
 {
     char text[80];
     size_t width = 2 * span->len;
-    int len = snprintf(text, sizeof(text), "<%s of server %u>", secret_kind_name(span->secret.kind),
-                       span->secret.ssid);
+    const char *name = secret_kind_name(span->secret.kind);
+    int len = span->secret.ssid != 0
+                  ? snprintf(text, sizeof(text), "<%s of server %u>", name, span->secret.ssid)
+                  : snprintf(text, sizeof(text), "<%s>", name);
     size_t used = len > 0 && (size_t)len <= width ? (size_t)len : 0;
     buf_put(out, text, used);
     for (; used < width; used++)

@@ -43,7 +43,9 @@ static void put_hex(struct bytes bytes, struct buf *out)
 
 static void put_secret(const struct secret_ref *secret, struct buf *out)
 {
-    buf_printf(out, "<%s of server %u", secret_kind_name(secret->kind), secret->ssid);
+    buf_printf(out, "<%s", secret_kind_name(secret->kind));
+    if (secret->ssid != 0)
+        buf_printf(out, " of server %u", secret->ssid);
     if (secret->generation > 0)
         buf_printf(out, ", generation %" PRIu64, secret->generation);
     buf_put_text(out, ">");

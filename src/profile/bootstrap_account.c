@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The block `bootstrap-account:`: the device's account at this server, written anew (OMA Core 1.2
- * section 6.1.7.6). Without it that account is never touched. It keeps its key. */
+ * section 6.1.7.6). Without it that account is never touched. It keeps its key, or gets another at
+ * each bootstrap. */
 #include "servers_priv.h"
 
 enum { ACCOUNT_TIMEOUT = 12, TIMEOUT_MAX_S = 30 * 86400 };
 
-static const char *const account_keys[] = {"uri", "hold-off", "account-timeout", NULL};
+static const char *const account_keys[] = {"uri",        "hold-off",   "account-timeout",
+                                           "credential", "key-length", NULL};
 
 static struct path account_path(uint16_t resource)
 {
@@ -19,6 +21,15 @@ static void compile_timeout(struct building *building)
     int64_t seconds;
     if (node && compile_seconds(building->compiler, node, TIMEOUT_MAX_S, &seconds))
         record_list_number(building->compiler, &building->security, node, &path, seconds);
+}
+
+static void compile_credential(struct building *building)
+{
+    static const char *const words[] = {"keep", "generate", NULL};
+    const struct yaml_node *node = yaml_get(building->node, "credential");
+    if (node && compile_word(building->compiler, node, words) == 1)
+        building->out->credential = CREDENTIAL_GENERATE;
+    server_compile_key_length(building, building->node);
 }
 
 void compile_bootstrap_account(struct compiler *compiler, const struct yaml_node *root)
@@ -38,6 +49,7 @@ void compile_bootstrap_account(struct compiler *compiler, const struct yaml_node
                                     .file = compile_file(compiler, block),
                                     .line = block->line};
     server_compile_uri(&building);
+    compile_credential(&building);
     struct path path = account_path(1);
     record_list_boolean(compiler, &building.security, block, &path, true);
     path = account_path(2);

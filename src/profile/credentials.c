@@ -28,13 +28,20 @@ enum err_code profile_credentials(const struct profile *profile,
                                   struct credential_need *needs, size_t *count, struct err *err)
 {
     const struct profile_rules *rules = &profile->rules;
-    struct credential_need found[SERVERS_MAX];
+    struct credential_need found[ACCOUNTS_MAX];
     size_t found_count = 0;
     enum err_code code = ERR_OK;
     struct arena *arena = arena_new(IDENTITY_ARENA);
     if (!arena)
         return err_set(err, ERR_NO_MEMORY, "out of memory");
     struct rule_scope scope = {.enrollment = enrollment, .arena = arena};
+    /* One without such an account, as with a certificate, is told so by the plan. */
+    if (rules->bootstrap && rules->bootstrap->credential == CREDENTIAL_GENERATE &&
+        enrollment->identity.len > 0)
+        found[found_count++] = (struct credential_need){.source = CREDENTIAL_GENERATE,
+                                                        .kind = CREDENTIAL_KIND_PSK,
+                                                        .key_len = rules->bootstrap->key_len,
+                                                        .identity = enrollment->identity};
     for (size_t i = 0; i < rules->server_count && code == ERR_OK; i++) {
         const struct rule_server *server = &rules->servers[i];
         if (server->credential == CREDENTIAL_NONE)

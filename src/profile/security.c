@@ -156,7 +156,7 @@ void server_compile_identity(struct building *building, const struct yaml_node *
         COMPILE_ERROR(compiler, node, "${now} would make another %s at every attempt", key);
 }
 
-static void compile_key_length(struct building *building, const struct yaml_node *security)
+static void read_key_length(struct building *building, const struct yaml_node *security)
 {
     struct compiler *compiler = building->compiler;
     const struct yaml_node *node = yaml_get(security, "key-length");
@@ -166,7 +166,7 @@ static void compile_key_length(struct building *building, const struct yaml_node
     int64_t length;
     if (building->out->credential != CREDENTIAL_GENERATE)
         COMPILE_ERROR(compiler, node->key,
-                      "'key-length' goes with credential: generate; an enrolled key has its own");
+                      "'key-length' goes with credential: generate; any other key has its own");
     else if (yaml_integer(node, KEY_LENGTH_LEAST, KEY_LENGTH_MOST, &length, compiler->findings))
         building->out->key_len = (uint16_t)length;
 }
@@ -180,6 +180,13 @@ static void check_key_limit(struct building *building, const struct yaml_node *s
         COMPILE_ERROR(building->compiler, node ? node : security,
                       "a key of %u bytes, but client.key-max says these devices take %u",
                       building->out->key_len, most);
+}
+
+void server_compile_key_length(struct building *building, const struct yaml_node *block)
+{
+    read_key_length(building, block);
+    if (building->out->kind == CREDENTIAL_KIND_PSK)
+        check_key_limit(building, block);
 }
 
 static void compile_source(struct building *building, const struct yaml_node *security)
@@ -238,7 +245,6 @@ static void compile_psk(struct building *building, const struct yaml_node *secur
     if (building->out->credential == CREDENTIAL_GENERATE || yaml_get(security, "identity"))
         server_compile_identity(building, security, "identity", "${endpoint}", IDENTITY_MAX,
                                 &building->out->identity);
-    check_key_limit(building, security);
     check_identity_limit(building, security);
     server_add_late(building, &building->security, security_path(3), RULE_IDENTITY);
     server_add_late(building, &building->security, security_path(5), RULE_KEY);
@@ -326,7 +332,7 @@ void server_compile_security(struct building *building)
     refuse_other_keys(building, security);
     compile_source(building, security);
     if (key_modes[2].modes & 1 << building->mode)
-        compile_key_length(building, security);
+        server_compile_key_length(building, security);
     compile_by_mode(building, security);
     const struct yaml_node *sni = yaml_get(security, "sni");
     if (modes[word].secure && sni)

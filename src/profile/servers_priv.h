@@ -48,6 +48,9 @@ void server_compile_identity(struct building *building, const struct yaml_node *
                              const char *key, const char *usual, size_t most,
                              struct rule_value *out);
 
+/* `key-length` of a generated key; checked against what the class can take. */
+void server_compile_key_length(struct building *building, const struct yaml_node *block);
+
 /* oscore.c: the keys of `security:` for OSCORE, and the /21 instance */
 void server_compile_oscore(struct building *building, const struct yaml_node *security);
 /* certificates.c: /0/x/4 and how it counts, from files that the profile names */

@@ -13,7 +13,7 @@
 
 enum {
     CHANCE_OF_ID = 10,
-    KEYS_MAX = SERVERS_MAX * 3,
+    KEYS_MAX = ACCOUNTS_MAX * 3,
     PAYLOAD_MAX = 65536,
     WAITING_EVENTS_MAX = 4,
     SILENCE_MS = 10000,     /* how long a device may be silent while the server stops, at least */
@@ -200,7 +200,8 @@ static struct call *call_new(struct bootstrap *bootstrap, bool commit)
 
 static void step(struct bootstrap *bootstrap, const struct session_event *event);
 
-/* The bootstrap account's own key stands behind those of the servers, as server 0. */
+/* The bootstrap account's key that counts now stands behind those of the servers, as server 0 and
+ * without generation. */
 static bool keep_keys(struct bootstrap *bootstrap, const struct store_device *device)
 {
     size_t count = device->enrollment.credential_count;
@@ -250,10 +251,12 @@ static enum err_code claim(struct bootstrap *bootstrap, const char *endpoint)
 static bool has_its_key(const struct bootstrap *bootstrap, const struct store_device *device)
 {
     const struct endpoint *endpoint = bootstrap->driver->endpoint;
+    bool has = bootstrap->info.proof != PROOF_PSK || bootstrap->info.identity.len == 0 ||
+               endpoint_opened_with(endpoint, bootstrap->ref, &device->bootstrap_key);
 
-    return bootstrap->info.proof != PROOF_PSK || bootstrap->info.identity.len == 0 ||
-           endpoint_opened_with(endpoint, bootstrap->ref, &device->bootstrap_key) ||
-           endpoint_opened_with(endpoint, bootstrap->ref, &device->second_key);
+    for (size_t i = 0; !has && i < device->other_key_count; i++)
+        has = endpoint_opened_with(endpoint, bootstrap->ref, &device->other_keys[i]);
+    return has;
 }
 
 /* Who has proved nothing must not end the session of the device that he says he is (I8). */
@@ -320,7 +323,7 @@ static void perform_resolve(struct bootstrap *bootstrap)
 static void perform_commit(struct bootstrap *bootstrap, const struct session_action *action)
 {
     struct driver *driver = bootstrap->driver;
-    struct store_new_credential fresh[SERVERS_MAX];
+    struct store_new_credential fresh[ACCOUNTS_MAX];
     struct call *call = call_new(bootstrap, true);
 
     if (call == NULL) {
@@ -791,19 +794,20 @@ struct resolution {
     uint8_t identity[IDENTITY_MAX];
 };
 
-/* The one of a group's two keys whose turn it is. */
+/* The one whose turn it is of the keys that the device may have. */
 static const struct secret *choose_key(const struct resolution *resolution,
                                        const struct store_device *device)
 {
     struct driver *driver = resolution->driver;
     struct association_info info;
 
-    if (device->second_key.len == 0 || !endpoint_info(driver->endpoint, resolution->ref, &info))
+    if (device->other_key_count == 0 || !endpoint_info(driver->endpoint, resolution->ref, &info))
         return &device->bootstrap_key;
     struct bytes identity = bytes_of(resolution->identity, resolution->identity_len);
     struct bytes source = bytes_of(info.path.remote.ip, sizeof info.path.remote.ip);
-    return key_hints_second(driver->config.hints, identity, source) ? &device->second_key
-                                                                    : &device->bootstrap_key;
+    size_t choice =
+        key_hints_choose(driver->config.hints, identity, source, 1 + device->other_key_count);
+    return choice == 0 ? &device->bootstrap_key : &device->other_keys[choice - 1];
 }
 
 static void key_found(void *context, enum err_code result, const struct store_device *device)

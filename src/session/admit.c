@@ -219,7 +219,7 @@ static bool select_profile(struct attempt *attempt, struct refusal *refusal)
 }
 
 /* Keeps in `needs` what has to be made: a credential that is pending is sent again (I2). */
-static bool find_needs(struct attempt *attempt, struct credential_need needs[static SERVERS_MAX],
+static bool find_needs(struct attempt *attempt, struct credential_need needs[static ACCOUNTS_MAX],
                        size_t *missing, struct refusal *refusal)
 {
     struct err err;
@@ -251,7 +251,7 @@ static bool take_enrollment(struct turn *turn, struct refusal *refusal)
 }
 
 /* Everything that must hold before a device gets its 2.04, after each look into the store. */
-static bool admit(struct turn *turn, struct credential_need needs[static SERVERS_MAX],
+static bool admit(struct turn *turn, struct credential_need needs[static ACCOUNTS_MAX],
                   size_t *missing, struct refusal *refusal)
 {
     struct session *session = turn->session;
@@ -315,7 +315,7 @@ static void commit(struct turn *turn, const struct credential_need *needs, size_
 void admit_resolved(struct turn *turn)
 {
     struct attempt *attempt = turn->session->attempt;
-    struct credential_need needs[SERVERS_MAX];
+    struct credential_need needs[ACCOUNTS_MAX];
     struct refusal refusal;
     size_t missing;
     if (turn->event->profiles != NULL)
@@ -338,7 +338,7 @@ void admit_resolved(struct turn *turn)
 void admit_committed(struct turn *turn)
 {
     struct attempt *attempt = turn->session->attempt;
-    struct credential_need needs[SERVERS_MAX];
+    struct credential_need needs[ACCOUNTS_MAX];
     struct refusal refusal;
     size_t missing;
     free(attempt->needs);

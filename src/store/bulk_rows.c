@@ -186,6 +186,8 @@ static bool complete(struct bulk_work *work, const struct store_device *stored, 
         work->completed.bootstrap_key = stored->bootstrap_key;
         work->completed.group_id = stored->group_id;
     }
+    if (device_keeps_key(stored, &work->completed))
+        work->completed.bootstrap_key = stored->bootstrap_key;
     if (!(given & STORE_GIVEN_IDENTITY) && (keep || !(given & STORE_GIVEN_KEY)))
         to->identity = stored->enrollment.identity;
     if (!(given & STORE_GIVEN_CLASS) && keep)

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "device_priv.h"
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,7 @@ void device_reset(struct store_device *device)
     memset(enrollment->credentials, 0, used * sizeof enrollment->credentials[0]);
     enrollment->credential_count = enrollment->tag_count = 0;
     enrollment->tags = NULL;
-    /* Both keys, and the group they are of. */
+    /* Its keys, and the group they are of. */
     bytes_wipe(&device->bootstrap_key,
                offsetof(struct store_device, keys) - offsetof(struct store_device, bootstrap_key));
     bytes_wipe(device->keys, used * sizeof device->keys[0]);
@@ -111,12 +112,34 @@ enum err_code device_check(const struct store_device *device, struct err *err)
     return code;
 }
 
-bool device_same_data(const struct store_device *a, const struct store_device *b)
+void device_add_key(struct store_device *device, const struct secret *key)
 {
-    return strcmp(a->enrollment.class_name, b->enrollment.class_name) == 0 &&
-           bytes_equal(identity_bytes(&a->enrollment.identity),
-                       identity_bytes(&b->enrollment.identity)) &&
-           a->group_id == b->group_id && secret_equal(&a->bootstrap_key, &b->bootstrap_key);
+    if (key->len == 0)
+        return;
+    assert(device->other_key_count < OTHER_KEYS_MAX);
+    device->other_keys[device->other_key_count++] = *key;
+}
+
+bool device_was_rekeyed(const struct store_device *device)
+{
+    return enrollment_credential(&device->enrollment, 0, CREDENTIAL_ACTIVE) != NULL;
+}
+
+bool device_keeps_key(const struct store_device *stored, const struct store_device *given)
+{
+    if (stored->group_id != given->group_id)
+        return false;
+    return secret_equal(&stored->bootstrap_key, &given->bootstrap_key) ||
+           (device_was_rekeyed(stored) &&
+            secret_equal(&stored->enrolled_key, &given->bootstrap_key));
+}
+
+bool device_same_data(const struct store_device *stored, const struct store_device *given)
+{
+    return strcmp(stored->enrollment.class_name, given->enrollment.class_name) == 0 &&
+           bytes_equal(identity_bytes(&stored->enrollment.identity),
+                       identity_bytes(&given->enrollment.identity)) &&
+           device_keeps_key(stored, given);
 }
 
 static int compare_tags(const void *a, const void *b)

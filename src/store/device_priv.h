@@ -15,8 +15,15 @@ void device_reset(struct store_device *device);
 enum err_code store_no_credential(uint16_t ssid, struct err *err);
 /* May it be enrolled? */
 enum err_code device_check(const struct store_device *device, struct err *err);
+/* One that it may prove itself with besides; an empty one is none. */
+void device_add_key(struct store_device *device, const struct secret *key);
+/* Its account has got another key than the one it was enrolled with. */
+bool device_was_rekeyed(const struct store_device *device);
+/* Whether a device with this key, or of this group, has the key that the stored one has, or was
+ * enrolled with. */
+bool device_keeps_key(const struct store_device *stored, const struct store_device *given);
 /* Same class, identity and key? Tags and server credentials are compared elsewhere. */
-bool device_same_data(const struct store_device *a, const struct store_device *b);
+bool device_same_data(const struct store_device *stored, const struct store_device *given);
 /* "name=value\n" in order of the names, so that the same tags give the same text. */
 void tags_to_text(const struct enrollment *enrollment, struct buf *out);
 /* False: not such a text, or no memory. */

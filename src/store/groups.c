@@ -312,9 +312,18 @@ bool groups_join(struct groups *groups, struct bytes identity, int64_t now_ms,
 static void put_keys(const struct group_entry *entry, struct store_device *device)
 {
     struct bytes name = identity_bytes(&device->enrollment.identity);
-    derive_key(&entry->primary, name, &device->bootstrap_key);
-    if (entry->group.secondary.len > 0)
-        derive_key(&entry->secondary, name, &device->second_key);
+    bool rekeyed = device_was_rekeyed(device);
+    struct secret key;
+    derive_key(&entry->primary, name, &key);
+    if (!rekeyed)
+        device->bootstrap_key = key;
+    else if (device->enrolled_key_counts)
+        device_add_key(device, &key);
+    if (entry->group.secondary.len > 0 && (!rekeyed || device->enrolled_key_counts)) {
+        derive_key(&entry->secondary, name, &key);
+        device_add_key(device, &key);
+    }
+    secret_clear(&key);
     strcpy(device->group, entry->group.name);
     /* The group's word counts for those whom nobody has named. */
     device->enrollment.blocked |= entry->group.blocked;

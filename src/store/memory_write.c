@@ -175,13 +175,28 @@ static char *tags_copy(const struct enrollment *enrollment)
     return copy;
 }
 
+static bool keeps_key(const struct memory_device *device, const struct store_device *given)
+{
+    struct store_device shown = {.group_id = device->group_id,
+                                 .bootstrap_key = device->bootstrap_key};
+    struct slot_set set;
+    load_slots(device, &set);
+    slot_set_show(&set, 0, &shown);
+    slot_set_clear(&set);
+    bool keeps = device_keeps_key(&shown, given);
+    store_device_clear(&shown);
+    return keeps;
+}
+
 static bool set_credentials(struct store_backend *backend, struct memory_device *device,
                             const struct store_device *given)
 {
     struct slot_time time = slot_time(backend);
     struct slot_set set;
     load_slots(device, &set);
-    if (slot_set_enroll(&set, given, &time, true))
+    bool changed = !keeps_key(device, given) && slot_set_drop_account(&set, time.now_ms);
+    changed |= slot_set_enroll(&set, given, &time, true);
+    if (changed)
         return save_slots(device, &set);
     slot_set_clear(&set);
     return true;
@@ -239,9 +254,8 @@ static bool is_same(struct store_backend *backend, const struct memory_device *d
     bool same = strcmp(device->class_name, given->enrollment.class_name) == 0 &&
                 bytes_equal(identity_bytes(&device->identity),
                             identity_bytes(&given->enrollment.identity)) &&
-                device->group_id == given->group_id &&
-                secret_equal(&device->bootstrap_key, &given->bootstrap_key) &&
-                strcmp(device->tags, tags) == 0 && !slot_set_enroll(&set, given, &time, false);
+                keeps_key(device, given) && strcmp(device->tags, tags) == 0 &&
+                !slot_set_enroll(&set, given, &time, false);
     slot_set_clear(&set);
     return same;
 }
@@ -251,6 +265,7 @@ static enum err_code replace(struct store_backend *backend, struct memory_device
 {
     const struct store_device *given = request->given;
     enum device_state state = device_shown_state(device->blocked, device->state);
+    bool keeps = keeps_key(device, given);
     enum err_code code = check_identity_free(backend, device, &given->enrollment, err);
     if (code == ERR_OK)
         code = stage_move(backend, device->class_name, state, given->enrollment.class_name, state,
@@ -261,7 +276,8 @@ static enum err_code replace(struct store_backend *backend, struct memory_device
         return code;
     memory_table_set_identity(&backend->table, device, &given->enrollment.identity);
     memcpy(device->class_name, given->enrollment.class_name, sizeof device->class_name);
-    device->bootstrap_key = given->bootstrap_key;
+    if (!keeps)
+        device->bootstrap_key = given->bootstrap_key;
     groups_stage_devices(backend->setup->groups, device->group_id, -1);
     groups_stage_devices(backend->setup->groups, given->group_id, 1);
     device->group_id = given->group_id;

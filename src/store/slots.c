@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "slots_priv.h"
 
+#include "device_priv.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -65,13 +67,15 @@ static uint64_t highest_generation(const struct slot_set *set)
 }
 
 /* The server that gives way when profiles have named more than SERVERS_MAX over the years: the one
- * that has not changed for longest. A request names at most SERVERS_MAX, so there is one. */
+ * that has not changed for longest. A request names at most SERVERS_MAX, so there is one. The
+ * bootstrap account has a place of its own. */
 static struct slots *oldest_server(struct slot_set *set)
 {
     struct slots *oldest = NULL;
     for (size_t i = 0; i < set->count; i++) {
         struct slots *server = &set->servers[i];
-        if (!server->named && (oldest == NULL || server->changed_ms < oldest->changed_ms))
+        if (server->ssid != 0 && !server->named &&
+            (oldest == NULL || server->changed_ms < oldest->changed_ms))
             oldest = server;
     }
     return oldest;
@@ -84,7 +88,8 @@ static struct slots *find_or_add_server(struct slot_set *set, uint16_t ssid)
         return server;
     uint64_t generation = 0;
     uint16_t stored_ssid = 0;
-    if (set->count < SERVERS_MAX) {
+    size_t servers = set->count - (find_server(set, 0) != NULL);
+    if (ssid == 0 || servers < SERVERS_MAX) {
         server = &set->servers[set->count++];
         bytes_wipe(server, sizeof *server); /* nothing stood there yet */
     } else {
@@ -125,8 +130,8 @@ static void fill_slot(struct slots *server, enum credential_status status,
 static void retire_active(struct slots *server, const struct slot_time *time)
 {
     slot_move(&server->slot[CREDENTIAL_RETIRING], &server->slot[CREDENTIAL_ACTIVE]);
-    server->retire_at_ms =
-        server->slot[CREDENTIAL_RETIRING].generation != 0 ? time->now_ms + time->retire_ms : 0;
+    bool retires = server->ssid == 0 || server->slot[CREDENTIAL_RETIRING].generation != 0;
+    server->retire_at_ms = retires ? time->now_ms + time->retire_ms : 0;
 }
 
 bool slot_set_make_pending(struct slot_set *set, const struct store_new_credential *credentials,
@@ -260,11 +265,48 @@ bool slot_set_expire(struct slot_set *set, int64_t now_ms)
     return changed;
 }
 
+bool slot_set_drop_account(struct slot_set *set, int64_t now_ms)
+{
+    struct slots *account = find_server(set, 0);
+    bool changed = false;
+    for (int status = 0; account != NULL && status < SLOT_COUNT; status++) {
+        changed = changed || account->slot[status].generation != 0;
+        slot_clear(&account->slot[status]);
+    }
+    if (changed) {
+        account->retire_at_ms = 0;
+        account->changed_ms = now_ms;
+        account->dirty = true;
+    }
+    return changed;
+}
+
+/* ---- showing ---- */
+
+static void show_account_keys(const struct slots *account, int64_t now_ms,
+                              struct store_device *device)
+{
+    const struct slot *active = &account->slot[CREDENTIAL_ACTIVE];
+    const struct slot *retiring = &account->slot[CREDENTIAL_RETIRING];
+    if (account->slot[CREDENTIAL_PENDING].generation != 0)
+        device_add_key(device, &account->slot[CREDENTIAL_PENDING].key);
+    if (active->generation == 0)
+        return;
+    device->enrolled_key = device->bootstrap_key;
+    device->bootstrap_key = active->key;
+    if (account->retire_at_ms <= now_ms)
+        return;
+    device->enrolled_key_counts = retiring->generation == 0;
+    device_add_key(device, retiring->generation != 0 ? &retiring->key : &device->enrolled_key);
+}
+
 void slot_set_show(const struct slot_set *set, int64_t now_ms, struct store_device *device)
 {
     struct enrollment *enrollment = &device->enrollment;
     for (size_t i = 0; i < set->count; i++) {
         const struct slots *server = &set->servers[i];
+        if (server->ssid == 0)
+            show_account_keys(server, now_ms, device);
         for (int status = 0; status < SLOT_COUNT; status++) {
             const struct slot *slot = &server->slot[status];
             bool over = status == CREDENTIAL_RETIRING && grace_is_over(server, now_ms);

@@ -17,7 +17,9 @@ struct slot {
     struct blob *public_part; /* a reference */
 };
 
-/* One server's credentials. The row outlives them, so that a generation never comes again. */
+/* One server's credentials, or, as server 0, those of the bootstrap account that came after the key
+ * that the device was enrolled with. The row outlives them, so that a generation never comes again.
+ */
 struct slots {
     uint16_t ssid;
     uint16_t stored_ssid; /* the row it is stored in, 0 = none yet */
@@ -25,13 +27,14 @@ struct slots {
     bool named;          /* by the request in hand: does not give way to another */
     uint64_t generation; /* the last one given out */
     int64_t changed_ms;
-    int64_t retire_at_ms; /* end of the retiring one's grace */
+    int64_t retire_at_ms; /* end of the retiring one's grace; of the bootstrap account's first: of
+                             the key that the device was enrolled with */
     struct slot slot[SLOT_COUNT];
 };
 
 struct slot_set {
     size_t count;
-    struct slots servers[SERVERS_MAX];
+    struct slots servers[ACCOUNTS_MAX];
 };
 
 struct slot_time {
@@ -57,7 +60,10 @@ bool slot_set_place(struct slot_set *set, uint16_t ssid, const char *place, int6
                     bool *found);
 /* Drops retiring credentials whose grace is over. */
 bool slot_set_expire(struct slot_set *set, int64_t now_ms);
-/* Adds them to the device, without those whose grace is over. */
+/* The bootstrap account's key is another now: what came after the one it was enrolled with goes. */
+bool slot_set_drop_account(struct slot_set *set, int64_t now_ms);
+/* Adds them to the device, without those whose grace is over, and sorts out which keys it may prove
+ * itself with. */
 void slot_set_show(const struct slot_set *set, int64_t now_ms, struct store_device *device);
 
 #endif

@@ -53,9 +53,6 @@ static enum err_code apply_row(struct chunk *chunk, struct store_bulk_row *row, 
         memcpy(endpoint, name.data, name.len);
     enum err_code code = stored_device_load(chunk->backend, endpoint, chunk->stored, err);
     bool known = code == ERR_OK;
-    if (known)
-        slot_set_show(&chunk->stored->slots, sqlite_slot_time(chunk->backend).now_ms,
-                      &chunk->stored->device);
     if (code != ERR_OK && code != ERR_NOT_FOUND)
         return code;
     if (!bulk_decide(chunk->work, row, known ? &chunk->stored->device : NULL,

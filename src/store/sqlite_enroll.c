@@ -36,6 +36,8 @@ enum err_code stored_device_load(struct store_backend *backend, const char *endp
                                             &stored->device, &stored->keys, err);
     if (code == ERR_OK)
         code = sqlite_read_slots(&backend->session, stored->keys.id, &stored->slots, err);
+    if (code == ERR_OK)
+        slot_set_show(&stored->slots, sqlite_slot_time(backend).now_ms, &stored->device);
     return code != ERR_OK ? code
                           : sqlite_tags_text(&stored->device.enrollment, &stored->tags_memory,
                                              &stored->tags, err);
@@ -118,9 +120,10 @@ static enum err_code insert_device(struct store_backend *backend, int64_t id,
     return sqlite_finish(&backend->session, statement, "enrolling a device", err);
 }
 
+/* `key` is what the row shall hold: the one that the device is enrolled with. */
 static enum err_code update_device(struct store_backend *backend, int64_t id,
-                                   const struct store_device *given, const char *tags,
-                                   struct err *err)
+                                   const struct store_device *given, const struct secret *key,
+                                   const char *tags, struct err *err)
 {
     const struct enrollment *enrollment = &given->enrollment;
     sqlite3_stmt *statement = sqlite_use(&backend->session, SQL_DEVICE_UPDATE, err);
@@ -130,7 +133,7 @@ static enum err_code update_device(struct store_backend *backend, int64_t id,
     bind_bytes(statement, 2, identity_bytes(&enrollment->identity));
     struct sealed_key memory;
     struct vault_place place = place_of_device(id);
-    if (!bind_key(&backend->session, statement, 3, &place, &given->bootstrap_key, &memory)) {
+    if (!bind_key(&backend->session, statement, 3, &place, key, &memory)) {
         sqlite_done(statement);
         return sqlite_seal_failed(&backend->session, err);
     }
@@ -142,13 +145,13 @@ static enum err_code update_device(struct store_backend *backend, int64_t id,
 }
 
 static enum err_code store_credentials(struct store_backend *backend, int64_t id,
-                                       const struct store_device *given, struct slot_set *slots,
-                                       struct err *err)
+                                       const struct store_device *given, bool keeps_key,
+                                       struct slot_set *slots, struct err *err)
 {
     struct slot_time time = sqlite_slot_time(backend);
-    if (!slot_set_enroll(slots, given, &time, true))
-        return ERR_OK;
-    return sqlite_save_slots(backend, id, slots, err);
+    bool changed = !keeps_key && slot_set_drop_account(slots, time.now_ms);
+    changed |= slot_set_enroll(slots, given, &time, true);
+    return changed ? sqlite_save_slots(backend, id, slots, err) : ERR_OK;
 }
 
 enum err_code stored_device_create(struct store_backend *backend, const struct store_device *given,
@@ -162,7 +165,7 @@ enum err_code stored_device_create(struct store_backend *backend, const struct s
     if (code == ERR_OK)
         code = sqlite_change_tags(&backend->session, given->enrollment.endpoint, "", tags, err);
     if (code == ERR_OK)
-        code = store_credentials(backend, id, given, &stored->slots, err);
+        code = store_credentials(backend, id, given, true, &stored->slots, err);
     if (code == ERR_OK)
         code = sqlite_stage_count(backend, given->enrollment.class_name,
                                   device_shown_state(given->enrollment.blocked, STATE_NEW), 1, err);
@@ -183,17 +186,21 @@ enum err_code stored_device_replace(struct store_backend *backend, const struct 
                                     struct stored_device *stored, const char *tags, struct err *err)
 {
     const char *class_before = stored->device.enrollment.class_name;
+    bool keeps_key = device_keeps_key(&stored->device, given);
+    const struct secret *key = keeps_key && device_was_rekeyed(&stored->device)
+                                   ? &stored->device.enrolled_key
+                                   : &given->bootstrap_key;
     enum device_state state = current_state(
         backend, stored->keys.id, stored->device.enrollment.blocked, stored->device.state);
     enum err_code code =
         sqlite_check_identity_free(backend, stored->keys.id, &given->enrollment, err);
     if (code == ERR_OK)
-        code = update_device(backend, stored->keys.id, given, tags, err);
+        code = update_device(backend, stored->keys.id, given, key, tags, err);
     if (code == ERR_OK)
         code = sqlite_change_tags(&backend->session, given->enrollment.endpoint, stored->tags, tags,
                                   err);
     if (code == ERR_OK)
-        code = store_credentials(backend, stored->keys.id, given, &stored->slots, err);
+        code = store_credentials(backend, stored->keys.id, given, keeps_key, &stored->slots, err);
     if (code == ERR_OK)
         code = sqlite_stage_count(backend, class_before, state, -1, err);
     if (code == ERR_OK)

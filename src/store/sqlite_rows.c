@@ -150,7 +150,7 @@ enum err_code sqlite_read_slots(struct sqlite_session *session, int64_t device,
     enum err_code code = ERR_OK;
     int got;
     while ((got = sqlite3_step(statement)) == SQLITE_ROW) {
-        if (set->count == SERVERS_MAX)
+        if (set->count == ACCOUNTS_MAX)
             break;
         struct slots *slots = &set->servers[set->count];
         memset(slots, 0, sizeof *slots);

@@ -174,13 +174,15 @@ void store_find_endpoint(struct store_lane *lane, struct bytes endpoint, store_d
 static enum err_code check_new_credentials(const struct store_new_credential *credentials,
                                            size_t count)
 {
-    if (count > SERVERS_MAX)
+    size_t servers = 0;
+    if (count > ACCOUNTS_MAX)
         return ERR_INVALID;
     for (size_t i = 0; i < count; i++) {
-        if (credentials[i].ssid == 0)
+        if (credentials[i].ssid == 0 && credentials[i].kind != CREDENTIAL_KIND_PSK)
             return ERR_INVALID;
+        servers += credentials[i].ssid != 0;
     }
-    return ERR_OK;
+    return servers <= SERVERS_MAX ? ERR_OK : ERR_INVALID;
 }
 
 static struct request *pending_request(struct bytes endpoint,
@@ -246,7 +248,7 @@ void store_record(struct store_lane *lane, const struct outcome *outcome,
                   const struct store_promotion *promotions, size_t count, store_done_fn done,
                   void *context)
 {
-    enum err_code code = count <= SERVERS_MAX ? ERR_OK : ERR_INVALID;
+    enum err_code code = count <= ACCOUNTS_MAX ? ERR_OK : ERR_INVALID;
     struct request *request = NULL;
     if (code == ERR_OK && (request = record_request(outcome, promotions, count)) == NULL)
         code = ERR_UNAVAILABLE;

@@ -57,7 +57,7 @@ struct request {
     char endpoint[ENDPOINT_MAX + 1];
     struct store_new_credential *credentials; /* MAKE_PENDING: owned, `count` of them */
     size_t count;                             /* of credentials or promotions */
-    struct store_promotion promotions[SERVERS_MAX];
+    struct store_promotion promotions[ACCOUNTS_MAX];
     struct outcome *outcome;          /* RECORD: owned */
     const struct store_device *given; /* ENROLL: the waiting caller's */
     struct store_rekey *rekey;        /* REKEY: the waiting caller's */

@@ -60,13 +60,13 @@ static void try_plan(const struct profile *profile)
     struct tag tag;
     struct capability capability;
     struct plan_context context = {.now_wall_ms = 1767225600000};
-    struct credential_need needs[SERVERS_MAX];
+    struct credential_need needs[ACCOUNTS_MAX];
     size_t count = 0;
     struct plan *plan = NULL;
     struct err err;
     describe_device(&enrollment, &tag, &capability);
     if (profile_credentials(profile, &enrollment, needs, &count, &err) == ERR_OK)
-        check(count <= SERVERS_MAX);
+        check(count <= ACCOUNTS_MAX);
     if (plan_build(profile, &enrollment, &capability, &context, &plan, &err) == ERR_OK)
         check_plan(plan);
     else

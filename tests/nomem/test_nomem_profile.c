@@ -97,7 +97,7 @@ static void test_planning(void **state)
     struct enrollment enrollment = {.endpoint = "a-1"};
     struct capability capability;
     struct plan_context context = {0};
-    struct credential_need needs[SERVERS_MAX];
+    struct credential_need needs[ACCOUNTS_MAX];
     size_t count = 0, refused = 0;
     struct err err;
     assert_true(identity_set(&enrollment.identity, bytes_of_text("i")));

@@ -52,7 +52,7 @@ struct run {
     struct session *session;
     struct session_actions actions;
     struct watch watch;
-    struct credential_need needs[SERVERS_MAX];
+    struct credential_need needs[ACCOUNTS_MAX];
     size_t need_count;
     size_t failing;
     bool promoted;

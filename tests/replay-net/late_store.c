@@ -38,8 +38,8 @@ struct net_late {
     struct store_lane *lane;
     struct identity identity;
     char endpoint[ENDPOINT_MAX + 1];
-    struct store_new_credential credentials[SERVERS_MAX];
-    struct store_promotion promotions[SERVERS_MAX];
+    struct store_new_credential credentials[ACCOUNTS_MAX];
+    struct store_promotion promotions[ACCOUNTS_MAX];
     size_t count;
     struct outcome outcome;
     store_device_fn device_done;
@@ -167,7 +167,7 @@ void __wrap_store_make_pending(struct store_lane *lane, struct bytes endpoint,
     struct net_late *call = call_new(LATE_COMMIT, lane, context);
 
     net->trouble.commits++;
-    assert_true(count <= SERVERS_MAX);
+    assert_true(count <= ACCOUNTS_MAX);
     memcpy(call->endpoint, endpoint.data, endpoint.len);
     memcpy(call->credentials, credentials, count * sizeof *credentials);
     call->count = count;
@@ -183,7 +183,7 @@ void __wrap_store_record(struct store_lane *lane, const struct outcome *outcome,
     struct net_late *call = call_new(LATE_RECORD, lane, context);
 
     net->trouble.records++;
-    assert_true(count <= SERVERS_MAX);
+    assert_true(count <= ACCOUNTS_MAX);
     call->outcome = *outcome;
     if (count > 0)
         memcpy(call->promotions, promotions, count * sizeof *promotions);

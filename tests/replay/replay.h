@@ -18,8 +18,8 @@ struct replay {
     uint64_t now;
     uint64_t timer_at; /* 0 = disarmed */
     struct session_actions actions;
-    size_t next;                               /* the first action that was not expected yet */
-    struct credential_need needs[SERVERS_MAX]; /* of the last COMMIT */
+    size_t next;                                /* the first action that was not expected yet */
+    struct credential_need needs[ACCOUNTS_MAX]; /* of the last COMMIT */
     size_t need_count;
     enum device_state shown; /* by the last STATE of this session */
     bool has_outcome;

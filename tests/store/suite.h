@@ -22,5 +22,6 @@ int suite_bootstrap(void);
 int suite_list(void);
 int suite_lanes(void);
 int suite_groups(void);
+int suite_account(void);
 
 #endif

@@ -177,7 +177,8 @@ static void test_pending_for_several_servers(void **state)
     answer_clear(&answer);
     store_make_pending(bed->lane, name, credentials, SERVERS_MAX + 1, answer_device, &answer);
     assert_int_equal(answer.result, ERR_INVALID);
-    credentials[0].ssid = 0; /* the bootstrap account is not rotated this way */
+    credentials[0].ssid = 0; /* the bootstrap account has a key, nothing else */
+    credentials[0].kind = CREDENTIAL_KIND_OSCORE;
     answer_clear(&answer);
     store_make_pending(bed->lane, name, credentials, 1, answer_device, &answer);
     assert_int_equal(answer.result, ERR_INVALID);

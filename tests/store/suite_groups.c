@@ -90,7 +90,7 @@ static void test_device_without_a_row_is_found(void **state)
     assert_string_equal(answer.device.group, "B7");
     derived("primary-key-of-the-group", "urn:dev:os:0042-lamp7", &expected);
     assert_true(secret_equal(&answer.device.bootstrap_key, &expected));
-    assert_int_equal(answer.device.second_key.len, 0);
+    assert_int_equal(answer.device.other_key_count, 0);
     assert_int_equal(rows_of(bed), 0);
     assert_int_equal(find_identity(bed->lane, "urn:dev:os:0043-lamp7", &answer), ERR_NOT_FOUND);
     assert_int_equal(find_identity(bed->lane, "urn:dev:os:0042-\x01", &answer), ERR_NOT_FOUND);
@@ -196,7 +196,7 @@ static void test_two_keys_and_validity(void **state)
     put_new(bed, &group);
     assert_int_equal(find_identity(bed->lane, "lamp-1", &answer), ERR_OK);
     derived("secondary-key-of-the-group", "lamp-1", &expected);
-    assert_true(secret_equal(&answer.device.second_key, &expected));
+    assert_true(secret_equal(&answer.device.other_keys[0], &expected));
     assert_int_equal(bootstrap(bed, "lamp-1", 1), ERR_OK);
     group.not_before_wall_ms = now - 7200000;
     group.not_after_wall_ms = now - 3600000;

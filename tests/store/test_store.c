@@ -35,5 +35,6 @@ int main(int argc, char **argv)
     failed += suite_list();
     failed += suite_lanes();
     failed += suite_groups();
+    failed += suite_account();
     return failed;
 }

@@ -665,7 +665,7 @@ static void test_oscore_account(void **state)
     assert_text(fixture, "/21/1/2", VALUE_OPAQUE, "102");
     assert_null(find_value(fixture, "/21/1/3"));
     assert_null(find_value(fixture, "/21/1/4"));
-    struct credential_need needs[SERVERS_MAX];
+    struct credential_need needs[ACCOUNTS_MAX];
     size_t count = 0;
     assert_int_equal(profile_credentials(profile_set_at(fixture->set, 0), &fixture->enrollment,
                                          needs, &count, &fixture->err),
@@ -786,6 +786,24 @@ static void test_bootstrap_account_is_written_where_the_profile_says_so(void **s
     fixture->enrollment.identity.len = 0;
     assert_no_plan(fixture, ERR_INVALID,
                    "p.yaml:3: device 'lamp7' has no identity and key for its bootstrap account");
+}
+
+static void test_bootstrap_account_with_a_fresh_key(void **state)
+{
+    struct fixture *fixture = *state;
+    use_profile(fixture,
+                ONE_SERVER "bootstrap-account: { uri: \"coaps://new-bs\", credential: generate }\n"
+                           "client: { bootstrap-instance: 2 }\n");
+    add_credential(fixture, 0, CREDENTIAL_ACTIVE, 4, "id-lamp7", 16);
+    add_credential(fixture, 0, CREDENTIAL_PENDING, 5, "id-lamp7", 16);
+    make_plan(fixture);
+    assert_int_equal(get_value(fixture, "/0/2/5")->secret.kind, SECRET_BOOTSTRAP_KEY);
+    assert_int_equal(get_value(fixture, "/0/2/5")->secret.generation, 5);
+    assert_text(fixture, "/0/2/3", VALUE_OPAQUE, "id-lamp7");
+    use_profile(fixture, ONE_SERVER "bootstrap-account: { uri: \"coaps://new-bs\" }\n"
+                                    "client: { bootstrap-instance: 2 }\n");
+    make_plan(fixture);
+    assert_int_equal(get_value(fixture, "/0/2/5")->secret.generation, 0);
 }
 
 static void test_bootstrap_account_in_an_unknown_place(void **state)
@@ -1163,7 +1181,7 @@ static void test_pick_by_weight(void **state)
 static void test_pick_is_kept(void **state)
 {
     struct fixture *fixture = *state;
-    struct credential_need needs[SERVERS_MAX];
+    struct credential_need needs[ACCOUNTS_MAX];
     size_t count = 0;
     use_profile(fixture, PICK("endpoint-hash", PLACE("dm1", "") ", " PLACE("dm2", "")));
     const char *hashed = strdup(picked(fixture, "lamp7"));
@@ -1582,6 +1600,7 @@ int main(void)
         TEST(test_oscore_of_the_store),
         TEST(test_old_contexts_go),
         TEST(test_bootstrap_account_is_written_where_the_profile_says_so),
+        TEST(test_bootstrap_account_with_a_fresh_key),
         TEST(test_bootstrap_account_in_an_unknown_place),
         TEST(test_limits_of_the_class),
         TEST(test_long_identities_are_refused),

@@ -428,7 +428,7 @@ static void test_credentials_needed(void **state)
     struct profile_set *set = load(servers_of_each_kind);
     struct tag tag = {"site", "north"};
     struct enrollment enrollment = {.endpoint = "lamp7", .tags = &tag, .tag_count = 1};
-    struct credential_need needs[SERVERS_MAX];
+    struct credential_need needs[ACCOUNTS_MAX];
     size_t count = 0;
     struct err err;
     assert_int_equal(profile_credentials(profile_set_at(set, 0), &enrollment, needs, &count, &err),
@@ -446,11 +446,41 @@ static void test_credentials_needed(void **state)
     profile_set_unref(set);
 }
 
+static void test_credential_of_the_bootstrap_account(void **state)
+{
+    struct profile_set *set =
+        load("class: a\nservers: [{ id: 1, uri: \"coap://h\", security: { mode: nosec } }]\n"
+             "bootstrap-account: { uri: \"coaps://b\", credential: generate, key-length: 32 }\n");
+    struct enrollment enrollment = {.endpoint = "lamp7"};
+    struct credential_need needs[ACCOUNTS_MAX];
+    size_t count = 77;
+    struct err err;
+    /* A device with a certificate has no such key. */
+    assert_int_equal(profile_credentials(profile_set_at(set, 0), &enrollment, needs, &count, &err),
+                     ERR_OK);
+    assert_int_equal(count, 0);
+    assert_true(identity_set(&enrollment.identity, bytes_of_text("id-lamp7")));
+    assert_int_equal(profile_credentials(profile_set_at(set, 0), &enrollment, needs, &count, &err),
+                     ERR_OK);
+    assert_int_equal(count, 1);
+    assert_int_equal(needs[0].ssid, 0);
+    assert_int_equal(needs[0].source, CREDENTIAL_GENERATE);
+    assert_int_equal(needs[0].key_len, 32);
+    assert_true(bytes_equal(identity_bytes(&needs[0].identity), bytes_of_text("id-lamp7")));
+    profile_set_unref(set);
+    set = load("class: a\nservers: [{ id: 1, uri: \"coap://h\", security: { mode: nosec } }]\n"
+               "bootstrap-account: { uri: \"coaps://b\", credential: keep }\n");
+    assert_int_equal(profile_credentials(profile_set_at(set, 0), &enrollment, needs, &count, &err),
+                     ERR_OK);
+    assert_int_equal(count, 0);
+    profile_set_unref(set);
+}
+
 static void test_credentials_that_cannot_be(void **state)
 {
     struct profile_set *set = load(servers_of_each_kind);
     struct enrollment enrollment = {.endpoint = "lamp7"};
-    struct credential_need needs[SERVERS_MAX];
+    struct credential_need needs[ACCOUNTS_MAX];
     size_t count = 77;
     struct err err;
     memset(needs, 0x55, sizeof(needs));
@@ -771,6 +801,7 @@ int main(void)
         cmocka_unit_test(test_client_keys),
         cmocka_unit_test(test_hash_follows_what_is_said),
         cmocka_unit_test(test_credentials_needed),
+        cmocka_unit_test(test_credential_of_the_bootstrap_account),
         cmocka_unit_test(test_credentials_that_cannot_be),
         cmocka_unit_test(test_counts_are_bounded),
         cmocka_unit_test(test_long_values_are_refused),

@@ -395,7 +395,7 @@ enum { STORM_STEPS = 300000 };
 struct storm {
     struct bench bench;
     uint64_t random;
-    struct credential_need needs[SERVERS_MAX];
+    struct credential_need needs[ACCOUNTS_MAX];
     size_t need_count;
     uint64_t timer_at;
     unsigned wild; /* percent of events that nobody asked for */

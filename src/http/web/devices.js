@@ -160,7 +160,7 @@ export const device = {
         ["Class", item.class ?? "not yet known"], ["Identity", item.identity], ["Tags", tags], ["Set up so far", `${number(item.bootstraps)} ${item.bootstraps === 1 ? "time" : "times"}`], ["Last attempt", when(item.last_bootstrap)], ["Enrolled", fullTime(item.created)]]),
       actions(item, caller, again)),
       card("Keys of its servers", item.credentials.length === 0 ? empty("None yet: they are made when it calls.") : table("Keys of its servers", [
-        { title: "Server", head: true, cell: (key) => `No. ${key.ssid}` }, { title: "State", cell: (key) => ({ pending: "being handed over", active: "in use", retiring: "being replaced" })[key.status] ?? key.status },
+        { title: "Server", head: true, cell: (key) => key.ssid === 0 ? "this one, for bootstraps" : `No. ${key.ssid}` }, { title: "State", cell: (key) => ({ pending: "being handed over", active: "in use", retiring: "being replaced" })[key.status] ?? key.status },
         { title: "Identity", cell: (key) => key.identity ?? "" }], item.credentials))),
       card("The last set-up, step by step", last ? [outcomeFacts(last), h("h3", { class: "hidden" }, "Steps"), timeline(last)] : empty("It has not called yet.")),
       card("What it would receive today", plan.problem ? h("div", { class: "notice warn" }, h("p", null, plan.problem.message)) : planView(plan)),
