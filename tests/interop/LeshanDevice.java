@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Usage: java -cp 'LIBRARIES/*' LeshanDevice.java URI ENDPOINT -|tlv|senml-cbor|senml-json psk IDENTITY KEYFILE
 //        java -cp 'LIBRARIES/*' LeshanDevice.java URI ENDPOINT -|tlv|.. x509 CERTIFICATE KEY SERVER-CERTIFICATE
+//        java -cp 'LIBRARIES/*' LeshanDevice.java URI ENDPOINT -|tlv|.. nosec
 // A key for psk in hexadecimal, the files for x509 in DER.
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -31,6 +32,7 @@ import org.eclipse.leshan.core.ResponseCode;
 import org.eclipse.leshan.core.request.BootstrapRequest;
 import org.eclipse.leshan.core.request.ContentFormat;
 import org.eclipse.leshan.transport.californium.client.endpoint.CaliforniumClientEndpointsProvider;
+import org.eclipse.leshan.transport.californium.client.endpoint.coap.CoapClientProtocolProvider;
 import org.eclipse.leshan.transport.californium.client.endpoint.coaps.CoapsClientProtocolProvider;
 
 public class LeshanDevice {
@@ -57,6 +59,8 @@ public class LeshanDevice {
 
     /** The bootstrap account. */
     private static Security account(String[] args) throws Exception {
+        if (args[3].equals("nosec"))
+            return Security.noSecBootstrap(args[0]);
         if (args[3].equals("x509"))
             return Security.x509Bootstrap(args[0], Files.readAllBytes(Path.of(args[4])),
                     Files.readAllBytes(Path.of(args[5])), Files.readAllBytes(Path.of(args[6])));
@@ -79,7 +83,8 @@ public class LeshanDevice {
         builder.setObjects(initializer.createAll());
         builder.setRegistrationEngineFactory(engine);
         builder.setEndpointsProviders(
-                new CaliforniumClientEndpointsProvider.Builder(new CoapsClientProtocolProvider()).build());
+                new CaliforniumClientEndpointsProvider.Builder(new CoapsClientProtocolProvider(),
+                        new CoapClientProtocolProvider()).build());
         LeshanClient client = builder.build();
         client.addObserver(new Watcher(outcome));
         return client;
