@@ -30,7 +30,9 @@ struct endpoint_listener {
     bool gcm, cbc;    /* 0x00A8 and 0x00AE beside 0xC0A8; 0xC02B and 0xC023 beside 0xC0AE */
     bool without_psk; /* else devices with pre-shared keys are served */
     bool x509;        /* devices with certificates are served, when there is a snapshot */
-    bool plain;       /* CoAP without DTLS instead: anybody can claim anything there */
+    bool silent; /* a handshake with a key that is wrong, or that nobody has, ends without an alert:
+                    the device takes us for absent and comes again */
+    bool plain;  /* CoAP without DTLS instead: anybody can claim anything there */
     uint32_t handshake_min_ms, handshake_max_ms;
     uint32_t ack_timeout_ms;
 };

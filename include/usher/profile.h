@@ -58,6 +58,8 @@ struct profile_preset {
     uint8_t modes;           /* security modes by bit: number of /0/x/2, bit 5 OSCORE; 0 = all */
     const uint16_t *objects; /* that it knows; object_count 0 = all */
     size_t object_count;
+    const char *account_advice; /* what becomes of it when its bootstrap account is written; NULL =
+                                   nothing known */
 };
 const struct profile_preset *profile_preset(size_t index); /* by name; NULL at the end */
 

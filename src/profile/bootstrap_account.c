@@ -4,6 +4,8 @@
  * each bootstrap. */
 #include "servers_priv.h"
 
+#include <string.h>
+
 enum { ACCOUNT_TIMEOUT = 12, TIMEOUT_MAX_S = 30 * 86400 };
 
 static const char *const account_keys[] = {"uri",        "hold-off",   "account-timeout",
@@ -21,6 +23,19 @@ static void compile_timeout(struct building *building)
     int64_t seconds;
     if (node && compile_seconds(building->compiler, node, TIMEOUT_MAX_S, &seconds))
         record_list_number(building->compiler, &building->security, node, &path, seconds);
+}
+
+/* Some clients put the path of this URI before that of their request, and nothing is there. */
+static void check_path(struct building *building)
+{
+    const struct yaml_node *node = yaml_get(building->node, "uri");
+    const char *host = node && node->kind == YAML_SCALAR ? strstr(node->text, "://") : NULL;
+    const char *rest = host ? strpbrk(host + strlen("://"), "/?") : NULL;
+    if (rest && strcmp(rest, "/") != 0)
+        COMPILE_WARNING(building->compiler, node,
+                        "devices ask at /bs, and some put the path of this URI before it, where "
+                        "nobody answers: leave out '%s'",
+                        rest);
 }
 
 static void compile_credential(struct building *building)
@@ -49,6 +64,7 @@ void compile_bootstrap_account(struct compiler *compiler, const struct yaml_node
                                     .file = compile_file(compiler, block),
                                     .line = block->line};
     server_compile_uri(&building);
+    check_path(&building);
     compile_credential(&building);
     struct path path = account_path(1);
     record_list_boolean(compiler, &building.security, block, &path, true);

@@ -25,6 +25,7 @@ enum {
      .request_timeout_ms = 93000,                                                                  \
      __VA_ARGS__}
 
+static const char loops[] = "some begin anew at once, for ever";
 static const uint16_t mbed_objects[] = {OBJECT_SECURITY, OBJECT_SERVER, OBJECT_DEVICE};
 
 static const struct profile_preset presets[] = {
@@ -32,6 +33,7 @@ static const struct profile_preset presets[] = {
         .name = "anjay",
         .about = "AVSystem Anjay 3: asks for a Bootstrap-Pack first when built for LwM2M 1.2",
         .client = CLIENT(-1, -1, .discover = DISCOVER_AUTO),
+        .account_advice = "3.2.0 and 3.2.1 crash at Finish",
     },
     {
         .name = "anjay-lite",
@@ -58,6 +60,7 @@ static const struct profile_preset presets[] = {
         .client = CLIENT(TLV, -1, .version = LWM2M_1_0, .discover = DISCOVER_NEVER,
                          .ack_timeout_ms = 10000),
         .modes = MODE_BIT_PSK | MODE_BIT_NOSEC,
+        .account_advice = loops,
     },
     {
         .name = "quectel-bc66",
@@ -65,6 +68,7 @@ static const struct profile_preset presets[] = {
                  "ciphers)",
         .client = CLIENT(TLV, -1, .version = LWM2M_1_0, .ack_timeout_ms = 10000),
         .modes = MODE_BIT_PSK | MODE_BIT_NOSEC,
+        .account_advice = loops,
     },
     {
         .name = "quectel-bg95",
@@ -73,6 +77,7 @@ static const struct profile_preset presets[] = {
             "its own usual one",
         .client = CLIENT(TLV, -1, .ack_timeout_ms = 8000),
         .modes = MODE_BIT_PSK | MODE_BIT_NOSEC,
+        .account_advice = loops,
     },
     {
         .name = "telit",
@@ -80,12 +85,14 @@ static const struct profile_preset presets[] = {
         .client = CLIENT(TLV, -1, .version = LWM2M_1_0, .discover = DISCOVER_NEVER,
                          .ack_timeout_ms = 8000),
         .modes = MODE_BIT_PSK | MODE_BIT_NOSEC,
+        .account_advice = loops,
     },
     {
         .name = "u-blox",
         .about = "u-blox SARA: its Short Server IDs are set beforehand (721, for one)",
         .client = CLIENT(TLV, -1, .version = LWM2M_1_0, .ack_timeout_ms = 8000),
         .modes = MODE_BIT_PSK | MODE_BIT_NOSEC,
+        .account_advice = loops,
     },
     {
         .name = "wakaama",
@@ -169,6 +176,11 @@ void check_preset(struct compiler *compiler, const struct yaml_node *root)
     if (!preset)
         return;
     check_servers(compiler, preset);
+    if (rules->bootstrap && preset->account_advice)
+        COMPILE_WARNING(compiler, yaml_get(root, "bootstrap-account")->key,
+                        "a rewritten bootstrap account can break clients of preset %s: %s; "
+                        "try one first",
+                        preset->name, preset->account_advice);
     if (rules->access_count > 0 && !knows_object(preset, OBJECT_ACCESS_CONTROL))
         COMPILE_WARNING(compiler, access->key, "clients of preset %s do not know object 2",
                         preset->name);

@@ -305,6 +305,7 @@ static enum err_code start_workers(struct server *server, struct err *err)
             .cbc = from->cbc,
             .without_psk = !from->psk,
             .x509 = from->x509,
+            .silent = from->unknown != 0,
             .plain = from->plain,
             .handshake_min_ms = from->handshake_min_ms,
             .handshake_max_ms = from->handshake_max_ms,

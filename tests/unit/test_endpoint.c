@@ -180,6 +180,45 @@ static void test_no_oracle(void **state)
     assert_memory_equal(wrong.trace, blocked.trace, sizeof wrong.trace);
 }
 
+/* Where the listener keeps silent, a key that is wrong looks like a server that is not there. */
+static void fail_unheard(const char *identity, const char *key, enum resolve_mode mode,
+                         enum cause cause)
+{
+    struct endpoint_listener listener = usual_listener;
+    listener.silent = true;
+    struct endpoint_config config = world_config(&listener);
+    struct world *world = world_new(&config);
+    world->resolve_mode = mode;
+    struct device *device = device_start(world, 0, identity, key, NULL, 1000);
+
+    world_run(world, 500);
+    assert_int_equal(device->alert, 0);
+    assert_int_equal(device->error, 0);
+    assert_int_equal(world->rejected, 1);
+    assert_int_equal(world->cause, cause);
+    assert_int_equal(counters_of(world).half_open, 0);
+    size_t bytes = (size_t)counters_of(world).bytes_sent;
+    world_run(world, 20000); /* it repeats itself, and nobody answers */
+    assert_int_equal(counters_of(world).bytes_sent, bytes);
+    world_free(world);
+}
+
+static void test_wrong_keys_in_silence(void **state)
+{
+    fail_unheard("lamp", "not the key", RESOLVE_AT_ONCE, CAUSE_BAD_KEY);
+    fail_unheard("lamb", test_key, RESOLVE_AT_ONCE, CAUSE_UNKNOWN_IDENTITY);
+    fail_unheard("lamp", test_key, RESOLVE_BLOCKED, CAUSE_BLOCKED);
+    /* Other alerts are told: who shares no suite would never find out. */
+    struct endpoint_listener listener = usual_listener;
+    listener.silent = true;
+    struct endpoint_config config = world_config(&listener);
+    struct world *world = world_new(&config);
+    struct device *device = device_join(world, 0);
+    assert_int_equal(device->alert, 0);
+    assert_int_equal(world->established, 1);
+    world_free(world);
+}
+
 /* ---- a device that vanishes ---- */
 
 static bool stop_after_key_exchange(struct world *world, struct datagram *datagram)
@@ -811,6 +850,7 @@ int main(void)
         cmocka_unit_test(test_never_resolved),
         cmocka_unit_test(test_resolve_failed_is_silent),
         cmocka_unit_test(test_no_oracle),
+        cmocka_unit_test(test_wrong_keys_in_silence),
         cmocka_unit_test(test_vanishes_in_handshake),
         cmocka_unit_test(test_reboot_in_session),
         cmocka_unit_test(test_reboot_in_handshake),
