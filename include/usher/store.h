@@ -297,6 +297,12 @@ enum err_code store_list(struct store_lane *lane, const struct store_filter *fil
 enum err_code store_tag_names(struct store_lane *lane,
                               bool (*each)(void *context, const char *name), void *context,
                               struct err *err);
+/* How many devices have their credential in use from each place that was picked, in order of
+ * server and place. Looks at each of them: for a million it takes some tenths of a second. */
+enum err_code store_place_counts(struct store_lane *lane,
+                                 bool (*each)(void *context, uint16_t ssid, const char *place,
+                                              uint64_t devices),
+                                 void *context, struct err *err);
 /* Newest first; at most `limit`, older than id `before` (NULL = newest). */
 enum err_code store_history(struct store_lane *lane, struct bytes endpoint, const char *before,
                             size_t limit,

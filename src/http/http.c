@@ -49,6 +49,8 @@ static void free_http(struct http *http)
     for (size_t i = 0; i < HTTP_EDIT_LOCKS; i++)
         pthread_mutex_destroy(&http->edit_locks[i]);
     pthread_mutex_destroy(&http->lanes.lock);
+    pthread_mutex_destroy(&http->places.lock);
+    free(http->places.items);
     pthread_cond_destroy(&http->lanes.returned);
     pthread_mutex_destroy(&http->open_lock);
     pthread_cond_destroy(&http->all_done);
@@ -69,6 +71,7 @@ static struct http *new_http(const struct http_config *config)
     for (size_t i = 0; i < HTTP_EDIT_LOCKS; i++)
         pthread_mutex_init(&http->edit_locks[i], NULL);
     pthread_mutex_init(&http->lanes.lock, NULL);
+    pthread_mutex_init(&http->places.lock, NULL);
     pthread_cond_init(&http->lanes.returned, NULL);
     pthread_mutex_init(&http->open_lock, NULL);
     pthread_cond_init(&http->all_done, NULL);

@@ -89,6 +89,20 @@ struct http_lanes {
     struct store_lane *all[HTTP_LANES];
 };
 
+/* How many devices stand in which place, as of the last count. */
+enum { HTTP_PLACES_MAX = 1024 };
+struct http_places {
+    pthread_mutex_t lock;
+    struct http_place {
+        uint16_t ssid;
+        char name[PLACE_NAME_MAX + 1];
+        uint64_t devices;
+    } *items; /* NULL until somebody asks */
+    size_t count;
+    uint64_t until_ms; /* monotonic; it serves until then */
+    int64_t counted_wall_ms;
+};
+
 struct http {
     struct http_config config;
     char **hosts; /* copies */
@@ -101,6 +115,7 @@ struct http {
     uint16_t port;
     struct http_door unix_door, tcp_door;
     struct http_lanes lanes;
+    struct http_places places;
     struct bulk *bulk;
     uint8_t hash_key[16];
     pthread_mutex_t edit_locks[HTTP_EDIT_LOCKS]; /* by endpoint: read, change, write is one step */
@@ -331,6 +346,12 @@ void http_delete_token(struct request *request);
 void http_get_plans(struct request *request);
 void http_get_metrics(struct request *request);
 void http_get_series(struct request *request);
+void http_get_servers(struct request *request);
+/* A server's address as the profile has it; "by device" where it has variables or places. */
+struct rule_server;
+struct rule_value;
+json_t *http_uri_json(const struct rule_value *uri);
+json_t *http_server_uri_json(const struct rule_server *server);
 void http_get_events(struct request *request);
 void http_put_device(struct request *request);
 void http_delete_device(struct request *request);

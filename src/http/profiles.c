@@ -29,16 +29,22 @@ static json_t *client_json(struct request *request, const struct client_behaviou
     return object;
 }
 
+json_t *http_uri_json(const struct rule_value *uri)
+{
+    if (uri->part_count > 0 || uri->fixed.type != VALUE_STRING)
+        return json_string("by device");
+    return json_stringn((const char *)uri->fixed.bytes.data, uri->fixed.bytes.len);
+}
+
 /* The URI stands in the server's account, /0/x/0; with variables in it there is none to show. */
-static const struct value *uri_of(const struct rule_server *server)
+json_t *http_server_uri_json(const struct rule_server *server)
 {
     for (size_t i = 0; i < server->security.count; i++) {
         const struct rule_record *record = &server->security.records[i];
-        if (record->path.ids[2] == 0 && record->source == RULE_VALUE &&
-            record->value.part_count == 0 && record->value.fixed.type == VALUE_STRING)
-            return &record->value.fixed;
+        if (record->path.ids[2] == 0 && record->source == RULE_VALUE)
+            return http_uri_json(&record->value);
     }
-    return NULL;
+    return json_string("by device");
 }
 
 static json_t *servers_json(struct request *request, const struct profile *profile)
@@ -46,12 +52,9 @@ static json_t *servers_json(struct request *request, const struct profile *profi
     const struct profile_rules *rules = profile_rules(profile);
     json_t *list = json_array();
     for (size_t i = 0; i < rules->server_count; i++) {
-        const struct value *uri = uri_of(&rules->servers[i]);
         json_t *item = json_object();
         http_put_number(request, item, "id", rules->servers[i].ssid);
-        http_put(request, item, "uri",
-                 uri != NULL ? json_stringn((const char *)uri->bytes.data, uri->bytes.len)
-                             : json_string("by device"));
+        http_put(request, item, "uri", http_server_uri_json(&rules->servers[i]));
         http_append(request, list, item);
     }
     return list;

@@ -20,6 +20,7 @@ const struct route http_routes[] = {
     {"GET", "/v1/status", http_get_status, HTTP_VIEWER},
     {"GET", "/v1/rejects", http_get_rejects, HTTP_VIEWER},
     {"GET", "/v1/profiles", http_get_profiles, HTTP_VIEWER},
+    {"GET", "/v1/servers", http_get_servers, HTTP_VIEWER},
     {"GET", "/v1/events", http_get_events, HTTP_VIEWER},
     {"GET", "/v1/series", http_get_series, HTTP_VIEWER},
     {"GET", "/v1/devices", http_get_devices, HTTP_VIEWER},

@@ -103,7 +103,8 @@ static int memory_schema_version(const struct store_backend *backend)
     .rollback = memory_rollback, .settle = memory_nothing_to_do, .upkeep = memory_upkeep,          \
     .probe = memory_nothing_to_do, .unfolded = memory_unfolded, .reader_open = memory_reader_open, \
     .reader_close = memory_reader_close, .find = memory_find, .list = memory_list,                 \
-    .bulk_load = memory_bulk_load, .tag_names = memory_tag_names, .history = memory_history
+    .bulk_load = memory_bulk_load, .tag_names = memory_tag_names,                                  \
+    .place_counts = memory_place_counts, .history = memory_history
 
 const struct store_ops store_memory_ops = {MEMORY_FUNCTIONS, .open = memory_open};
 

@@ -97,6 +97,10 @@ enum err_code memory_history(struct store_reader *reader, struct bytes endpoint,
                              bool (*each)(void *context, const struct outcome *outcome),
                              void *context, struct err *err);
 
+enum err_code memory_place_counts(struct store_reader *reader,
+                                  bool (*each)(void *context, uint16_t ssid, const char *place,
+                                               uint64_t devices),
+                                  void *context, struct err *err);
 enum err_code memory_tag_names(struct store_reader *reader,
                                bool (*each)(void *context, const char *name), void *context,
                                struct err *err);

@@ -168,6 +168,60 @@ enum err_code memory_history(struct store_reader *reader, struct bytes endpoint,
     return code;
 }
 
+struct place_count {
+    uint16_t ssid;
+    char place[PLACE_NAME_MAX + 1];
+    uint64_t devices;
+};
+
+static int compare_places(const struct place_count *a, const struct place_count *b)
+{
+    return a->ssid != b->ssid ? (int)a->ssid - (int)b->ssid : strcmp(a->place, b->place);
+}
+
+/* The least place after `last`, with its devices; false: there is none. */
+static bool next_place(const struct memory_table *table, struct place_count *last)
+{
+    struct place_count best = {0};
+    for (size_t i = 0; i < table->cap; i++) {
+        for (const struct memory_device *device = table->by_endpoint[i]; device != NULL;
+             device = device->next_by_endpoint) {
+            for (size_t at = 0; at < device->server_count; at++) {
+                const struct slot *slot = &device->servers[at].slot[CREDENTIAL_ACTIVE];
+                struct place_count found = {.ssid = device->servers[at].ssid, .devices = 1};
+                memcpy(found.place, slot->place, sizeof found.place);
+                if (found.place[0] == '\0' || compare_places(&found, last) <= 0)
+                    continue;
+                int order = best.devices == 0 ? -1 : compare_places(&found, &best);
+                if (order < 0)
+                    best = found;
+                else if (order == 0)
+                    best.devices++;
+            }
+        }
+    }
+    *last = best;
+    return best.devices > 0;
+}
+
+enum err_code memory_place_counts(struct store_reader *reader,
+                                  bool (*each)(void *context, uint16_t ssid, const char *place,
+                                               uint64_t devices),
+                                  void *context, struct err *err)
+{
+    struct store_backend *backend = reader->backend;
+    struct place_count at = {0};
+    bool more = true;
+    (void)err;
+    while (more) {
+        pthread_rwlock_rdlock(&backend->lock);
+        more = next_place(&backend->table, &at);
+        pthread_rwlock_unlock(&backend->lock);
+        more = more && each(context, at.ssid, at.place, at.devices);
+    }
+    return ERR_OK;
+}
+
 /* The least name after `name`; false: there is none. */
 static bool next_tag_name(const struct memory_table *table, char name[static TAG_NAME_MAX + 1])
 {

@@ -108,11 +108,14 @@ static const char *const version_4[] = {
     NULL,
 };
 
+/* How many devices stand in each place is counted in this index. */
+static const char *const version_5[] = {
+    "CREATE INDEX credential_place ON credential (active_place) WHERE active_place IS NOT NULL",
+    NULL,
+};
+
 static const char *const *const steps[SCHEMA_VERSION + 1] = {
-    [1] = version_1,
-    [2] = version_2,
-    [3] = version_3,
-    [4] = version_4,
+    [1] = version_1, [2] = version_2, [3] = version_3, [4] = version_4, [5] = version_5,
 };
 
 const char *const *migrate_step(int version)

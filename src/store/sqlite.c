@@ -108,6 +108,7 @@ const struct store_ops store_sqlite_ops = {
     .list = sqlite_list,
     .bulk_load = sqlite_bulk_load,
     .tag_names = sqlite_tag_names,
+    .place_counts = sqlite_place_counts,
     .audit = sqlite_audit,
     .note = sqlite_note,
     .history = sqlite_history,

@@ -5,6 +5,9 @@
 
 #include "usher/buf.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 enum { CONDITIONS_MAX = 12 + 2 * FILTER_TAGS_MAX };
 
 /* The WHERE part as it grows, and the values that go with it. */
@@ -80,75 +83,58 @@ static void add_tags(struct conditions *all, const struct store_filter *filter)
 
 /* ---- devices that called lately ---- */
 
-enum {
-    RECENT_MAX = 4096,  /* outcomes up to which these lead; beyond, a scan in the
-                           list's order finds a page soon */
-    DISORDER_MS = 1000, /* outcomes that end together are not written in order */
+enum { RECENT_MAX = 4096 }; /* outcomes up to which these lead */
+
+/* How a list by time is made. */
+enum recent_way {
+    RECENT_LEADS,  /* by the ids of few outcomes, in order, so that neighbours are read together */
+    RECENT_MARKED, /* by the endpoints in order, whose ids are looked for among those that called */
+    RECENT_LAST,   /* by the rows in the list's order: it finds a page soon */
 };
 
-/* The end of the first outcome from `seq` on; INT64_MAX: there is none. */
-static int64_t end_of(sqlite3_stmt *statement, int64_t seq)
+static enum recent_way recent_way(sqlite3 *db, const struct store_filter *filter,
+                                  struct recent_span *span)
 {
-    int64_t end = INT64_MAX;
-    sqlite3_reset(statement);
-    sqlite3_bind_int64(statement, 1, seq);
-    if (sqlite3_step(statement) == SQLITE_ROW)
-        end = sqlite3_column_int64(statement, 0);
-    return end;
+    if (filter->since_wall_ms == 0 || !sqlite_recent_find(db, filter->since_wall_ms, span))
+        return RECENT_LAST;
+    int64_t count = span->last - span->first + 1;
+    if (count < RECENT_MAX)
+        return RECENT_LEADS;
+    return count <= RECENT_CALLS_MAX && filter->tag_count == 0 ? RECENT_MARKED : RECENT_LAST;
 }
 
-/* Outcomes are appended as they end, so that their numbers are in order of time, or nearly: the
- * first number from that time on, and the last. False: the log does not go back so far, since old
- * outcomes are dropped from it; or the database does not answer. */
-static bool find_recent(sqlite3 *db, int64_t since_ms, int64_t *first, int64_t *last)
+static void add_place(struct conditions *all, const struct store_filter *filter, const char *name,
+                      char prefix_end[static ENDPOINT_MAX + 1])
 {
-    sqlite3_stmt *ends = NULL, *most = NULL;
-    bool good = sqlite3_prepare_v2(db,
-                                   "SELECT (SELECT max(seq) FROM outcome), (SELECT min(seq) FROM "
-                                   "outcome)",
-                                   -1, &most, NULL) == SQLITE_OK &&
-                sqlite3_prepare_v2(db,
-                                   "SELECT started_ms + duration_ms FROM outcome WHERE seq >= ?1 "
-                                   "ORDER BY seq LIMIT 1",
-                                   -1, &ends, NULL) == SQLITE_OK &&
-                sqlite3_step(most) == SQLITE_ROW;
-    int64_t high = good ? sqlite3_column_int64(most, 0) + 1 : 0;
-    int64_t oldest = good ? sqlite3_column_int64(most, 1) : 0;
-    int64_t low = oldest;
-    *last = high - 1;
-    while (good && low < high) {
-        int64_t middle = low + (high - low) / 2;
-        if (end_of(ends, middle) >= since_ms - DISORDER_MS)
-            high = middle;
-        else
-            low = middle + 1;
+    char text[32];
+    if (filter->after != NULL) {
+        snprintf(text, sizeof text, "%s.endpoint >", name);
+        add_condition(all, text, "", text_value(filter->after));
     }
-    *first = low;
-    sqlite3_finalize(most);
-    sqlite3_finalize(ends);
-    return good && *last > 0 && (low > oldest || oldest <= 1);
+    if (filter->prefix == NULL || filter->prefix[0] == '\0')
+        return;
+    size_t len = after_prefix(filter->prefix, prefix_end);
+    snprintf(text, sizeof text, "%s.endpoint >=", name);
+    add_condition(all, text, "", text_value(filter->prefix));
+    snprintf(text, sizeof text, "%s.endpoint <", name);
+    if (len > 0)
+        add_condition(all, text, "", (struct condition_value){.text = prefix_end, .len = len});
 }
 
-/* The ids of few outcomes lead, in order, so that neighbours are read together. */
-static void add_since(sqlite3 *db, struct conditions *all, int64_t since_ms)
-{
-    int64_t first = 0, last = 0;
-    if (find_recent(db, since_ms, &first, &last) && last - first < RECENT_MAX)
-        add_condition(all, "d.id IN (SELECT device FROM outcome WHERE seq >=", ")",
-                      number_value(first));
-    add_condition(all, "last_ms >=", "", number_value(since_ms));
-}
-
-static void build_query(sqlite3 *db, const struct store_filter *filter, struct conditions *all,
+/* RECENT_MARKED: of one row, whose id is the first value. */
+static void build_query(const struct store_filter *filter, enum recent_way way,
+                        const struct recent_span *span, struct conditions *all,
                         char prefix_end[static ENDPOINT_MAX + 1])
 {
     bool by_tag = filter->tag_count > 0;
-    const char *endpoint_after = by_tag ? "t.endpoint >" : "d.endpoint >";
-    const char *endpoint_from = by_tag ? "t.endpoint >=" : "d.endpoint >=";
-    const char *endpoint_below = by_tag ? "t.endpoint <" : "d.endpoint <";
     buf_put_text(&all->sql, SQL_LIST_COLUMNS);
     buf_put_text(&all->sql, by_tag ? "device_tag AS t JOIN device AS d ON d.endpoint = t.endpoint "
                                    : "device AS d ");
+    if (way == RECENT_MARKED)
+        add_condition(all, "d.id =", "", number_value(0));
+    if (way == RECENT_LEADS)
+        add_condition(all, "d.id IN (SELECT device FROM outcome WHERE seq >=", ")",
+                      number_value(span->first));
     add_tags(all, filter);
     if (filter->class_name != NULL)
         add_condition(all, "class =", "", text_value(filter->class_name));
@@ -158,16 +144,10 @@ static void build_query(sqlite3 *db, const struct store_filter *filter, struct c
         add_condition(all, "cause =", filter->cause > 0 ? " AND cause > 0" : "",
                       number_value(filter->cause));
     if (filter->since_wall_ms != 0)
-        add_since(db, all, filter->since_wall_ms);
-    if (filter->after != NULL)
-        add_condition(all, endpoint_after, "", text_value(filter->after));
-    if (filter->prefix != NULL && filter->prefix[0] != '\0') {
-        size_t len = after_prefix(filter->prefix, prefix_end);
-        add_condition(all, endpoint_from, "", text_value(filter->prefix));
-        if (len > 0)
-            add_condition(all, endpoint_below, "",
-                          (struct condition_value){.text = prefix_end, .len = len});
-    }
+        add_condition(all, "last_ms >=", "", number_value(filter->since_wall_ms));
+    if (way == RECENT_MARKED)
+        return;
+    add_place(all, filter, by_tag ? "t" : "d", prefix_end);
     buf_printf(&all->sql, " ORDER BY %s.endpoint LIMIT %zu", by_tag ? "t" : "d", filter->limit);
 }
 
@@ -204,40 +184,116 @@ static bool take_row(sqlite3_stmt *statement, struct store_row *row)
 
 static enum err_code show_rows(struct sqlite_session *session, sqlite3_stmt *statement,
                                bool (*each)(void *context, const struct store_row *row),
-                               void *context, struct err *err)
+                               void *context, size_t *shown, struct err *err)
 {
     struct store_row row;
     int got;
     while ((got = sqlite3_step(statement)) == SQLITE_ROW) {
         if (!take_row(statement, &row))
             return sqlite_damaged(session, "a device's row", err);
-        if (!each(context, &row))
+        if (!each(context, &row)) {
+            *shown = SIZE_MAX;
             return ERR_OK;
+        }
+        ++*shown;
     }
     return got == SQLITE_DONE ? ERR_OK : sqlite_session_error(session, "listing devices", err);
 }
 
-enum err_code sqlite_list(struct store_reader *reader, const struct store_filter *filter,
-                          bool (*row)(void *context, const struct store_row *row), void *context,
+static enum err_code prepare(struct sqlite_session *session, struct conditions *all,
+                             sqlite3_stmt **out, struct err *err)
+{
+    const char *sql = buf_text(&all->sql);
+    if (sql == NULL)
+        return err_set(err, ERR_INTERNAL, "store: a list's statement is too long");
+    if (sqlite3_prepare_v2(session->db, sql, -1, out, NULL) != SQLITE_OK)
+        return sqlite_session_error(session, "preparing a list", err);
+    bind_conditions(*out, all);
+    return ERR_OK;
+}
+
+/* ---- the marked among all ---- */
+
+/* The endpoints in order with their ids, out of the index alone. */
+static enum err_code prepare_walk(struct sqlite_session *session, const struct store_filter *filter,
+                                  char prefix_end[static ENDPOINT_MAX + 1], sqlite3_stmt **out,
+                                  struct err *err)
+{
+    struct conditions all = {.count = 0};
+    char memory[512];
+    buf_init_fixed(&all.sql, memory, sizeof memory);
+    buf_put_text(&all.sql, "SELECT d.id FROM device AS d ");
+    add_place(&all, filter, "d", prefix_end);
+    buf_put_text(&all.sql, " ORDER BY d.endpoint");
+    return prepare(session, &all, out, err);
+}
+
+static enum err_code list_marked(struct sqlite_session *session, const uint8_t *marks,
+                                 int64_t last_device, const struct store_filter *filter,
+                                 sqlite3_stmt *one,
+                                 bool (*each)(void *context, const struct store_row *row),
+                                 void *context, struct err *err)
+{
+    char prefix_end[ENDPOINT_MAX + 1];
+    sqlite3_stmt *walk = NULL;
+    size_t shown = 0;
+    int got = SQLITE_DONE;
+    enum err_code code = prepare_walk(session, filter, prefix_end, &walk, err);
+    while (code == ERR_OK && shown < filter->limit && (got = sqlite3_step(walk)) == SQLITE_ROW) {
+        int64_t id = sqlite3_column_int64(walk, 0);
+        if (id > last_device || (marks[id / 8] >> id % 8 & 1) == 0)
+            continue;
+        sqlite3_reset(one);
+        bind_number(one, 1, id);
+        code = show_rows(session, one, each, context, &shown, err);
+    }
+    if (code == ERR_OK && got != SQLITE_ROW && got != SQLITE_DONE)
+        code = sqlite_session_error(session, "listing devices", err);
+    sqlite3_finalize(walk);
+    return code;
+}
+
+static enum err_code list(struct store_reader *reader, const struct store_filter *filter,
+                          bool (*each)(void *context, const struct store_row *row), void *context,
                           struct err *err)
 {
     struct sqlite_session *session = &reader->session;
     struct conditions all = {.count = 0};
     char prefix_end[ENDPOINT_MAX + 1], memory[2048];
     sqlite3_stmt *statement = NULL;
-    enum err_code code;
-    sqlite_end_look(reader);
+    struct recent_span span = {0};
+    int64_t last_device = 0;
+    uint8_t *marks = NULL;
+    size_t shown = 0;
+    enum recent_way way = recent_way(session->db, filter, &span);
+    enum err_code code = ERR_OK;
+    if (way == RECENT_MARKED)
+        code = sqlite_session_number(session, "SELECT MAX(id) FROM device", 0, &last_device, err);
+    if (way == RECENT_MARKED && code == ERR_OK &&
+        (marks = sqlite_recent_devices(reader, &span, last_device)) == NULL)
+        way = RECENT_LAST;
     buf_init_fixed(&all.sql, memory, sizeof memory);
-    build_query(session->db, filter, &all, prefix_end);
-    const char *sql = buf_text(&all.sql);
-    if (sql == NULL)
-        return err_set(err, ERR_INTERNAL, "store: a list's statement is too long");
-    if (sqlite3_prepare_v2(session->db, sql, -1, &statement, NULL) != SQLITE_OK) {
-        code = sqlite_session_error(session, "preparing a list", err);
-    } else {
-        bind_conditions(statement, &all);
-        code = show_rows(session, statement, row, context, err);
-    }
+    build_query(filter, way, &span, &all, prefix_end);
+    if (code == ERR_OK)
+        code = prepare(session, &all, &statement, err);
+    if (code == ERR_OK && way == RECENT_MARKED)
+        code = list_marked(session, marks, last_device, filter, statement, each, context, err);
+    else if (code == ERR_OK)
+        code = show_rows(session, statement, each, context, &shown, err);
     sqlite3_finalize(statement);
+    free(marks);
+    return code;
+}
+
+enum err_code sqlite_list(struct store_reader *reader, const struct store_filter *filter,
+                          bool (*row)(void *context, const struct store_row *row), void *context,
+                          struct err *err)
+{
+    sqlite_end_look(reader);
+    /* One look for all statements: what one tells is still so for the next. */
+    enum err_code code = sqlite_session_transact(&reader->session, SQL_BEGIN_READ, err);
+    if (code == ERR_OK)
+        code = list(reader, filter, row, context, err);
+    sqlite_session_rollback(&reader->session);
     return code;
 }

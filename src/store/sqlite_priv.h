@@ -36,6 +36,13 @@ struct store_backend {
     uint64_t sweep_us;        /* when to look for what is past its time */
 };
 
+/* The devices of the last outcomes. */
+enum { RECENT_CALLS_MAX = 131072 };
+struct recent_calls {
+    int64_t *devices;    /* by the outcome's number, in a ring; NULL until it is wanted */
+    int64_t last, count; /* the outcomes that are in it */
+};
+
 struct store_reader {
     struct store_backend *backend;
     struct sqlite_session session;
@@ -43,6 +50,7 @@ struct store_reader {
     bool looking;                     /* a transaction is open; as things stood when it began: */
     uint64_t commits, changes, epoch; /* of stamps, and of unfolded outcomes */
     uint64_t until_ms;                /* it ends then at the latest */
+    struct recent_calls calls;
 };
 
 /* ---- sqlite_memory.c ---- */
@@ -133,8 +141,25 @@ enum err_code sqlite_drop_tags(struct sqlite_session *session, const char *endpo
 enum err_code sqlite_tag_names(struct store_reader *reader,
                                bool (*each)(void *context, const char *name), void *context,
                                struct err *err);
+enum err_code sqlite_place_counts(struct store_reader *reader,
+                                  bool (*each)(void *context, uint16_t ssid, const char *place,
+                                               uint64_t devices),
+                                  void *context, struct err *err);
 /* Fills them for devices from before there were any. */
 enum err_code sqlite_fill_tags(struct sqlite_session *session, struct err *err);
+
+/* ---- sqlite_recent.c ---- */
+struct recent_span {
+    int64_t first, last; /* numbers of outcomes */
+};
+/* Outcomes are appended as they end, so that their numbers are in order of time, or nearly: those
+ * from that time on. False: the log does not go back so far, since old outcomes are dropped from
+ * it; or the database does not answer. */
+bool sqlite_recent_find(sqlite3 *db, int64_t since_ms, struct recent_span *out);
+/* A bit for each device up to `last_device` that an outcome of the span, of RECENT_CALLS_MAX at
+ * most, belongs to. The caller frees it; NULL: no memory, or the database does not answer. */
+uint8_t *sqlite_recent_devices(struct store_reader *reader, const struct recent_span *span,
+                               int64_t last_device);
 
 /* ---- sqlite_rows.c: rows to and from structs ---- */
 struct device_brief {

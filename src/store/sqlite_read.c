@@ -33,6 +33,7 @@ void sqlite_reader_close(struct store_reader *reader)
     if (reader == NULL)
         return;
     sqlite_session_close(&reader->session);
+    free(reader->calls.devices);
     free(reader);
 }
 

@@ -648,6 +648,17 @@ enum err_code store_tag_names(struct store_lane *lane,
     return read_result(lane, code, &cause, err);
 }
 
+enum err_code store_place_counts(struct store_lane *lane,
+                                 bool (*each)(void *context, uint16_t ssid, const char *place,
+                                              uint64_t devices),
+                                 void *context, struct err *err)
+{
+    struct err cause = {0};
+    enum err_code code =
+        lane_store(lane)->ops->place_counts(lane_reader(lane), each, context, &cause);
+    return read_result(lane, code, &cause, err);
+}
+
 enum err_code store_history(struct store_lane *lane, struct bytes endpoint, const char *before,
                             size_t limit,
                             bool (*each)(void *context, const struct outcome *outcome),

@@ -142,6 +142,10 @@ struct store_ops {
     enum err_code (*tag_names)(struct store_reader *reader,
                                bool (*each)(void *context, const char *name), void *context,
                                struct err *err);
+    enum err_code (*place_counts)(struct store_reader *reader,
+                                  bool (*each)(void *context, uint16_t ssid, const char *place,
+                                               uint64_t devices),
+                                  void *context, struct err *err);
     enum err_code (*bulk_load)(struct store_reader *reader,
                                bool (*each)(void *context, const char *id, struct bytes state),
                                void *context, struct err *err);

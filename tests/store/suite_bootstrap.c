@@ -97,6 +97,61 @@ static void test_place_on_command(void **state)
     answer_clear(&answer);
 }
 
+static bool note_places(void *context, uint16_t ssid, const char *place, uint64_t devices)
+{
+    struct buf *out = context;
+    buf_printf(out, "%u %s %u, ", ssid, place, (unsigned)devices);
+    return true;
+}
+
+static void come_by(struct bed *bed, const char *endpoint, uint16_t ssid, const char *place)
+{
+    struct store_new_credential credential = {.ssid = ssid};
+    struct answer answer = {0};
+    struct outcome outcome;
+    assert_true(identity_set(&credential.identity, bytes_of_text(endpoint)));
+    assert_true(secret_set(&credential.key, bytes_of_text("key")));
+    strcpy(credential.place, place);
+    store_make_pending(bed->lane, bytes_of_text(endpoint), &credential, 1, answer_device, &answer);
+    answer_wait(bed->lane, &answer);
+    assert_int_equal(answer.result, ERR_OK);
+    uint64_t generation = generation_of(&answer.device, ssid, CREDENTIAL_PENDING);
+    outcome_make(&outcome, endpoint, STATE_BOOTSTRAPPED, (unsigned)generation);
+    assert_int_equal(record(bed->lane, &outcome, ssid, generation), ERR_OK);
+    answer_clear(&answer);
+}
+
+static void assert_places(struct bed *bed, const char *expected)
+{
+    struct buf text;
+    struct err err = {0};
+    buf_init(&text, 4096);
+    assert_int_equal(store_place_counts(bed->lane, note_places, &text, &err), ERR_OK);
+    assert_string_equal(text.len > 0 ? buf_text(&text) : "", expected);
+    buf_clear(&text);
+}
+
+static void test_devices_in_each_place(void **state)
+{
+    struct bed *bed = *state;
+    struct answer answer = {0};
+    struct err err = {0};
+    enroll(bed->lane, "lamp-1");
+    enroll(bed->lane, "lamp-2");
+    enroll(bed->lane, "lamp-3");
+    assert_places(bed, "");
+    assert_int_equal(make_pending(bed->lane, "lamp-3", 101, "key", &answer), ERR_OK);
+    answer_clear(&answer);
+    come_by(bed, "lamp-1", 101, "north");
+    come_by(bed, "lamp-1", 102, "a");
+    come_by(bed, "lamp-2", 101, "north");
+    assert_places(bed, "101 north 2, 102 a 1, ");
+    come_by(bed, "lamp-2", 101, "east");
+    assert_places(bed, "101 east 1, 101 north 1, 102 a 1, ");
+    assert_int_equal(store_remove(bed->lane, bytes_of_text("lamp-1"), &err), ERR_OK);
+    assert_places(bed, "101 east 1, ");
+}
+
 static bool ignore_a_row(void *context, const struct store_row *row)
 {
     (void)context, (void)row;
@@ -562,6 +617,7 @@ int suite_bootstrap(void)
         SUITE_TEST(test_loser_cannot_promote),
         SUITE_TEST(test_enrolled_credential_takes_the_place),
         SUITE_TEST(test_place_on_command),
+        SUITE_TEST(test_devices_in_each_place),
         SUITE_TEST(test_retiring_has_a_grace),
         SUITE_TEST(test_servers_beyond_the_cap),
         SUITE_TEST(test_outcome_shows_in_the_device),

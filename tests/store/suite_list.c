@@ -192,6 +192,56 @@ static void test_since(void **state)
     assert_listed(bed, &filter, "a b ");
 }
 
+/* The devices of those names call in turn, `count` times; returns when all of it is stored. */
+static void call_often(struct bed *bed, const char *const names[3], unsigned first, unsigned count)
+{
+    struct outcome outcome;
+    for (unsigned i = 0; i + 1 < count; i++) {
+        outcome_make(&outcome, names[i % 3], STATE_FAILED, first + i);
+        store_record(bed->lane, &outcome, NULL, 0, NULL, NULL);
+    }
+    set_state(bed, names[(count - 1) % 3], STATE_FAILED, CAUSE_TIMEOUT, first + count - 1);
+}
+
+/* More outcomes than a list by time goes through one by one. */
+static void test_since_among_many(void **state)
+{
+    static const char *const names[] = {"d0", "d1", "d2", "d3", "d4", "d5", "d6", "d7", "e1"};
+    enum { MANY = 4500 };
+    struct bed *bed = *state;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        put(bed, names[i], i < 5 ? "lamp" : "meter");
+    set_state(bed, "d0", STATE_FAILED, CAUSE_TIMEOUT, 1);
+    set_state(bed, "d7", STATE_FAILED, CAUSE_TIMEOUT, 2);
+    call_often(bed, (const char *const[3]){"d5", "d1", "d3"}, 100, MANY);
+    struct store_filter filter = all();
+    filter.since_wall_ms = end_of(100);
+    assert_listed(bed, &filter, "d1 d3 d5 ");
+    filter.class_name = "lamp";
+    assert_listed(bed, &filter, "d1 d3 ");
+    filter = all();
+    filter.since_wall_ms = end_of(100);
+    filter.after = "d1";
+    filter.limit = 1;
+    assert_listed(bed, &filter, "d3 ");
+    call_often(bed, (const char *const[3]){"e1", "d2", "d6"}, 100 + MANY, MANY);
+    filter = all();
+    filter.since_wall_ms = end_of(100);
+    assert_listed(bed, &filter, "d1 d2 d3 d5 d6 e1 ");
+    filter.prefix = "d";
+    filter.after = "d2";
+    assert_listed(bed, &filter, "d3 d5 d6 ");
+    filter = all();
+    filter.since_wall_ms = end_of(100 + MANY);
+    assert_listed(bed, &filter, "d2 d6 e1 ");
+    filter.since_wall_ms = end_of(1);
+    assert_listed(bed, &filter, "d0 d1 d2 d3 d5 d6 d7 e1 ");
+    struct err err = {0};
+    assert_int_equal(store_remove(bed->lane, bytes_of_text("d5"), &err), ERR_OK);
+    filter.since_wall_ms = end_of(100);
+    assert_listed(bed, &filter, "d1 d2 d3 d6 e1 ");
+}
+
 static void test_rows_show_the_device(void **state)
 {
     struct bed *bed = *state;
@@ -443,6 +493,7 @@ int suite_list(void)
         SUITE_TEST(test_filters),
         SUITE_TEST(test_prefix_and_cursor),
         SUITE_TEST(test_since),
+        SUITE_TEST(test_since_among_many),
         SUITE_TEST(test_rows_show_the_device),
         SUITE_TEST(test_limits_and_early_end),
         SUITE_TEST(test_cursor_is_stable_while_rows_change),

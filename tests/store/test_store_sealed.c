@@ -288,7 +288,7 @@ static void test_file_of_version_1_is_taken_over(void **state)
     open_vault(world, KEY_A "\n");
     bed_start(bed);
     store_metrics(bed->store, &metrics);
-    assert_int_equal(metrics.schema_version, 4);
+    assert_int_equal(metrics.schema_version, 5);
     assert_int_equal(find_identity(bed->lane, "psk-2", &answer), ERR_OK);
     assert_string_equal(answer.device.enrollment.endpoint, "lamp-2");
     assert_int_equal(find_identity(bed->lane, "lamp-1", &answer), ERR_OK);

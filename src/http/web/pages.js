@@ -163,11 +163,28 @@ export const imports = {
 
 const POLICIES = { allow: "may be set up again at any time", once: "is set up once only", approve: "needs approval to be set up again", quarantine: "is put aside when it calls again" };
 
+// Places of a server that stands in several, with the devices that each has.
+function shares(servers) {
+  const rows = servers.flatMap((server) => {
+    const all = server.places.reduce((sum, place) => sum + place.devices, 0), weights = {};
+    for (const place of server.places) weights[place.region ?? ""] = (weights[place.region ?? ""] ?? 0) + place.weight;
+    return server.places.map((place) => ({ server, place, all, weight: weights[place.region ?? ""] }));
+  });
+  const percent = (part, all) => all === 0 ? "0 %" : `${Math.round((part / all) * 1000) / 10} %`;
+  return rows.length === 0 ? null : card("How devices are shared out", h("p", { class: "quiet" }, "These servers stand in several places; each device is sent to one of them and stays there."), table("Places of servers", [
+    { title: "Server", head: true, cell: (row) => `No. ${row.server.id} of ${row.server.class}` },
+    { title: "Place", cell: (row) => [row.place.name, row.place.region ? h("small", { class: "quiet" }, ` for ${row.place.region}`) : null] },
+    { title: "Address", cell: (row) => row.place.uri },
+    { title: "Meant to have", number: true, cell: (row) => `${percent(row.place.weight, row.weight)}${row.place.region ? ` of ${row.place.region}` : ""}` },
+    { title: "Devices", number: true, cell: (row) => number(row.place.devices) },
+    { title: "Share", cell: (row) => h("div", null, meter([{ value: row.place.devices, tone: "good" }, { value: row.all - row.place.devices, tone: "idle" }], `${number(row.place.devices)} of ${number(row.all)} devices`), h("small", { class: "quiet" }, percent(row.place.devices, row.all))) }], rows));
+}
+
 export const profiles = {
   title: "Profiles",
   every: 30000,
   async render() {
-    const answer = await get("v1/profiles");
+    const [answer, { servers }] = await Promise.all([get("v1/profiles"), get("v1/servers")]);
     const findings = answer.findings ?? [];
     return [h("h1", null, "Profiles"), h("p", { class: "quiet" }, "A profile says what the devices of one class receive. They lie in files on the server."),
       card("Remarks on the files", findings.length === 0 ? empty("None: all files are as they should be.") : table("Remarks", [
@@ -176,6 +193,6 @@ export const profiles = {
       card("Classes", answer.profiles.length === 0 ? empty("No profile is loaded: every device is turned away.") : table("Classes", [
         { title: "Class", head: true, cell: (item) => h("a", { href: `#/devices?class=${encodeURIComponent(item.class)}` }, item.class) },
         { title: "Calling again", cell: (item) => `A device ${POLICIES[item.rebootstrap] ?? item.rebootstrap}` }, { title: "File", cell: (item) => `${item.file}, line ${item.line}` },
-        { title: "Servers", cell: (item) => (item.servers ?? []).map((server) => h("div", null, `No. ${server.id}: ${server.uri}`)) }], answer.profiles))];
+        { title: "Servers", cell: (item) => (item.servers ?? []).map((server) => h("div", null, `No. ${server.id}: ${server.uri}`)) }], answer.profiles)), shares(servers)].filter(Boolean);
   },
 };
