@@ -298,7 +298,7 @@ enum err_code store_tag_names(struct store_lane *lane,
                               bool (*each)(void *context, const char *name), void *context,
                               struct err *err);
 /* How many devices have their credential in use from each place that was picked, in order of
- * server and place. Looks at each of them: for a million it takes some tenths of a second. */
+ * server and place. Counts them in their index: for a million it takes a tenth of a second. */
 enum err_code store_place_counts(struct store_lane *lane,
                                  bool (*each)(void *context, uint16_t ssid, const char *place,
                                               uint64_t devices),

@@ -110,7 +110,8 @@ static const char *const version_4[] = {
 
 /* How many devices stand in each place is counted in this index. */
 static const char *const version_5[] = {
-    "CREATE INDEX credential_place ON credential (active_place) WHERE active_place IS NOT NULL",
+    "CREATE INDEX credential_place ON credential ((id % 65536), active_place) "
+    "WHERE active_place IS NOT NULL",
     NULL,
 };
 

@@ -150,9 +150,10 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_BULK_DELETE] = "DELETE FROM bulk WHERE id = $1",
     [SQL_BULK_ALL] = "SELECT id, state FROM bulk ORDER BY id",
     /* One step of an index instead of all its rows. */
-    [SQL_PLACE_COUNTS] = "SELECT id % 65536 AS server, active_place, COUNT(*) FROM credential "
-                         "WHERE active_place IS NOT NULL GROUP BY server, active_place "
-                         "ORDER BY server, active_place",
+    /* The index's own expression: only then is it read in order. */
+    [SQL_PLACE_COUNTS] = "SELECT (id % 65536), active_place, COUNT(*) FROM credential "
+                         "WHERE active_place IS NOT NULL GROUP BY (id % 65536), active_place "
+                         "ORDER BY (id % 65536), active_place",
     [SQL_TAG_NEXT_NAME] = "SELECT MIN(name) FROM device_tag WHERE name > $1",
     [SQL_TAGS_OF] = "SELECT tags FROM device WHERE endpoint = $1",
     [SQL_TAGS_AFTER] = "SELECT id, endpoint, tags FROM device WHERE id > $1 AND tags <> '' "

@@ -37,13 +37,18 @@ VIEWS = {
 # A picture for readers shows the usual place, not that of this run.
 HIDE_FOLDER = """for (const cell of document.querySelectorAll("td, th"))
   if (cell.textContent.startsWith(arguments[0])) cell.textContent = cell.textContent.replace(arguments[0], "/etc/usher");"""
+STREET_LIGHT = LAMP.replace("class: lamp", "class: street-light").replace("uri: coaps://lwm2m.city.example:5684", """pick:
+      by: weight
+      from:
+        - { name: dm-north, uri: "coaps://north.city.example", weight: 2 }
+        - { name: dm-south, uri: "coaps://south.city.example" }""")
 METER = LAMP.replace("class: lamp", "class: water-meter").replace("101", "201")
 
 
 class Dashboard(FuncTest):
     def setUp(self):
         super().setUp()
-        self.write_profile("street-light.yaml", LAMP.replace("class: lamp", "class: street-light"))
+        self.write_profile("street-light.yaml", STREET_LIGHT)
         self.write_profile("water-meter.yaml", METER)
         self.serving = self.server()
         self.serving.write_config()
@@ -134,6 +139,12 @@ class Dashboard(FuncTest):
         self.open("imports", "Imports")
         for words in ("done", "131 of 131 rows", "130"):
             self.assertIn(words, self.text())
+        self.open("profiles", "Profiles")
+        for words in ("How devices are shared out", "dm-north", "66.7 %", "dm-south", "33.3 %"):
+            self.assertIn(words, self.text())
+        shares = self.browser.run("return [...document.querySelectorAll('.meter')].map((item) => item.getAttribute('aria-label'))")
+        self.assertEqual(sum(int(share.split(" of ")[0]) for share in shares), 7)
+        self.assertTrue(all(share.endswith("of 7 devices") for share in shares), shares)
         self.open("turned-away", "Turned away")
         for words in ("old-lamp-77", "Not enrolled", "Wrong key", "Blocked", "usher enroll --class CLASS --key-file FILE 'old-lamp-77'"):
             self.assertIn(words, self.text())

@@ -185,7 +185,7 @@ export const profiles = {
   every: 30000,
   async render() {
     const [answer, { servers }] = await Promise.all([get("v1/profiles"), get("v1/servers")]);
-    const findings = answer.findings ?? [];
+    const findings = answer.findings ?? [], stands = new Map(servers.map((server) => [`${server.class} ${server.id}`, server.places.length]));
     return [h("h1", null, "Profiles"), h("p", { class: "quiet" }, "A profile says what the devices of one class receive. They lie in files on the server."),
       card("Remarks on the files", findings.length === 0 ? empty("None: all files are as they should be.") : table("Remarks", [
         { title: "Where", head: true, cell: (item) => `${item.file}, line ${item.line}` }, { title: "Kind", cell: (item) => pill(item.severity, item.severity === "error" ? "bad" : item.severity === "warning" ? "warn" : "idle") },
@@ -193,6 +193,6 @@ export const profiles = {
       card("Classes", answer.profiles.length === 0 ? empty("No profile is loaded: every device is turned away.") : table("Classes", [
         { title: "Class", head: true, cell: (item) => h("a", { href: `#/devices?class=${encodeURIComponent(item.class)}` }, item.class) },
         { title: "Calling again", cell: (item) => `A device ${POLICIES[item.rebootstrap] ?? item.rebootstrap}` }, { title: "File", cell: (item) => `${item.file}, line ${item.line}` },
-        { title: "Servers", cell: (item) => (item.servers ?? []).map((server) => h("div", null, `No. ${server.id}: ${server.uri}`)) }], answer.profiles)), shares(servers)].filter(Boolean);
+        { title: "Servers", cell: (item) => (item.servers ?? []).map((server) => h("div", null, `No. ${server.id}: ${stands.get(`${item.class} ${server.id}`) > 0 ? `one of ${stands.get(`${item.class} ${server.id}`)} places, see below` : server.uri}`)) }], answer.profiles)), shares(servers)].filter(Boolean);
   },
 };
