@@ -9,8 +9,9 @@
 #ifndef USHER_CA_H
 #define USHER_CA_H
 
-#include "usher/bytes.h"
+#include "usher/buf.h"
 #include "usher/err.h"
+#include "usher/secret.h"
 
 struct ca;
 
@@ -43,6 +44,8 @@ enum err_code ca_init(const char *folder, const char *name, unsigned days, struc
 /* ERR_DENIED: others can use the key; ERR_INVALID: no CA, or one that is damaged; ERR_BUSY: another
  * process changes it. */
 enum err_code ca_open(const char *folder, struct ca **out, struct err *err);
+/* Certificate and key alone, without the register and its lock: for ca_certify, from any thread. */
+enum err_code ca_open_to_sign(const char *folder, struct ca **out, struct err *err);
 void ca_close(struct ca *ca); /* NULL accepted */
 
 struct ca_wish {
@@ -65,13 +68,19 @@ enum err_code ca_issue(struct ca *ca, const struct ca_wish *wish, struct ca_issu
                        struct err *err);
 void ca_issued_clear(struct ca_issued *issued); /* wipes */
 
+/* A device's certificate and its fresh key (PKCS#8), both DER. The register does not know of it:
+ * whoever asks for it keeps it, and ca_adopt takes it in when it has to be revoked. */
+enum err_code ca_certify(const struct ca *ca, const char *name, unsigned days, struct secret *key,
+                         struct buf *certificate, struct err *err);
+
 /* By serial, or everything issued to a name. `revoked` counts those that were good until now: 0
  * when all had been revoked before. ERR_NOT_FOUND. */
 enum err_code ca_revoke(struct ca *ca, const char *what, enum ca_reason reason, size_t *revoked,
                         struct err *err);
-/* The serial of a certificate in PEM or DER, of this CA. */
-enum err_code ca_serial_of(const struct ca *ca, struct bytes certificate,
-                           char out[static CA_SERIAL_SIZE], struct err *err);
+/* The serial of a certificate in PEM or DER, of this CA; one that ca_certify made comes into the
+ * register. */
+enum err_code ca_adopt(struct ca *ca, struct bytes certificate, char out[static CA_SERIAL_SIZE],
+                       struct err *err);
 /* A list of what is revoked and has not expired, good for so many days; PEM, to be freed. Its
  * number is higher than any before. */
 enum err_code ca_crl(struct ca *ca, unsigned days, char **out, struct err *err);

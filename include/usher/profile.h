@@ -75,6 +75,8 @@ enum credential_source {
     CREDENTIAL_NONE,     /* NoSec */
     CREDENTIAL_GENERATE, /* a fresh PSK at every bootstrap */
     CREDENTIAL_ENROLLED, /* the PSK stored with the device */
+    CREDENTIAL_DERIVE,   /* a PSK that the server works out as well; not stored */
+    CREDENTIAL_ISSUE,    /* a fresh key and its certificate at every bootstrap */
 };
 
 /* Reads every *.yaml (not starting with '.') of a directory, or the one file. All or nothing: NULL
@@ -85,6 +87,9 @@ struct profile_set *profile_set_load_text(const char *name, struct bytes text,
                                           struct findings *findings);
 struct profile_set *profile_set_ref(struct profile_set *set);
 void profile_set_unref(struct profile_set *set); /* NULL accepted */
+/* Something that belongs to the set and ends with it, by `drop`. Once, before others have the set.
+ */
+void profile_set_keep(struct profile_set *set, void *companion, void (*drop)(void *companion));
 size_t profile_set_count(const struct profile_set *set);
 const struct profile *profile_set_at(const struct profile_set *set, size_t index); /* by name */
 const struct profile *profile_set_find(const struct profile_set *set, const char *class_name);
@@ -94,6 +99,8 @@ const struct profile *profile_set_find(const struct profile_set *set, const char
 const struct profile *profile_set_select(const struct profile_set *set,
                                          const struct enrollment *enrollment, struct err *err);
 
+/* What is kept with its set, or NULL. */
+void *profile_companion(const struct profile *profile);
 const char *profile_class(const struct profile *profile);
 const char *profile_file(const struct profile *profile);
 unsigned profile_line(const struct profile *profile);
@@ -111,13 +118,17 @@ struct credential_need {
     enum credential_kind kind;
     uint16_t key_len;               /* bytes to generate; 16 by default */
     char place[PLACE_NAME_MAX + 1]; /* picked for the server; "" = it has but one */
-    struct identity identity;       /* to generate, variables resolved; empty for ENROLLED */
+    struct identity identity;       /* to generate, variables resolved; else empty */
 };
 
 /* Fills at most ACCOUNTS_MAX needs. ERR_INVALID when a variable has no value for this device. */
 enum err_code profile_credentials(const struct profile *profile,
                                   const struct enrollment *enrollment,
                                   struct credential_need *needs, size_t *count, struct err *err);
+
+/* The identity that a generated or derived PSK for that server has. False: there is none. */
+bool profile_identity(const struct profile *profile, const struct enrollment *enrollment,
+                      uint16_t ssid, struct identity *out);
 
 /* The place of a server that stands in several: `wanted`, or the one that a device gets which has
  * none yet (NULL). ERR_NOT_FOUND: the class has no such server, or one in one place only;

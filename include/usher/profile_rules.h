@@ -83,6 +83,16 @@ struct rule_pick {
     size_t count;
 };
 
+/* What a derived key or an issued certificate is made with. */
+struct rule_maker {
+    const char *path;  /* of the key's file, or of the CA's folder */
+    int scheme;        /* enum derive_scheme */
+    const char *label; /* of HKDF */
+    unsigned days;     /* that a certificate is good for */
+    const char *file;
+    unsigned line;
+};
+
 struct rule_server {
     uint16_t ssid;
     enum credential_source credential;
@@ -96,6 +106,7 @@ struct rule_server {
     struct rule_write security;          /* /0, by resource */
     struct rule_write server;            /* /1 */
     struct rule_write oscore;            /* /21; count 0 = none */
+    const struct rule_maker *maker;      /* of CREDENTIAL_DERIVE and CREDENTIAL_ISSUE */
     const struct rule_pick *pick;        /* NULL: its URI stands among its records */
     const char *file;
     unsigned line;

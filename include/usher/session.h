@@ -81,7 +81,7 @@ struct session_action {
     uint16_t message_max;              /* SEND: payload bytes over which Block1 is used; 0 = 1024 */
     uint64_t at;                       /* ARM: milliseconds, monotonic */
     enum device_state state;           /* STATE */
-    const struct credential_need *needs; /* COMMIT: only those to generate */
+    const struct credential_need *needs; /* COMMIT: only those to make */
     size_t need_count;
     const struct outcome *outcome; /* RECORD; valid until the next step. id, source and byte counts
                                       are the driver's to fill. An empty endpoint: no device
@@ -135,6 +135,8 @@ const char *session_endpoint(const struct session *session);
 /* For ACTION_RESOLVE without a PSK identity: the endpoint to look up. With a certificate it is one
  * of its names: the one asked for, or else the first. */
 const char *session_lookup(const struct session *session);
+/* While a bootstrap runs: the profile that it goes by. NULL: none does, or none was found yet. */
+const struct profile *session_profile(const struct session *session);
 /* Whether somebody who has proved nothing may have this device's bootstrap: it has no key to prove
  * itself with, and its class says so. */
 bool session_takes_unproven(const struct profile_set *profiles,

@@ -115,7 +115,8 @@ struct store_new_credential {
     enum credential_kind kind;
     char place[PLACE_NAME_MAX + 1];
     struct identity identity;
-    struct secret key; /* copied and wiped by the store */
+    struct secret key;        /* copied and wiped by the store */
+    struct blob *public_part; /* the store takes a reference of its own; NULL = none */
 };
 /* I1, I2: for each server without a pending credential of that kind, stores the one given as
  * pending with the next generation; a pending one of that kind stays as it is. Answers with the

@@ -43,6 +43,7 @@ struct secret_ref {
     uint16_t ssid;       /* 0 = the bootstrap account */
     bool as_text;        /* write as String (object /21 1.x) rather than Opaque */
     bool first_only;     /* the first certificate without those that follow */
+    bool derived;        /* a PSK that is worked out, not stored; generation 0 */
     bool as_sec1;        /* a private key as ECPrivateKey (SEC1) rather than PKCS#8 */
     uint16_t len;        /* bytes of the secret, for previews; 0 = not known */
     uint64_t generation; /* 0 = not made yet (preview) */

@@ -187,6 +187,23 @@ enum err_code ca_open(const char *folder, struct ca **out, struct err *err)
     return code;
 }
 
+enum err_code ca_open_to_sign(const char *folder, struct ca **out, struct err *err)
+{
+    struct ca *ca = calloc(1, sizeof *ca);
+    if (ca == NULL)
+        return no_memory(err);
+    ca->fd = -1;
+    ca->folder = strdup(folder);
+    enum err_code code = ca->folder != NULL ? load_certificate(ca, err) : no_memory(err);
+    if (code == ERR_OK)
+        code = load_key(ca, err);
+    if (code == ERR_OK)
+        *out = ca;
+    else
+        ca_close(ca);
+    return code;
+}
+
 void ca_close(struct ca *ca)
 {
     if (ca == NULL)
@@ -261,6 +278,24 @@ enum err_code ca_issue(struct ca *ca, const struct ca_wish *wish, struct ca_issu
     return code;
 }
 
+enum err_code ca_certify(const struct ca *ca, const char *name, unsigned days, struct secret *key,
+                         struct buf *certificate, struct err *err)
+{
+    struct ca_entry entry = {.server = false};
+    X509 *made = NULL;
+    enum err_code code = enrollment_check_endpoint(bytes_of_text(name), err);
+    if (code != ERR_OK)
+        return code;
+    strcpy(entry.name, name);
+    EVP_PKEY *pair = ca_make_key();
+    code = pair != NULL ? ca_make_certificate(ca, pair, days, &entry, &made, err) : no_memory(err);
+    if (code == ERR_OK && (!ca_key_der(pair, key) || !ca_certificate_der(made, certificate)))
+        code = no_memory(err);
+    X509_free(made);
+    EVP_PKEY_free(pair);
+    return code;
+}
+
 void ca_issued_clear(struct ca_issued *issued)
 {
     if (issued->key != NULL)
@@ -299,15 +334,30 @@ enum err_code ca_revoke(struct ca *ca, const char *what, enum ca_reason reason, 
                : err_set(err, ERR_NOT_FOUND, "this CA has issued nothing of that serial or name");
 }
 
-enum err_code ca_serial_of(const struct ca *ca, struct bytes text, char out[static CA_SERIAL_SIZE],
-                           struct err *err)
+static const struct ca_entry *find_serial(const struct ca *ca, const char *serial)
+{
+    for (size_t i = 0; i < ca->count; i++)
+        if (strcmp(ca->entries[i].serial, serial) == 0)
+            return &ca->entries[i];
+    return NULL;
+}
+
+enum err_code ca_adopt(struct ca *ca, struct bytes text, char out[static CA_SERIAL_SIZE],
+                       struct err *err)
 {
     X509 *certificate = ca_read_certificate(text);
+    struct ca_entry entry;
     enum err_code code = ERR_OK;
     if (certificate == NULL)
         code = err_set(err, ERR_INVALID, "it is no certificate in PEM or DER");
     else if (X509_verify(certificate, ca->key) != 1 || !ca_serial_text(certificate, out))
         code = err_set(err, ERR_INVALID, "it is no certificate of this CA");
+    else if (X509_cmp(certificate, ca->certificate) == 0)
+        code = err_set(err, ERR_INVALID, "it is the CA's own certificate");
+    else if (find_serial(ca, out) == NULL && !ca_describe(certificate, &entry))
+        code = err_set(err, ERR_INVALID, "it has no name that this CA gives");
+    else if (find_serial(ca, out) == NULL)
+        code = ca_register_issued(ca, &entry, err);
     X509_free(certificate);
     return code;
 }

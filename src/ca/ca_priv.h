@@ -49,5 +49,9 @@ enum err_code ca_make_crl(const struct ca *ca, int64_t now_ms, unsigned days, ch
                           struct err *err);
 bool ca_serial_text(const X509 *certificate, char out[static CA_SERIAL_SIZE]);
 X509 *ca_read_certificate(struct bytes text);
+/* Serial, times, fingerprint and name of a certificate as an entry. */
+bool ca_describe(X509 *certificate, struct ca_entry *entry);
+bool ca_key_der(EVP_PKEY *key, struct secret *out);
+bool ca_certificate_der(X509 *certificate, struct buf *out);
 
 #endif

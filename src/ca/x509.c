@@ -71,6 +71,27 @@ bool ca_serial_text(const X509 *certificate, char out[static CA_SERIAL_SIZE])
     return true;
 }
 
+bool ca_key_der(EVP_PKEY *key, struct secret *out)
+{
+    unsigned char *der = NULL;
+    PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(key);
+    int len = info != NULL ? i2d_PKCS8_PRIV_KEY_INFO(info, &der) : 0;
+    bool done = len > 0 && secret_set(out, bytes_of(der, (size_t)len));
+    PKCS8_PRIV_KEY_INFO_free(info);
+    OPENSSL_clear_free(der, len > 0 ? (size_t)len : 0);
+    return done;
+}
+
+bool ca_certificate_der(X509 *certificate, struct buf *out)
+{
+    unsigned char *der = NULL;
+    int len = i2d_X509(certificate, &der);
+    if (len > 0)
+        buf_put(out, der, (size_t)len);
+    OPENSSL_free(der);
+    return len > 0 && !out->failed;
+}
+
 /* ---- keys ---- */
 
 EVP_PKEY *ca_make_key(void)
@@ -348,6 +369,35 @@ enum err_code ca_make_certificate(const struct ca *ca, EVP_PKEY *public_key, uns
     else
         X509_free(certificate);
     return code;
+}
+
+/* The name that add_names gave it: the common name, or else the first of subjectAltName. */
+static bool read_name(X509 *certificate, char out[static CA_NAME_MAX + 1])
+{
+    X509_NAME *subject = X509_get_subject_name(certificate);
+    GENERAL_NAMES *names = NULL;
+    if (X509_NAME_get_text_by_NID(subject, NID_commonName, out, CA_NAME_MAX + 1) > 0)
+        return true;
+    names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+    const GENERAL_NAME *first =
+        sk_GENERAL_NAME_num(names) > 0 ? sk_GENERAL_NAME_value(names, 0) : NULL;
+    const ASN1_IA5STRING *text =
+        first != NULL && (first->type == GEN_URI || first->type == GEN_DNS) ? first->d.ia5 : NULL;
+    bool fits = text != NULL && text->length > 0 && text->length <= CA_NAME_MAX;
+    if (fits) {
+        memcpy(out, text->data, (size_t)text->length);
+        out[text->length] = '\0';
+    }
+    GENERAL_NAMES_free(names);
+    return fits;
+}
+
+bool ca_describe(X509 *certificate, struct ca_entry *entry)
+{
+    *entry = (struct ca_entry){
+        .server = (X509_get_extended_key_usage(certificate) & XKU_SSL_SERVER) != 0 &&
+                  (X509_get_extension_flags(certificate) & EXFLAG_XKUSAGE) != 0};
+    return describe(certificate, entry) && read_name(certificate, entry->name);
 }
 
 /* ---- lists ---- */

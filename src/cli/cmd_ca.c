@@ -315,7 +315,7 @@ static int revoke_one(struct ca *ca, const char *what, enum ca_reason reason)
     enum err_code code = ERR_OK;
     if (access(what, F_OK) == 0) {
         char *text = read_file(what, CERTIFICATE_MAX, &len, &err);
-        code = text != NULL ? ca_serial_of(ca, bytes_of(text, len), serial, &err) : err.code;
+        code = text != NULL ? ca_adopt(ca, bytes_of(text, len), serial, &err) : err.code;
         free(text);
         what = serial;
     }

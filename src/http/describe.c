@@ -3,9 +3,11 @@
 #include "http_priv.h"
 
 #include "usher/codec.h"
+#include "usher/key_pair.h"
 #include "usher/plan.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const struct live_entry *http_live_of(struct request *request, const char *endpoint, bool blocked,
@@ -59,8 +61,34 @@ static json_t *tags_json(struct request *request, const struct enrollment *enrol
     return tags;
 }
 
-static json_t *credentials_json(struct request *request, const struct enrollment *enrollment)
+/* The device's own certificate, in PEM; no secret, and needed to revoke it. */
+static void put_certificate(struct request *request, json_t *item, struct bytes chain)
 {
+    enum { LINE = 64 };
+    struct bytes der = key_pair_first(chain);
+    size_t size = 4 * ((der.len + 2) / 3) + 1;
+    char *text = malloc(size);
+    struct buf pem;
+    buf_init(&pem, 2 * size + 128);
+    if (text != NULL) {
+        bytes_to_base64(der, false, text);
+        buf_put_text(&pem, "-----BEGIN CERTIFICATE-----\n");
+        for (const char *at = text; *at != '\0'; at += strnlen(at, LINE))
+            buf_printf(&pem, "%.*s\n", LINE, at);
+        buf_put_text(&pem, "-----END CERTIFICATE-----\n");
+    }
+    const char *whole = text != NULL ? buf_text(&pem) : NULL;
+    if (whole == NULL)
+        request->out_of_memory = true;
+    else
+        http_put_text(request, item, "certificate", whole);
+    buf_clear(&pem);
+    free(text);
+}
+
+static json_t *credentials_json(struct request *request, const struct store_device *device)
+{
+    const struct enrollment *enrollment = &device->enrollment;
     json_t *list = json_array();
     for (size_t i = 0; i < enrollment->credential_count; i++) {
         const struct enrolled_credential *credential = &enrollment->credentials[i];
@@ -71,6 +99,8 @@ static json_t *credentials_json(struct request *request, const struct enrollment
         http_put_number(request, item, "generation", credential->generation);
         http_put_identity(request, item, "identity", &credential->identity);
         http_put_number(request, item, "key_length", credential->key_len);
+        if (credential->kind == CREDENTIAL_KIND_X509)
+            put_certificate(request, item, blob_bytes(device->publics[i]));
         http_append(request, list, item);
     }
     return list;
@@ -97,7 +127,7 @@ json_t *http_device_json(struct request *request, const struct store_device *dev
     http_put_text(request, json, "group", device->group[0] != '\0' ? device->group : NULL);
     http_put_fingerprint(request, json, "key_fingerprint", &device->bootstrap_key);
     http_put(request, json, "tags", tags_json(request, enrollment));
-    http_put(request, json, "credentials", credentials_json(request, enrollment));
+    http_put(request, json, "credentials", credentials_json(request, device));
     return json;
 }
 

@@ -32,8 +32,10 @@ static const struct enrolled_credential *find_credential(const struct planner *p
                                                          const struct rule_server *server)
 {
     const struct enrolled_credential *pending = find_of_kind(planner, server, CREDENTIAL_PENDING);
-    if (server->credential == CREDENTIAL_GENERATE)
+    if (server->credential == CREDENTIAL_GENERATE || server->credential == CREDENTIAL_ISSUE)
         return pending;
+    if (server->credential == CREDENTIAL_DERIVE)
+        return NULL; /* it is worked out when it is written */
     const struct enrolled_credential *active = find_of_kind(planner, server, CREDENTIAL_ACTIVE);
     return active ? active : pending;
 }
@@ -52,7 +54,7 @@ static enum err_code require_credential(const struct planner *planner,
     };
     static_assert(sizeof(kinds) / sizeof(kinds[0]) == CREDENTIAL_KIND_COUNT, "one for each");
     *out = find_credential(planner, server);
-    if (*out || server->credential == CREDENTIAL_GENERATE)
+    if (*out || server->credential != CREDENTIAL_ENROLLED)
         return ERR_OK;
     const char *endpoint = planner->enrollment->endpoint;
     return err_set(planner->err, ERR_INVALID,
@@ -213,6 +215,7 @@ static enum err_code fill_reference(struct planner *planner, const struct rule_s
                    .ssid = server->ssid,
                    .len = reference_len(server, credential, public_part),
                    .as_sec1 = private_key && planner->client->key_encoding == KEY_ENCODING_SEC1,
+                   .derived = server->credential == CREDENTIAL_DERIVE,
                    /* Chains came with 1.2.1; before, a resource holds one certificate. */
                    .first_only = public_part && planner->plan->version < LWM2M_1_2,
                    .generation = credential ? credential->generation : 0},

@@ -27,7 +27,9 @@ static enum err_code intend(struct planner *planner, const struct rule_record *r
     case RULE_VALUE:
         return rule_value_resolve(&rule->value, &planner->scope, out, planner->err);
     case RULE_IDENTITY: /* an enrolled one is the store's matter */
-        if (server->credential == CREDENTIAL_GENERATE && server != planner->rules->bootstrap)
+        if ((server->credential == CREDENTIAL_GENERATE ||
+             server->credential == CREDENTIAL_DERIVE) &&
+            server != planner->rules->bootstrap)
             return rule_value_resolve(&server->identity, &planner->scope, out, planner->err);
         *out = reference(server);
         return ERR_OK;

@@ -23,6 +23,21 @@ static enum err_code generated_identity(const struct rule_server *server,
     return ERR_OK;
 }
 
+bool profile_identity(const struct profile *profile, const struct enrollment *enrollment,
+                      uint16_t ssid, struct identity *out)
+{
+    const struct profile_rules *rules = &profile->rules;
+    struct arena *arena = arena_new(IDENTITY_ARENA);
+    struct rule_scope scope = {.enrollment = enrollment, .arena = arena};
+    struct err unused;
+    bool found = false;
+    for (size_t i = 0; arena && i < rules->server_count && !found; i++)
+        found = rules->servers[i].ssid == ssid && rules->servers[i].kind == CREDENTIAL_KIND_PSK &&
+                generated_identity(&rules->servers[i], &scope, out, &unused) == ERR_OK;
+    arena_free(arena);
+    return found;
+}
+
 enum err_code profile_credentials(const struct profile *profile,
                                   const struct enrollment *enrollment,
                                   struct credential_need *needs, size_t *count, struct err *err)
@@ -49,7 +64,7 @@ enum err_code profile_credentials(const struct profile *profile,
         struct credential_need *need = &found[found_count++];
         *need = (struct credential_need){
             .ssid = server->ssid, .source = server->credential, .kind = server->kind};
-        if (server->credential != CREDENTIAL_GENERATE)
+        if (server->credential != CREDENTIAL_GENERATE && server->credential != CREDENTIAL_ISSUE)
             continue;
         const struct rule_place *place =
             server->pick ? rule_pick_place(server, enrollment, err) : NULL;
@@ -58,6 +73,8 @@ enum err_code profile_credentials(const struct profile *profile,
         if (place)
             snprintf(need->place, sizeof(need->place), "%s", place->name);
         if (code != ERR_OK)
+            continue;
+        if (server->credential == CREDENTIAL_ISSUE)
             continue;
         need->key_len = server->key_len;
         code = generated_identity(server, &scope, &need->identity, err);

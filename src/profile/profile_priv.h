@@ -43,6 +43,8 @@ struct profile_set {
     struct arena *arena;
     struct profile **profiles; /* by class name */
     size_t count;
+    void *companion;
+    void (*drop)(void *companion);
 };
 
 /* One class while it is compiled. */

@@ -7,22 +7,29 @@
 #include <string.h>
 
 enum { KEY_LENGTH_DEFAULT = 16, KEY_LENGTH_LEAST = 16, KEY_LENGTH_MOST = 64 };
+enum {
+    GENERATED = 1 << CREDENTIAL_GENERATE,
+    ENROLLED = 1 << CREDENTIAL_ENROLLED,
+    DERIVED = 1 << CREDENTIAL_DERIVE,
+    ISSUED = 1 << CREDENTIAL_ISSUE,
+};
 enum { ENDPOINT_WARN = 32 }; /* bytes that most endpoint names have */
 
 static const struct {
     const char *name;
     uint8_t number; /* /0/x/2 */
     bool secure;
-    bool has_credential, can_generate;
+    bool has_credential;
+    unsigned sources; /* by bit: enum credential_source */
     enum credential_kind kind;
 } modes[] = {
-    [MODE_PSK] = {"psk", 0, true, true, true, CREDENTIAL_KIND_PSK},
-    [MODE_RPK] = {"rpk", 1, true, true, false, CREDENTIAL_KIND_RPK},
-    [MODE_X509] = {"x509", 2, true, true, false, CREDENTIAL_KIND_X509},
-    [MODE_NOSEC] = {"nosec", 3, false, false, false, CREDENTIAL_KIND_PSK},
-    [MODE_EST] = {"est", 4, true, false, false, CREDENTIAL_KIND_X509},
+    [MODE_PSK] = {"psk", 0, true, true, GENERATED | ENROLLED | DERIVED, CREDENTIAL_KIND_PSK},
+    [MODE_RPK] = {"rpk", 1, true, true, ENROLLED, CREDENTIAL_KIND_RPK},
+    [MODE_X509] = {"x509", 2, true, true, ENROLLED | ISSUED, CREDENTIAL_KIND_X509},
+    [MODE_NOSEC] = {"nosec", 3, false, false, 0, CREDENTIAL_KIND_PSK},
+    [MODE_EST] = {"est", 4, true, false, 0, CREDENTIAL_KIND_X509},
     /* NoSec with a link to /21: what is not DTLS is protected by OSCORE alone. */
-    [MODE_OSCORE] = {"oscore", 3, false, true, true, CREDENTIAL_KIND_OSCORE},
+    [MODE_OSCORE] = {"oscore", 3, false, true, GENERATED | ENROLLED, CREDENTIAL_KIND_OSCORE},
 };
 static_assert(sizeof(modes) / sizeof(modes[0]) == MODE_COUNT, "every mode is described");
 
@@ -44,6 +51,8 @@ static const struct {
 } key_modes[] = {
     {"credential", PSK | RPK | X509 | OSCORE},
     {"identity", PSK},
+    {"derive", PSK},
+    {"issue", X509},
     {"key-length", PSK | OSCORE},
     {"sni", DTLS},
     {"ciphersuites", DTLS},
@@ -59,23 +68,11 @@ static const struct {
     {"id-context", OSCORE},
 };
 
-static const char *const security_keys[] = {"mode",
-                                            "credential",
-                                            "identity",
-                                            "key-length",
-                                            "sni",
-                                            "sender-id",
-                                            "ciphersuites",
-                                            "server-key",
-                                            "matching",
-                                            "recipient-id",
-                                            "aead",
-                                            "server-certificate",
-                                            "certificate-usage",
-                                            "hmac",
-                                            "salt",
-                                            "id-context",
-                                            NULL};
+static const char *const security_keys[] = {
+    "mode", "credential",         "identity",          "derive",     "issue",    "key-length",
+    "sni",  "sender-id",          "ciphersuites",      "server-key", "matching", "recipient-id",
+    "aead", "server-certificate", "certificate-usage", "hmac",       "salt",     "id-context",
+    NULL};
 
 bool server_mode_is_secure(enum server_mode mode)
 {
@@ -130,7 +127,7 @@ void server_compile_identity(struct building *building, const struct yaml_node *
 {
     struct compiler *compiler = building->compiler;
     const struct yaml_node *node = yaml_get(security, key);
-    if (node && building->out->credential != CREDENTIAL_GENERATE) {
+    if (node && building->out->credential == CREDENTIAL_ENROLLED) {
         COMPILE_ERROR(compiler, node->key,
                       "'%s' goes with credential: generate; an enrolled one has its own", key);
         return;
@@ -164,7 +161,8 @@ static void read_key_length(struct building *building, const struct yaml_node *s
     if (!node)
         return;
     int64_t length;
-    if (building->out->credential != CREDENTIAL_GENERATE)
+    if (building->out->credential != CREDENTIAL_GENERATE &&
+        building->out->credential != CREDENTIAL_DERIVE)
         COMPILE_ERROR(compiler, node->key,
                       "'key-length' goes with credential: generate; any other key has its own");
     else if (yaml_integer(node, KEY_LENGTH_LEAST, KEY_LENGTH_MOST, &length, compiler->findings))
@@ -175,7 +173,7 @@ static void check_key_limit(struct building *building, const struct yaml_node *s
 {
     uint16_t most = building->compiler->profile->client.key_max;
     const struct yaml_node *node = yaml_get(security, "key-length");
-    if (building->out->credential == CREDENTIAL_GENERATE && most > 0 &&
+    if (building->out->credential != CREDENTIAL_ENROLLED && most > 0 &&
         building->out->key_len > most)
         COMPILE_ERROR(building->compiler, node ? node : security,
                       "a key of %u bytes, but client.key-max says these devices take %u",
@@ -189,27 +187,42 @@ void server_compile_key_length(struct building *building, const struct yaml_node
         check_key_limit(building, block);
 }
 
+static const char *sources_text(unsigned sources)
+{
+    if (sources & DERIVED)
+        return "generate (a fresh key at each bootstrap), enrolled (the key stored with the "
+               "device) or derive (from a key that the server has too)";
+    if (sources & GENERATED)
+        return "generate (a fresh key at each bootstrap) or enrolled (the key stored with the "
+               "device)";
+    if (sources & ISSUED)
+        return "enrolled (the key pair stored with the device) or issue (a fresh one, certified by "
+               "a CA here)";
+    return "enrolled (the key pair stored with the device)";
+}
+
 static void compile_source(struct building *building, const struct yaml_node *security)
 {
-    static const char *const words[] = {"generate", "enrolled", NULL};
+    static const char *const words[] = {"generate", "enrolled", "derive", "issue", NULL};
+    static const enum credential_source meant[] = {CREDENTIAL_GENERATE, CREDENTIAL_ENROLLED,
+                                                   CREDENTIAL_DERIVE, CREDENTIAL_ISSUE};
     struct compiler *compiler = building->compiler;
-    bool can_generate = modes[building->mode].can_generate;
+    unsigned sources = modes[building->mode].sources;
     building->out->kind = modes[building->mode].kind;
     building->out->credential = CREDENTIAL_NONE;
     if (!modes[building->mode].has_credential)
         return;
-    const struct yaml_node *node = server_wanted(
-        compiler, security, "credential",
-        can_generate ? "generate (a fresh key at each bootstrap) or enrolled (the key stored with "
-                       "the device)"
-                     : "enrolled (the key pair stored with the device)");
+    building->out->credential = sources & GENERATED ? CREDENTIAL_GENERATE : CREDENTIAL_ENROLLED;
+    const char *there_are = sources_text(sources);
+    const struct yaml_node *node = server_wanted(compiler, security, "credential", there_are);
     int word = node ? compile_word(compiler, node, words) : -1;
-    if (word == 0 && !can_generate)
-        COMPILE_ERROR(compiler, node,
-                      "the key pair of mode: %s is stored with the device (credential: enrolled)",
-                      modes[building->mode].name);
-    building->out->credential =
-        word == 1 || !can_generate ? CREDENTIAL_ENROLLED : CREDENTIAL_GENERATE;
+    if (word < 0)
+        return;
+    if (sources & 1u << meant[word])
+        building->out->credential = meant[word];
+    else
+        COMPILE_ERROR(compiler, node, "mode: %s has no credential: %s; it takes %s",
+                      modes[building->mode].name, words[word], there_are);
 }
 
 /* What a plan would warn of for each device is told once, where it is known beforehand. */
@@ -221,7 +234,7 @@ static void check_identity_limit(struct building *building, const struct yaml_no
     size_t len =
         identity->part_count > 0 ? server_literal_length(identity) : identity->fixed.bytes.len;
     bool named = false;
-    if (building->out->credential != CREDENTIAL_GENERATE || most == 0 ||
+    if (building->out->credential == CREDENTIAL_ENROLLED || most == 0 ||
         building->compiler->abstract)
         return;
     for (size_t i = 0; i < identity->part_count; i++) {
@@ -242,7 +255,7 @@ static void check_identity_limit(struct building *building, const struct yaml_no
 
 static void compile_psk(struct building *building, const struct yaml_node *security)
 {
-    if (building->out->credential == CREDENTIAL_GENERATE || yaml_get(security, "identity"))
+    if (building->out->credential != CREDENTIAL_ENROLLED || yaml_get(security, "identity"))
         server_compile_identity(building, security, "identity", "${endpoint}", IDENTITY_MAX,
                                 &building->out->identity);
     check_identity_limit(building, security);
@@ -331,8 +344,9 @@ void server_compile_security(struct building *building)
     building->mode = (enum server_mode)word;
     refuse_other_keys(building, security);
     compile_source(building, security);
-    if (key_modes[2].modes & 1 << building->mode)
+    if ((PSK | OSCORE) & 1 << building->mode)
         server_compile_key_length(building, security);
+    server_compile_maker(building, security);
     compile_by_mode(building, security);
     const struct yaml_node *sni = yaml_get(security, "sni");
     if (modes[word].secure && sni)

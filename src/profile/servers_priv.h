@@ -51,6 +51,9 @@ void server_compile_identity(struct building *building, const struct yaml_node *
 /* `key-length` of a generated key; checked against what the class can take. */
 void server_compile_key_length(struct building *building, const struct yaml_node *block);
 
+/* makers.c: `derive:` and `issue:` */
+void server_compile_maker(struct building *building, const struct yaml_node *security);
+
 /* oscore.c: the keys of `security:` for OSCORE, and the /21 instance */
 void server_compile_oscore(struct building *building, const struct yaml_node *security);
 /* certificates.c: /0/x/4 and how it counts, from files that the profile names */

@@ -15,8 +15,21 @@ void profile_set_unref(struct profile_set *set)
 {
     if (!set || atomic_fetch_sub_explicit(&set->references, 1, memory_order_acq_rel) != 1)
         return;
+    if (set->companion)
+        set->drop(set->companion);
     arena_free(set->arena);
     free(set);
+}
+
+void profile_set_keep(struct profile_set *set, void *companion, void (*drop)(void *companion))
+{
+    set->companion = companion;
+    set->drop = drop;
+}
+
+void *profile_companion(const struct profile *profile)
+{
+    return profile->set->companion;
 }
 
 size_t profile_set_count(const struct profile_set *set)

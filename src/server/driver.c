@@ -4,6 +4,7 @@
 #include "seen_priv.h"
 #include "usher/key_pair.h"
 #include "usher/log.h"
+#include "usher/makers.h"
 #include "usher/pool.h"
 
 #include <assert.h>
@@ -50,7 +51,7 @@ struct bootstrap {
     uint64_t epoch; /* counts requests, so that late store answers are recognised */
     size_t key_count;
     struct session_key *keys;
-    struct secret *converted;   /* a private key in another form, while it is written */
+    struct secret *converted;   /* a key worked out, or in another form, while it is written */
     struct tell_operation open; /* sent and not yet answered */
     uint32_t ack_timeout_ms;    /* of the class, as of the last operation; 0 = the listener's */
     /* While draining: when the device was last heard, and what had been received then. */
@@ -320,6 +321,25 @@ static void perform_resolve(struct bootstrap *bootstrap)
     }
 }
 
+static enum err_code make_credential(struct bootstrap *bootstrap,
+                                     const struct credential_need *need,
+                                     struct store_new_credential *out)
+{
+    struct err err = {0};
+
+    *out = (struct store_new_credential){
+        .ssid = need->ssid, .kind = need->kind, .identity = need->identity};
+    memcpy(out->place, need->place, sizeof out->place);
+    enum err_code code = need->source == CREDENTIAL_ISSUE
+                             ? makers_issue(session_profile(bootstrap->session), need->ssid,
+                                            bootstrap->endpoint, &out->key, &out->public_part, &err)
+                             : psk_generate(&out->key, need->key_len);
+    if (code != ERR_OK) /* a CA that has expired; lengths of keys were checked with the profile */
+        log_event(LOG_ERROR, "session.no-credential", LOG_TEXT("endpoint", bootstrap->endpoint),
+                  LOG_NUMBER("server", need->ssid), LOG_TEXT("cause", err.text));
+    return code;
+}
+
 static void perform_commit(struct bootstrap *bootstrap, const struct session_action *action)
 {
     struct driver *driver = bootstrap->driver;
@@ -331,17 +351,19 @@ static void perform_commit(struct bootstrap *bootstrap, const struct session_act
         step(bootstrap, &event);
         return;
     }
-    for (size_t i = 0; i < action->need_count; i++) {
-        fresh[i].ssid = action->needs[i].ssid;
-        fresh[i].kind = action->needs[i].kind;
-        fresh[i].identity = action->needs[i].identity;
-        memcpy(fresh[i].place, action->needs[i].place, sizeof fresh[i].place);
-        enum err_code made = psk_generate(&fresh[i].key, action->needs[i].key_len);
-        assert(made == ERR_OK); /* profiles are held to 16..64 bytes when they are read */
-        (void)made;
+    enum err_code code = ERR_OK;
+    size_t made = 0;
+    while (made < action->need_count && code == ERR_OK) {
+        code = make_credential(bootstrap, &action->needs[made], &fresh[made]);
+        made++;
     }
-    store_make_pending(driver->config.lane, bytes_of_text(bootstrap->endpoint), fresh,
-                       action->need_count, device_found, call);
+    if (code == ERR_OK)
+        store_make_pending(driver->config.lane, bytes_of_text(bootstrap->endpoint), fresh, made,
+                           device_found, call);
+    else
+        device_found(call, code, NULL);
+    for (size_t i = 0; i < made; i++)
+        blob_unref(fresh[i].public_part);
     bytes_wipe(fresh, sizeof fresh);
 }
 
@@ -374,13 +396,36 @@ static bool fits(const struct secret_ref *ref, enum credential_kind kind)
 }
 
 /* The encoder keeps no bytes beyond the next question, so that one place is enough. */
-static bool convert(struct bootstrap *bootstrap, const struct session_key *key, struct bytes *out)
+static struct secret *scratch_of(struct bootstrap *bootstrap)
 {
     if (bootstrap->converted == NULL)
         bootstrap->converted = calloc(1, sizeof *bootstrap->converted);
-    if (bootstrap->converted == NULL || !key_pair_to_sec1(&key->key, bootstrap->converted))
+    return bootstrap->converted;
+}
+
+/* By the identity that is written with it, which the server will look for. */
+static bool derive(struct bootstrap *bootstrap, const struct secret_ref *ref, struct bytes *out)
+{
+    const struct profile *profile = session_profile(bootstrap->session);
+    const struct enrollment *enrollment = session_enrollment(bootstrap->session);
+    struct secret *key = scratch_of(bootstrap);
+    struct identity identity;
+
+    if (key == NULL || profile == NULL || enrollment == NULL ||
+        !profile_identity(profile, enrollment, ref->ssid, &identity) ||
+        !makers_derive(profile, ref->ssid, identity_bytes(&identity), key))
         return false;
-    *out = secret_bytes(bootstrap->converted);
+    *out = secret_bytes(key);
+    return true;
+}
+
+static bool convert(struct bootstrap *bootstrap, const struct session_key *key, struct bytes *out)
+{
+    struct secret *converted = scratch_of(bootstrap);
+
+    if (converted == NULL || !key_pair_to_sec1(&key->key, converted))
+        return false;
+    *out = secret_bytes(converted);
     return true;
 }
 
@@ -389,6 +434,8 @@ static bool reveal(void *context, const struct secret_ref *ref, struct bytes *ou
     struct bootstrap *bootstrap = context;
     struct session_key *key = find_key(bootstrap, ref->ssid, ref->generation);
 
+    if (ref->derived)
+        return derive(bootstrap, ref, out);
     if (key == NULL || !fits(ref, key->kind))
         return false;
     if (ref->kind == SECRET_PUBLIC_PART) {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* usherd put together: store, profiles, workers, HTTP; signals; reload; orderly end. */
 #include "usher/server.h"
+
 #include "certificates_priv.h"
 #include "usher/clock.h"
 #include "usher/http.h"
+#include "usher/makers.h"
 #include "worker_priv.h"
 
 #include <errno.h>
@@ -69,6 +71,10 @@ static struct profile_set *load_profiles(const struct config *config, struct fin
     if (set != NULL && profile_set_count(set) == 0)
         finding_add(findings, FINDING_WARNING, &here,
                     "no profile was found: every device will be turned away");
+    if (set != NULL && !makers_load(set, findings)) {
+        profile_set_unref(set);
+        set = NULL;
+    }
     return set;
 }
 

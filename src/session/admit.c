@@ -230,8 +230,8 @@ static bool find_needs(struct attempt *attempt, struct credential_need needs[sta
     for (size_t i = 0; i < count; i++) {
         const struct enrolled_credential *pending =
             enrollment_credential(&attempt->enrollment, needs[i].ssid, CREDENTIAL_PENDING);
-        if (needs[i].source == CREDENTIAL_GENERATE &&
-            (pending == NULL || pending->kind != needs[i].kind))
+        bool fresh = needs[i].source == CREDENTIAL_GENERATE || needs[i].source == CREDENTIAL_ISSUE;
+        if (fresh && (pending == NULL || pending->kind != needs[i].kind))
             needs[(*missing)++] = needs[i];
     }
     return true;

@@ -306,6 +306,11 @@ const char *session_lookup(const struct session *session)
     return session->endpoint;
 }
 
+const struct profile *session_profile(const struct session *session)
+{
+    return session->attempt != NULL ? session->attempt->profile : NULL;
+}
+
 bool session_over(const struct session *session)
 {
     return session->phase == PHASE_OVER;

@@ -29,6 +29,8 @@ void request_free(struct request *request)
     if (request == NULL)
         return;
     if (request->credentials != NULL) {
+        for (size_t i = 0; i < request->count; i++)
+            blob_unref(request->credentials[i].public_part);
         bytes_wipe(request->credentials, request->count * sizeof *request->credentials);
         free(request->credentials);
     }

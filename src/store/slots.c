@@ -150,6 +150,7 @@ bool slot_set_make_pending(struct slot_set *set, const struct store_new_credenti
             .kind = credentials[i].kind,
             .identity = credentials[i].identity,
             .key = credentials[i].key,
+            .public_part = blob_ref(credentials[i].public_part),
         };
         memcpy(content.place, credentials[i].place, sizeof content.place);
         server = find_or_add_server(set, credentials[i].ssid);

@@ -198,6 +198,8 @@ static struct request *pending_request(struct bytes endpoint,
             return NULL;
         }
         memcpy(request->credentials, credentials, count * sizeof *credentials);
+        for (size_t i = 0; i < count; i++)
+            blob_ref(credentials[i].public_part);
         request->count = count;
     }
     memcpy(request->endpoint, endpoint.data, endpoint.len);
