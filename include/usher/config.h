@@ -44,6 +44,7 @@ struct config_x509 {
     size_t crl_count;
     const char *crls[CONFIG_PATHS_MAX];
     bool expired_crl_is_good;
+    bool pinned;    /* devices may be enrolled by their certificate or its key, whoever issued it */
     uint32_t names; /* enum config_names */
 };
 

@@ -36,6 +36,12 @@ struct identity {
     uint8_t data[IDENTITY_MAX];
 };
 
+/* An identity can also stand for a certificate that the device was enrolled with, in place of a
+ * pre-shared key: "certificate:sha256:" or "public-key:sha256:" and 64 hexadecimal digits, of the
+ * certificate or of its SubjectPublicKeyInfo (DER). Such a device has no key. */
+enum pin_kind { PIN_CERTIFICATE, PIN_PUBLIC_KEY };
+enum { PIN_HASH_SIZE = 32 };
+
 struct enrolled_credential {
     uint16_t ssid; /* 0 = the bootstrap account itself */
     enum credential_status status;
@@ -55,7 +61,7 @@ struct tag {
 struct enrollment {
     char endpoint[ENDPOINT_MAX + 1]; /* UTF-8 */
     char class_name[CLASS_MAX + 1];  /* "" = chosen by a profile's match */
-    struct identity identity;        /* of the bootstrap PSK */
+    struct identity identity;        /* of the bootstrap PSK, or a pin */
     bool blocked;
     uint64_t revision;   /* counts up with every change; 0 = not stored yet */
     uint64_t bootstraps; /* completed so far */
@@ -80,6 +86,9 @@ enum err_code enrollment_check_tag(const char *name, const char *value, struct e
 const char *credential_status_name(enum credential_status status);
 const char *credential_kind_name(enum credential_kind kind); /* "psk" "oscore" "rpk" "x509" */
 bool credential_kind_from_name(const char *name, enum credential_kind *out);
+void identity_set_pin(struct identity *identity, enum pin_kind kind,
+                      const uint8_t hash[static PIN_HASH_SIZE]);
+bool identity_is_pin(const struct identity *identity);
 bool identity_set(struct identity *identity, struct bytes data); /* false: empty or too long */
 struct bytes identity_bytes(const struct identity *identity);
 

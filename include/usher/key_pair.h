@@ -7,6 +7,7 @@
 #define USHER_KEY_PAIR_H
 
 #include "usher/buf.h"
+#include "usher/enrollment.h"
 #include "usher/err.h"
 #include "usher/secret.h"
 
@@ -20,6 +21,11 @@ enum err_code key_pair_public_of(const struct secret *private_key, struct buf *o
 /* ERR_CONFLICT when the first certificate is not of this key. */
 enum err_code key_pair_check(const struct secret *private_key, struct bytes certificates,
                              struct err *err);
+
+/* By what a device is enrolled that has a certificate: SHA-256 of it, or of its public key; PEM or
+ * DER, a certificate, for PIN_PUBLIC_KEY also the key alone (SubjectPublicKeyInfo). */
+enum err_code key_pair_pin(struct bytes text, enum pin_kind kind, uint8_t out[static PIN_HASH_SIZE],
+                           struct err *err);
 
 /* The same private key as ECPrivateKey (SEC1). False: it is none that we have stored. */
 bool key_pair_to_sec1(const struct secret *private_key, struct secret *out);

@@ -18,6 +18,9 @@ enum { NAMES_MAX = 8, NAMES_TEXT_MAX = 1024 };
 struct names {
     uint16_t count, used;
     char text[NAMES_TEXT_MAX];
+    bool unvouched; /* no CA of ours vouches for them: only a pin lets the device in */
+    bool hashed;    /* devices enrolled by a pin are looked for; of their certificate: */
+    uint8_t hashes[2][PIN_HASH_SIZE]; /* by enum pin_kind */
 };
 
 /* False, and nothing changes: no name that a device can have (enrollment_check_endpoint), there
@@ -26,5 +29,7 @@ bool names_add(struct names *names, struct bytes name);
 /* Byte for byte. */
 bool names_have(const struct names *names, const char *name);
 const char *names_first(const struct names *names); /* "" = none */
+/* Whether the identity is a pin of this certificate. */
+bool names_fit_pin(const struct names *names, const struct identity *identity);
 
 #endif

@@ -25,7 +25,9 @@ struct x509_settings {
     const char *const *crls;
     size_t crl_count;
     bool expired_crl_is_good; /* else every certificate of its CA is refused */
-    unsigned names;           /* enum x509_names, several */
+    bool pinned;    /* a certificate need not come from a CA of ours; whoever shows one has to be
+                       enrolled by it or its key then */
+    unsigned names; /* enum x509_names, several */
 };
 
 enum { X509_CHAIN_MAX = 3, X509_WARN_DAYS = 30 };
@@ -59,6 +61,7 @@ enum err_code x509_configure(struct x509 *x509, struct mbedtls_ssl_config *confi
 /* What the certificate of a device says. */
 struct x509_device {
     struct names names;
+    bool unvouched;
     char subject[IDENTITY_MAX + 1]; /* for people: the common name, or the whole subject; whether
                                        it is true is another question */
 };

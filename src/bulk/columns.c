@@ -276,7 +276,7 @@ static enum err_code add_defaults(struct row_builder *row, struct err *err)
 static enum err_code check(struct row_builder *row, struct err *err)
 {
     struct identity kept = row->device.enrollment.identity;
-    bool alone = row->device.bootstrap_key.len == 0;
+    bool alone = row->device.bootstrap_key.len == 0 && !identity_is_pin(&kept);
     enum err_code code = ERR_OK;
     if (alone && kept.len > 0)
         code = enrollment_check_identity(identity_bytes(&kept), err);

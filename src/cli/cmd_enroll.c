@@ -8,6 +8,7 @@
 struct enrolment {
     struct cli_server server;
     const char *class_name, *identity, *key, *key_file;
+    const char *certificate, *public_key;
     bool key_stdin, generate, no_key, replace, if_absent;
     struct cli_list server_keys, server_oscore, server_certificates, server_key_pairs, tags;
 };
@@ -167,10 +168,13 @@ static int add_server_credentials(const struct enrolment *enrolment, const char 
 static int check_options(const struct enrolment *enrolment)
 {
     int sources = (enrolment->key != NULL) + (enrolment->key_file != NULL) + enrolment->key_stdin +
-                  enrolment->generate + enrolment->no_key;
+                  enrolment->generate + enrolment->no_key + (enrolment->certificate != NULL) +
+                  (enrolment->public_key != NULL);
 
     if (sources > 1)
-        cli_say("give one of --key, --key-file, --key-stdin, --generate and --no-key");
+        cli_say(
+            "give one of --key, --key-file, --key-stdin, --generate, --no-key, --certificate and "
+            "--public-key");
     else if (enrolment->replace && enrolment->if_absent)
         cli_say("--replace and --if-absent contradict each other");
     else if (enrolment->key != NULL && enrolment->key[0] != '@' && strcmp(enrolment->key, "-") != 0)
@@ -195,6 +199,22 @@ static int add_text(json_t *body, const char *member, const char *text)
     return CLI_OK;
 }
 
+static int add_material(json_t *body, const char *member, const char *source)
+{
+    struct err err = {0};
+    json_t *material = cli_read_material(source, &err);
+
+    if (material == NULL)
+        return cli_fail(&err);
+    if (strstr(json_string_value(material), "PRIVATE KEY-----") != NULL) {
+        json_decref(material);
+        cli_say("%s: it holds a private key; name a file with the public part alone", source);
+        return CLI_INVALID;
+    }
+    json_object_set_new(body, member, material);
+    return CLI_OK;
+}
+
 static int add_key(const struct enrolment *enrolment, json_t *body)
 {
     struct err err = {0};
@@ -206,6 +226,10 @@ static int add_key(const struct enrolment *enrolment, json_t *body)
         json_object_set_new(body, "generate", json_true());
     if (enrolment->no_key)
         json_object_set_new(body, "no_key", json_true());
+    if (enrolment->certificate != NULL)
+        return add_material(body, "certificate", enrolment->certificate);
+    if (enrolment->public_key != NULL)
+        return add_material(body, "public_key", enrolment->public_key);
     if (source == NULL)
         return CLI_OK;
     json_t *key = cli_read_key(source, &err);
@@ -315,6 +339,16 @@ int cmd_enroll(int argc, char **argv)
          .kind = CLI_FLAG,
          .value = &enrolment.no_key,
          .help = "no pre-shared key: it proves itself by a certificate"},
+        {.name = "certificate",
+         .kind = CLI_TEXT,
+         .value = &enrolment.certificate,
+         .argument = "@FILE",
+         .help = "it proves itself by exactly this certificate"},
+        {.name = "public-key",
+         .kind = CLI_TEXT,
+         .value = &enrolment.public_key,
+         .argument = "@FILE",
+         .help = "it proves itself by any certificate with this key"},
         {.name = "server-key",
          .kind = CLI_LIST,
          .value = &enrolment.server_keys,
@@ -353,7 +387,7 @@ int cmd_enroll(int argc, char **argv)
     };
     const struct cli_usage usage = {
         .synopsis = "enroll ENDPOINT --class CLASS (--key @FILE | --key-stdin | --generate | "
-                    "--no-key) [OPTION..]",
+                    "--no-key | --certificate @FILE | --public-key @FILE) [OPTION..]",
         .summary = "Makes a device known. The same command twice changes nothing.",
         .examples = "  usher enroll urn:dev:os:0042-lamp7 --class street-light --key @lamp7.key\n"
                     "  usher enroll urn:dev:os:0042-lamp8 --class street-light --generate\n"

@@ -38,6 +38,7 @@ const struct config_key config_keys[] = {
     {"x509", "crl", &config_crls, FIELD(x509), 0, 0, 0, NULL, true},
     {"x509", "crl-expired", &config_crl_expired, FIELD(x509.expired_crl_is_good), 0, 0, 0, "refuse",
      true},
+    {"x509", "pinned", &config_boolean, FIELD(x509.pinned), 0, 0, 0, "false", true},
     {"x509", "names", &config_certificate_names, FIELD(x509.names), 0, 0, 0, "all", true},
     {"http", "socket", &config_socket, FIELD(http_socket), 0, 0, 0, "/run/usher/usher.sock", false},
     {"http", "address", &config_address_kind, 0, 0, 0, 0, "none", false},

@@ -132,6 +132,60 @@ enum err_code key_pair_check(const struct secret *private_key, struct bytes cert
                           "first");
 }
 
+/* --- pins --- */
+
+static X509 *parse_certificate(struct bytes text)
+{
+    const uint8_t *at = text.data;
+    X509 *certificate = d2i_X509(NULL, &at, (long)text.len);
+    BIO *bio = certificate == NULL ? BIO_new_mem_buf(text.data, (int)text.len) : NULL;
+    if (bio != NULL)
+        certificate = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
+    BIO_free(bio);
+    return certificate;
+}
+
+static EVP_PKEY *parse_public(struct bytes text)
+{
+    const uint8_t *at = text.data;
+    EVP_PKEY *key = d2i_PUBKEY(NULL, &at, (long)text.len);
+    BIO *bio = key == NULL ? BIO_new_mem_buf(text.data, (int)text.len) : NULL;
+    if (bio != NULL)
+        key = PEM_read_bio_PUBKEY(bio, NULL, no_passphrase, NULL);
+    BIO_free(bio);
+    return key;
+}
+
+/* As it stands in the certificate, or as it is usually written. */
+static int public_key_der(X509 *certificate, struct bytes text, unsigned char **der)
+{
+    if (certificate != NULL)
+        return i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), der);
+    EVP_PKEY *key = parse_public(text);
+    int len = key != NULL ? i2d_PUBKEY(key, der) : 0;
+    EVP_PKEY_free(key);
+    return len;
+}
+
+enum err_code key_pair_pin(struct bytes text, enum pin_kind kind, uint8_t out[static PIN_HASH_SIZE],
+                           struct err *err)
+{
+    X509 *certificate = parse_certificate(text);
+    unsigned char *der = NULL;
+    unsigned size = 0;
+    int len = kind == PIN_PUBLIC_KEY ? public_key_der(certificate, text, &der)
+              : certificate != NULL  ? i2d_X509(certificate, &der)
+                                     : 0;
+    bool done = len > 0 && EVP_Digest(der, (size_t)len, out, &size, EVP_sha256(), NULL) == 1;
+    X509_free(certificate);
+    OPENSSL_free(der);
+    ERR_clear_error(); /* of the attempts that failed */
+    return done ? ERR_OK
+                : err_set(err, ERR_INVALID, "no %s in it, PEM or DER",
+                          kind == PIN_PUBLIC_KEY ? "certificate and no public key"
+                                                 : "X.509 certificate");
+}
+
 /* A DER sequence says how long it is (X.690 section 8.1.3). */
 struct bytes key_pair_first(struct bytes certificates)
 {

@@ -320,19 +320,59 @@ static bool read_generate(struct request *request, const json_t *object, struct 
     return true;
 }
 
+/* The device proves itself by this certificate, or by any with this key: its identity says so. */
+static bool read_pin(struct request *request, const json_t *object, const char *member,
+                     enum pin_kind kind, struct enrolment *out)
+{
+    const json_t *value = json_object_get(object, member);
+    const char *text = text_of(value);
+    uint8_t hash[PIN_HASH_SIZE];
+    struct err err = {0};
+    struct buf der;
+    if (value == NULL)
+        return true;
+    if (out->has_identity || out->has_key || out->generate || out->no_key)
+        return refuse(request,
+                      "give one of a certificate, a public key, 'no_key', or a key and its "
+                      "identity");
+    buf_init(&der, MATERIAL_MAX);
+    bool good = text != NULL && decode_material(text, &der) && !der.failed;
+    enum err_code code = good ? key_pair_pin(buf_bytes(&der), kind, hash, &err) : ERR_OK;
+    buf_clear(&der);
+    if (!good)
+        return refuse(request, "'%s' must be text: PEM, or DER in base64", member);
+    if (code != ERR_OK)
+        return refuse(request, "'%s': %s", member, err.text);
+    identity_set_pin(&out->device.enrollment.identity, kind, hash);
+    out->has_identity = out->no_key = true;
+    return true;
+}
+
+/* The identity itself may be of that kind, as an export tells it. */
+static bool read_pins(struct request *request, const json_t *object, struct enrolment *out)
+{
+    bool pinned = out->has_identity && identity_is_pin(&out->device.enrollment.identity);
+    if (pinned && (out->has_key || out->generate))
+        return refuse(request, "this identity stands for a certificate: it goes without a key");
+    out->no_key = out->no_key || pinned;
+    return read_pin(request, object, "certificate", PIN_CERTIFICATE, out) &&
+           read_pin(request, object, "public_key", PIN_PUBLIC_KEY, out);
+}
+
 static bool read_members(struct request *request, json_t *object, struct enrolment *out)
 {
-    static const char *const known[] = {
-        "class",  "identity",           "key",  "key_base64", "generate",
-        "no_key", "server_credentials", "tags", NULL};
+    static const char *const known[] = {"class",       "identity",   "key",
+                                        "key_base64",  "generate",   "no_key",
+                                        "certificate", "public_key", "server_credentials",
+                                        "tags",        NULL};
     struct store_device *device = &out->device;
     return check_members(request, object, known, "the enrolment") &&
            read_class(request, object, out) &&
            read_identity(request, object, "enrolment", &device->enrollment.identity,
                          &out->has_identity) &&
            read_key(request, object, "enrolment", &device->bootstrap_key, &out->has_key) &&
-           read_generate(request, object, out) && read_credentials(request, object, device) &&
-           read_tags(request, object, out);
+           read_generate(request, object, out) && read_pins(request, object, out) &&
+           read_credentials(request, object, device) && read_tags(request, object, out);
 }
 
 bool http_read_enrolment(struct request *request, struct enrolment *out)

@@ -142,8 +142,49 @@ enum err_code enrollment_check_class(struct bytes name, struct err *err)
     return code;
 }
 
+static const char *const pin_prefixes[] = {
+    [PIN_CERTIFICATE] = "certificate:sha256:",
+    [PIN_PUBLIC_KEY] = "public-key:sha256:",
+};
+
+void identity_set_pin(struct identity *identity, enum pin_kind kind,
+                      const uint8_t hash[static PIN_HASH_SIZE])
+{
+    char text[IDENTITY_MAX];
+    size_t len = strlen(pin_prefixes[kind]);
+    memcpy(text, pin_prefixes[kind], len);
+    bytes_to_hex(bytes_of(hash, PIN_HASH_SIZE), text + len);
+    identity_set(identity, bytes_of_text(text));
+}
+
+/* Bytes of the prefix; 0: it is no pin, whatever follows. */
+static size_t pin_prefix(struct bytes identity)
+{
+    for (size_t i = 0; i < sizeof pin_prefixes / sizeof pin_prefixes[0]; i++) {
+        size_t len = strlen(pin_prefixes[i]);
+        if (identity.len >= len && memcmp(identity.data, pin_prefixes[i], len) == 0)
+            return len;
+    }
+    return 0;
+}
+
+bool identity_is_pin(const struct identity *identity)
+{
+    return pin_prefix(identity_bytes(identity)) > 0;
+}
+
 enum err_code enrollment_check_identity(struct bytes identity, struct err *err)
 {
+    size_t prefix = pin_prefix(identity), digits = identity.len - prefix;
+    bool good = prefix == 0 || digits == (size_t)PIN_HASH_SIZE * 2;
+    for (size_t i = prefix; prefix > 0 && i < identity.len; i++)
+        good = good && ((identity.data[i] >= '0' && identity.data[i] <= '9') ||
+                        (identity.data[i] >= 'a' && identity.data[i] <= 'f'));
+    if (!good)
+        return err_set(err, ERR_INVALID,
+                       "an identity that begins with '%.*s' goes on with 64 hexadecimal digits, "
+                       "a-f in lower case",
+                       (int)prefix, (const char *)identity.data);
     return check_length("identity", identity.len, 1, IDENTITY_MAX, err);
 }
 

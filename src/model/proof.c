@@ -36,3 +36,14 @@ const char *names_first(const struct names *names)
 {
     return names->count > 0 ? names->text : "";
 }
+
+bool names_fit_pin(const struct names *names, const struct identity *identity)
+{
+    for (int kind = PIN_CERTIFICATE; names->hashed && kind <= PIN_PUBLIC_KEY; kind++) {
+        struct identity pin;
+        identity_set_pin(&pin, (enum pin_kind)kind, names->hashes[kind]);
+        if (bytes_equal(identity_bytes(&pin), identity_bytes(identity)))
+            return true;
+    }
+    return false;
+}

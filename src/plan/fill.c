@@ -116,7 +116,7 @@ static enum err_code fill_own_identity(struct planner *planner, const struct rul
 {
     struct bytes identity = identity_bytes(&planner->enrollment->identity);
     struct bytes copy = arena_bytes(planner->plan->arena, identity);
-    if (identity.len == 0)
+    if (identity.len == 0 || identity_is_pin(&planner->enrollment->identity))
         return err_set(planner->err, ERR_INVALID,
                        "%s:%u: device '%s' has no identity and key for its bootstrap account",
                        account->file, account->line, planner->enrollment->endpoint);

@@ -52,7 +52,7 @@ enum err_code profile_credentials(const struct profile *profile,
     struct rule_scope scope = {.enrollment = enrollment, .arena = arena};
     /* One without such an account, as with a certificate, is told so by the plan. */
     if (rules->bootstrap && rules->bootstrap->credential == CREDENTIAL_GENERATE &&
-        enrollment->identity.len > 0)
+        enrollment->identity.len > 0 && !identity_is_pin(&enrollment->identity))
         found[found_count++] = (struct credential_need){.source = CREDENTIAL_GENERATE,
                                                         .kind = CREDENTIAL_KIND_PSK,
                                                         .key_len = rules->bootstrap->key_len,

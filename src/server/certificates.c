@@ -39,6 +39,7 @@ bool certificates_load(const struct config *config, int64_t wall_ms, struct find
         .crls = from->crls,
         .crl_count = from->crl_count,
         .expired_crl_is_good = from->expired_crl_is_good,
+        .pinned = from->pinned,
         .names = from->names,
     };
     struct place place = {findings, yaml_get(config->root, "x509")};

@@ -186,6 +186,7 @@ struct call {
     struct bootstrap *bootstrap;
     uint64_t epoch;
     bool commit;
+    int pins; /* kinds of pins that are still to be looked for */
 };
 
 static struct call *call_new(struct bootstrap *bootstrap, bool commit)
@@ -194,7 +195,7 @@ static struct call *call_new(struct bootstrap *bootstrap, bool commit)
 
     if (call == NULL)
         return NULL;
-    *call = (struct call){bootstrap, bootstrap->epoch, commit};
+    *call = (struct call){.bootstrap = bootstrap, .epoch = bootstrap->epoch, .commit = commit};
     bootstrap->calls++;
     return call;
 }
@@ -301,6 +302,37 @@ static void device_found(void *context, enum err_code result, const struct store
     bootstrap_free_if_done(bootstrap);
 }
 
+static void find_by_name(struct call *call)
+{
+    const struct bootstrap *bootstrap = call->bootstrap;
+
+    store_find_endpoint(bootstrap->driver->config.lane,
+                        bytes_of_text(session_lookup(bootstrap->session)), device_found, call);
+}
+
+/* Whom its key was enrolled for, then whom its certificate; else the names count that a CA vouches
+ * for. */
+static void pin_found(void *context, enum err_code result, const struct store_device *device)
+{
+    struct call *call = context;
+    const struct bootstrap *bootstrap = call->bootstrap;
+    const struct names *names = bootstrap->info.names;
+    struct identity pin;
+
+    /* The association may be gone by now, and its names with it. */
+    if (result != ERR_NOT_FOUND || !bootstrap->associated) {
+        device_found(call, result, device);
+    } else if (call->pins > 0) {
+        call->pins--;
+        identity_set_pin(&pin, (enum pin_kind)call->pins, names->hashes[call->pins]);
+        store_find_identity(bootstrap->driver->config.lane, identity_bytes(&pin), pin_found, call);
+    } else if (names->unvouched) {
+        device_found(call, ERR_DENIED, NULL);
+    } else {
+        find_by_name(call);
+    }
+}
+
 static void perform_resolve(struct bootstrap *bootstrap)
 {
     struct driver *driver = bootstrap->driver;
@@ -315,9 +347,11 @@ static void perform_resolve(struct bootstrap *bootstrap)
         step(bootstrap, &event);
     } else if (bootstrap->info.proof == PROOF_PSK && identity.len > 0) {
         store_find_identity(driver->config.lane, identity, device_found, call);
+    } else if (bootstrap->info.proof == PROOF_CERTIFICATE && bootstrap->info.names->hashed) {
+        call->pins = PIN_PUBLIC_KEY + 1;
+        pin_found(call, ERR_NOT_FOUND, NULL);
     } else {
-        store_find_endpoint(driver->config.lane, bytes_of_text(session_lookup(bootstrap->session)),
-                            device_found, call);
+        find_by_name(call);
     }
 }
 
@@ -863,6 +897,8 @@ static void key_found(void *context, enum err_code result, const struct store_de
     struct driver *driver = resolution->driver;
     struct bytes identity = bytes_of(resolution->identity, resolution->identity_len);
 
+    if (result == ERR_OK && device->bootstrap_key.len == 0)
+        result = ERR_NOT_FOUND; /* its identity stands for a certificate */
     if (result == ERR_OK && !device->enrollment.blocked) {
         seen_remember(&driver->seen, resolution->ref, device->enrollment.endpoint);
         endpoint_resolved(driver->endpoint, resolution->ref, identity,

@@ -72,6 +72,9 @@ static bool no(struct refusal *refusal, uint8_t code, enum cause cause, const ch
     return false;
 }
 
+static const char unvouched[] =
+    "its certificate comes from no CA in client-ca, and nobody is enrolled with it";
+
 /* ---- checks: each says no with a refusal, and changes nothing ---- */
 
 /* `known`: the device was there when its session began. */
@@ -96,6 +99,8 @@ static bool check_result(const struct session *session, enum err_code result, bo
                           "nobody is enrolled under this identity any more")
                      : refuse_unknown(session->start.unknown, refusal);
     case ERR_DENIED:
+        if (session->start.proof == PROOF_CERTIFICATE)
+            return no(refusal, CODE_BAD_REQUEST, CAUSE_BAD_CERTIFICATE, unvouched);
         return no(
             refusal, CODE_BAD_REQUEST, CAUSE_BAD_KEY,
             "its key was replaced after the handshake; it must connect again with the new one");
@@ -119,12 +124,24 @@ static bool is_authenticated(const struct session *session)
     return session->start.proof == PROOF_CERTIFICATE || session->start.identity.len > 0;
 }
 
-/* I8: whatever was looked up, the certificate has to name it. */
+/* I8: whatever was looked up, the certificate has to name it, or to be the one it was enrolled
+ * with. */
 static bool check_certificate(const struct session *session, const struct enrollment *enrollment,
                               struct refusal *refusal)
 {
-    return session->start.proof != PROOF_CERTIFICATE ||
-           names_have(session->start.names, enrollment->endpoint) ||
+    const struct names *names = session->start.names;
+    if (session->start.proof != PROOF_CERTIFICATE)
+        return !identity_is_pin(&enrollment->identity) || session->start.identity.len == 0 ||
+               no(refusal, CODE_BAD_REQUEST, CAUSE_BAD_KEY, "the device has a certificate, no key");
+    if (identity_is_pin(&enrollment->identity))
+        return names_fit_pin(names, &enrollment->identity) ||
+               no(refusal, CODE_BAD_REQUEST, CAUSE_BAD_CERTIFICATE,
+                  names->hashed
+                      ? "its certificate is not the one that it is enrolled with"
+                      : "it is enrolled by its certificate, and x509 lacks 'pinned: true'");
+    if (names->unvouched)
+        return no(refusal, CODE_BAD_REQUEST, CAUSE_BAD_CERTIFICATE, unvouched);
+    return names_have(names, enrollment->endpoint) ||
            no(refusal, CODE_BAD_REQUEST, CAUSE_ENDPOINT_MISMATCH,
               "the certificate does not name this device");
 }
@@ -167,6 +184,7 @@ static bool check_endpoint(const struct request *request, const struct enrollmen
                            struct refusal *refusal)
 {
     return strcmp(request->endpoint, enrollment->endpoint) == 0 ||
+           (request->implied && identity_is_pin(&enrollment->identity)) ||
            no(refusal, CODE_BAD_REQUEST, CAUSE_ENDPOINT_MISMATCH, "%s '%s'",
               request->implied ? "the request has no ep=, so its identity counts as one:"
                                : "asked in the name of",

@@ -186,6 +186,10 @@ static bool complete(struct bulk_work *work, const struct store_device *stored, 
         work->completed.bootstrap_key = stored->bootstrap_key;
         work->completed.group_id = stored->group_id;
     }
+    if (identity_is_pin(&to->identity)) { /* in place of a key */
+        work->completed.bootstrap_key.len = 0;
+        work->completed.group_id = 0;
+    }
     if (device_keeps_key(stored, &work->completed))
         work->completed.bootstrap_key = stored->bootstrap_key;
     if (!(given & STORE_GIVEN_IDENTITY) && (keep || !(given & STORE_GIVEN_KEY)))
@@ -247,8 +251,9 @@ static bool decide_new(struct bulk_work *work, struct store_bulk_row *row, unsig
 {
     struct enrollment *to = &work->completed.enrollment;
     take_given(work);
-    if (!(given & STORE_GIVEN_KEY))
-        return bulk_fail_row(row, "a new device needs a key");
+    if (!(given & STORE_GIVEN_KEY) && !identity_is_pin(&to->identity))
+        return bulk_fail_row(row, "a new device needs a key, or an identity that stands for its "
+                                  "certificate");
     if (to->identity.len == 0 && !identity_set(&to->identity, bytes_of_text(to->endpoint)))
         return bulk_fail_row(row, "the endpoint is too long to serve as identity; give one");
     row->verdict = STORE_ROW_CREATED;

@@ -103,7 +103,11 @@ enum err_code device_check(const struct store_device *device, struct err *err)
     if (code == ERR_OK && enrollment->identity.len > 0)
         code = enrollment_check_identity(identity_bytes(&enrollment->identity), err);
     bool has_key = device->bootstrap_key.len > 0 || device->group_id != 0;
-    if (code == ERR_OK && (enrollment->identity.len > 0) != has_key)
+    bool pinned = identity_is_pin(&enrollment->identity);
+    if (code == ERR_OK && pinned && has_key)
+        code = err_set(err, ERR_INVALID,
+                       "this identity stands for a certificate: it goes without a key");
+    if (code == ERR_OK && !pinned && (enrollment->identity.len > 0) != has_key)
         code = err_set(err, ERR_INVALID, "a bootstrap identity and its key go together");
     if (code == ERR_OK)
         code = check_credentials(enrollment, err);

@@ -3,6 +3,7 @@
 #include "x509_priv.h"
 
 #include <mbedtls/asn1.h>
+#include <mbedtls/md.h>
 #include <mbedtls/oid.h>
 #include <string.h>
 
@@ -96,11 +97,30 @@ bool x509_has_name_constraints(const mbedtls_x509_crt *certificate)
     return false;
 }
 
+static bool sha256(const mbedtls_x509_buf *data, uint8_t out[static PIN_HASH_SIZE])
+{
+    const mbedtls_md_info_t *kind = mbedtls_md_info_from_type(MBEDTLS_MD_SHA256);
+    return mbedtls_md(kind, data->p, data->len, out) == 0;
+}
+
+/* Under `pinned` a chain that ends nowhere is not refused here: it proves its key, and no name. */
+static void take_hashes(const mbedtls_x509_crt *certificate, struct x509_device *device)
+{
+    struct names *names = &device->names;
+    names->unvouched = device->unvouched;
+    names->hashed = sha256(&certificate->raw, names->hashes[PIN_CERTIFICATE]) &&
+                    sha256(&certificate->pk_raw, names->hashes[PIN_PUBLIC_KEY]);
+}
+
 int x509_check(const struct x509 *x509, struct x509_device *device,
                struct mbedtls_x509_crt *certificate, int depth, uint32_t *flags)
 {
     if (x509->expired_crl_is_good)
         *flags &= ~(uint32_t)MBEDTLS_X509_BADCRL_EXPIRED;
+    if (x509->pinned && (*flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) != 0) {
+        *flags &= ~(uint32_t)MBEDTLS_X509_BADCERT_NOT_TRUSTED;
+        device->unvouched = true;
+    }
     if (depth > 0) {
         if (x509_has_name_constraints(certificate))
             *flags |= MBEDTLS_X509_BADCERT_OTHER;
@@ -108,6 +128,8 @@ int x509_check(const struct x509 *x509, struct x509_device *device,
     }
     x509_subject(certificate, device->subject);
     take_names(x509, certificate, &device->names);
+    if (x509->pinned)
+        take_hashes(certificate, device);
     if (device->names.count == 0)
         *flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
     return 0;

@@ -196,6 +196,7 @@ static struct x509 *snapshot_new(const struct x509_settings *settings)
     mbedtls_x509_crl_init(&x509->crls);
     mbedtls_pk_init(&x509->key);
     x509->expired_crl_is_good = settings->expired_crl_is_good;
+    x509->pinned = settings->pinned;
     x509->names = settings->names;
     return x509;
 }

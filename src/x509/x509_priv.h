@@ -20,7 +20,7 @@ struct x509 {
     mbedtls_x509_crt chain, authorities;
     mbedtls_pk_context key;
     mbedtls_x509_crl crls;
-    bool has_crl, expired_crl_is_good;
+    bool has_crl, expired_crl_is_good, pinned;
     unsigned names;
 };
 
