@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* module: store */
-/* Groups: one key for many devices, out of which each device's own is derived. A device of a group
- * needs no row until it first calls; its identity, which is its endpoint too, tells the group by a
- * pattern. */
+/* Groups: one key for many devices, out of which each device's own is derived; or one CA, whose
+ * certificates name them. A device of a group needs no row until it first calls; its identity,
+ * which is its endpoint too, tells the group by a pattern. */
 #ifndef USHER_GROUP_H
 #define USHER_GROUP_H
 
@@ -15,6 +15,10 @@ struct store_group {
     char name[GROUP_NAME_MAX + 1];  /* characters as of a tag's name */
     char class_name[CLASS_MAX + 1]; /* "" = chosen by a profile's match */
     char pattern[ENDPOINT_MAX + 1]; /* of identities: `*` is any run of bytes, `?` is one */
+    /* By certificate: of a CA that has to vouch for the device, and no keys. SHA-256 of its
+     * SubjectPublicKeyInfo. */
+    bool by_certificate;
+    uint8_t authority[PIN_HASH_SIZE];
     enum derive_scheme scheme;
     char label[DERIVE_LABEL_MAX + 1];
     uint16_t key_len;                 /* of the devices' keys */

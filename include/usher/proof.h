@@ -21,6 +21,8 @@ struct names {
     bool unvouched; /* no CA of ours vouches for them: only a pin lets the device in */
     bool hashed;    /* devices enrolled by a pin are looked for; of their certificate: */
     uint8_t hashes[2][PIN_HASH_SIZE]; /* by enum pin_kind */
+    bool has_authority;               /* the CA in client-ca that vouches for them: */
+    uint8_t authority[PIN_HASH_SIZE]; /* SHA-256 of its SubjectPublicKeyInfo */
 };
 
 /* False, and nothing changes: no name that a device can have (enrollment_check_endpoint), there

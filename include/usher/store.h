@@ -110,6 +110,11 @@ void store_find_identity(struct store_lane *lane, struct bytes identity, store_d
 void store_find_endpoint(struct store_lane *lane, struct bytes endpoint, store_device_fn done,
                          void *context);
 
+/* The same for a device whose certificate names it. `authority`: the CA that vouches for that, as
+ * groups know it, or NULL; it may have a group, and then the device needs no row. */
+void store_find_named(struct store_lane *lane, struct bytes endpoint,
+                      const uint8_t authority[PIN_HASH_SIZE], store_device_fn done, void *context);
+
 struct store_new_credential {
     uint16_t ssid; /* 0 = the bootstrap account; PSK only */
     enum credential_kind kind;

@@ -62,6 +62,7 @@ enum err_code x509_configure(struct x509 *x509, struct mbedtls_ssl_config *confi
 struct x509_device {
     struct names names;
     bool unvouched;
+    const uint8_t *authority;       /* hash of its key; NULL = none */
     char subject[IDENTITY_MAX + 1]; /* for people: the common name, or the whole subject; whether
                                        it is true is another question */
 };

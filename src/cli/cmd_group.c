@@ -9,6 +9,7 @@ struct group_command {
     struct cli_server server;
     const char *verb, *name;
     const char *class_name, *pattern, *scheme, *label, *key, *secondary, *not_before, *not_after;
+    const char *authority;
     int64_t key_length, max;
     bool generate, generate_secondary, no_secondary, replace, force;
     struct cli_list tags;
@@ -51,6 +52,7 @@ static void print_group(const json_t *group)
         {"group", "name"},
         {"class", "class"},
         {"pattern", "pattern"},
+        {"CA, sha256", "authority_sha256"},
         {"scheme", "scheme"},
         {"label", "label"},
         {"primary key", "primary_fingerprint"},
@@ -166,11 +168,31 @@ static int print_added(const struct group_command *group, const json_t *answer)
     return CLI_OK;
 }
 
+/* The public part of it alone. */
+static int add_authority(const struct group_command *group, json_t *body)
+{
+    struct err err = {0};
+    if (group->authority == NULL)
+        return CLI_OK;
+    json_t *certificate = cli_read_material(group->authority, &err);
+    if (certificate == NULL)
+        return cli_fail(&err);
+    if (strstr(json_string_value(certificate), "PRIVATE KEY-----") != NULL) {
+        json_decref(certificate);
+        cli_say("%s: it holds a private key; name the CA's certificate", group->authority);
+        return CLI_INVALID;
+    }
+    json_object_set_new(body, "authority", certificate);
+    return CLI_OK;
+}
+
 static int add(struct group_command *group)
 {
     char path[CLI_PATH_MAX];
     json_t *body = cli_memory(json_object()), *answer = NULL;
     int code = add_texts(group, body);
+    if (code == CLI_OK)
+        code = add_authority(group, body);
     if (code == CLI_OK)
         code = add_key(body, "primary", group->key, group->generate, false);
     if (code == CLI_OK)
@@ -247,6 +269,8 @@ int cmd_group(int argc, char **argv)
         TEXT_OPTION(class_name, "class", "CLASS", "the profile that its devices follow"),
         TEXT_OPTION(key, "key", "@FILE", "file with the group's key in hexadecimal"),
         FLAG_OPTION(generate, "generate", "let the server make the key; it is shown once"),
+        TEXT_OPTION(authority, "ca", "@FILE",
+                    "certificate of a CA that names its devices; no key then"),
         TEXT_OPTION(secondary, "secondary", "@FILE", "a second key, for the time of a change"),
         FLAG_OPTION(generate_secondary, "generate-secondary", "let the server make that one"),
         FLAG_OPTION(no_secondary, "no-secondary", "take it away"),
@@ -286,10 +310,12 @@ int cmd_group(int argc, char **argv)
             "device's identity, so that devices need not be enrolled one by one. A device gets "
             "its\n"
             "row when it first calls. A blocked device stays blocked, whatever its group says.",
-        .examples = "  usher group add B7 --pattern 'urn:dev:os:0042-*' --class street-light "
-                    "--generate --max 500\n"
-                    "  usher derive --key @b7.key urn:dev:os:0042-lamp7\n"
-                    "  usher group show B7\n",
+        .examples =
+            "  usher group add B7 --pattern 'urn:dev:os:0042-*' --class street-light "
+            "--generate --max 500\n"
+            "  usher group add meters --pattern 'meter-*' --class water-meter --ca @ca.pem\n"
+            "  usher derive --key @b7.key urn:dev:os:0042-lamp7\n"
+            "  usher group show B7\n",
         .options = options,
         .option_count = sizeof options / sizeof options[0],
         .operands_least = 1,

@@ -156,6 +156,10 @@ static bool complete_names(struct edit *edit)
         return true;
     if (edit->known && !edit->wanted.has_identity)
         enrollment->identity = stored->identity;
+    /* Of a group by certificate: it has none, and gets none. */
+    bool by_certificate = edit->known && edit->stored.group_id != 0 && stored->identity.len == 0;
+    if (by_certificate && !edit->wanted.has_key && !edit->wanted.generate)
+        return true;
     if (enrollment->identity.len > 0 ||
         identity_set(&enrollment->identity, bytes_of_text(enrollment->endpoint)))
         return true;

@@ -5,6 +5,7 @@
 #include "usher/clock.h"
 #include "usher/derive.h"
 #include "usher/digest.h"
+#include "usher/key_pair.h"
 #include "usher/log.h"
 
 #include <stdarg.h>
@@ -29,18 +30,29 @@ static bool refuse(struct request *request, const char *format, ...)
 
 /* ---- showing ---- */
 
-static json_t *group_json(struct request *request, const struct store_group *group)
+/* By what its devices are known: a CA, or keys. */
+static void put_proof(struct request *request, json_t *json, const struct store_group *group)
 {
-    json_t *json = json_object(), *tags = json_object();
-    http_put_text(request, json, "name", group->name);
-    http_put_text(request, json, "class", group->class_name[0] != '\0' ? group->class_name : NULL);
-    http_put_text(request, json, "pattern", group->pattern);
+    char hex[BYTES_HEX_SIZE(PIN_HASH_SIZE)];
+    bytes_to_hex(bytes_of(group->authority, sizeof group->authority), hex);
+    http_put_text(request, json, "authority_sha256", group->by_certificate ? hex : NULL);
+    if (group->by_certificate)
+        return;
     http_put_text(request, json, "scheme", derive_scheme_name(group->scheme));
     http_put_text(request, json, "label", group->scheme == DERIVE_HKDF ? group->label : NULL);
     http_put_number(request, json, "key_length",
                     group->scheme == DERIVE_HMAC ? DIGEST_SIZE : group->key_len);
     http_put_fingerprint(request, json, "primary_fingerprint", &group->primary);
     http_put_fingerprint(request, json, "secondary_fingerprint", &group->secondary);
+}
+
+static json_t *group_json(struct request *request, const struct store_group *group)
+{
+    json_t *json = json_object(), *tags = json_object();
+    http_put_text(request, json, "name", group->name);
+    http_put_text(request, json, "class", group->class_name[0] != '\0' ? group->class_name : NULL);
+    http_put_text(request, json, "pattern", group->pattern);
+    put_proof(request, json, group);
     http_put_time(request, json, "not_before", group->not_before_wall_ms);
     http_put_time(request, json, "not_after", group->not_after_wall_ms);
     if (group->device_max != 0)
@@ -256,11 +268,34 @@ static bool read_tags(struct group_edit *edit)
     return true;
 }
 
+/* "authority": the certificate of a CA, which takes the place of keys; a key takes its place. */
+static bool read_authority(struct group_edit *edit)
+{
+    const json_t *value = json_object_get(edit->body, "authority");
+    const char *text = json_string_value(value);
+    struct store_group *group = &edit->group;
+    struct err err = {0};
+    if (value == NULL) {
+        group->by_certificate = group->by_certificate && group->primary.len == 0;
+        return true;
+    }
+    if (json_object_get(edit->body, "primary") != NULL ||
+        json_object_get(edit->body, "secondary") != NULL)
+        return refuse(edit->request, "a group has an 'authority' or keys, not both");
+    if (text == NULL ||
+        key_pair_pin(bytes_of_text(text), PIN_PUBLIC_KEY, group->authority, &err) != ERR_OK)
+        return refuse(edit->request, "'authority' must be a CA's certificate in PEM");
+    secret_clear(&group->primary);
+    secret_clear(&group->secondary);
+    group->by_certificate = true;
+    return true;
+}
+
 static bool check_members(struct group_edit *edit)
 {
-    static const char *const known[] = {"class",      "pattern",     "scheme",    "label",
-                                        "key_length", "primary",     "secondary", "not_before",
-                                        "not_after",  "max_devices", "tags",      NULL};
+    static const char *const known[] = {
+        "class",      "pattern",   "scheme",      "label", "key_length", "primary", "secondary",
+        "not_before", "not_after", "max_devices", "tags",  "authority",  NULL};
     const char *name;
     json_t *value;
     json_object_foreach(edit->body, name, value)
@@ -286,7 +321,7 @@ static bool read_body(struct group_edit *edit)
     return check_members(edit) && read_texts(edit) &&
            read_key(edit, "primary", &group->primary, &edit->made_primary) &&
            read_key(edit, "secondary", &group->secondary, &edit->made_secondary) &&
-           read_numbers(edit) && read_tags(edit);
+           read_authority(edit) && read_numbers(edit) && read_tags(edit);
 }
 
 static bool check_class(struct group_edit *edit)

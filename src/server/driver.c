@@ -306,8 +306,14 @@ static void find_by_name(struct call *call)
 {
     const struct bootstrap *bootstrap = call->bootstrap;
 
-    store_find_endpoint(bootstrap->driver->config.lane,
-                        bytes_of_text(session_lookup(bootstrap->session)), device_found, call);
+    const struct names *names = bootstrap->info.names;
+    struct bytes name = bytes_of_text(session_lookup(bootstrap->session));
+
+    if (bootstrap->info.proof == PROOF_CERTIFICATE)
+        store_find_named(bootstrap->driver->config.lane, name,
+                         names->has_authority ? names->authority : NULL, device_found, call);
+    else
+        store_find_endpoint(bootstrap->driver->config.lane, name, device_found, call);
 }
 
 /* Whom its key was enrolled for, then whom its certificate; else the names count that a CA vouches

@@ -102,12 +102,12 @@ enum err_code device_check(const struct store_device *device, struct err *err)
         code = enrollment_check_class(bytes_of_text(enrollment->class_name), err);
     if (code == ERR_OK && enrollment->identity.len > 0)
         code = enrollment_check_identity(identity_bytes(&enrollment->identity), err);
-    bool has_key = device->bootstrap_key.len > 0 || device->group_id != 0;
-    bool pinned = identity_is_pin(&enrollment->identity);
-    if (code == ERR_OK && pinned && has_key)
+    bool has_key = device->bootstrap_key.len > 0, pinned = identity_is_pin(&enrollment->identity);
+    bool lacks = enrollment->identity.len > 0 ? !has_key && device->group_id == 0 : has_key;
+    if (code == ERR_OK && pinned && (has_key || device->group_id != 0))
         code = err_set(err, ERR_INVALID,
                        "this identity stands for a certificate: it goes without a key");
-    if (code == ERR_OK && !pinned && (enrollment->identity.len > 0) != has_key)
+    else if (code == ERR_OK && !pinned && lacks)
         code = err_set(err, ERR_INVALID, "a bootstrap identity and its key go together");
     if (code == ERR_OK)
         code = check_credentials(enrollment, err);

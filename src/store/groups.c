@@ -26,7 +26,7 @@ static size_t count_literals(const char *pattern)
 enum err_code group_check(const struct store_group *group, struct err *err)
 {
     struct err why = {0};
-    struct derive unused;
+    struct derive unused = {0};
     if (enrollment_check_tag(group->name, "", &why) != ERR_OK)
         return err_set(err, ERR_INVALID, "the group's name: %s", why.text);
     if (group->class_name[0] != '\0' &&
@@ -39,8 +39,12 @@ enum err_code group_check(const struct store_group *group, struct err *err)
                        group->pattern);
     if (group->not_after_wall_ms != 0 && group->not_after_wall_ms <= group->not_before_wall_ms)
         return err_set(err, ERR_INVALID, "the group would end before it begins");
-    enum err_code code = derive_begin(&unused, group->scheme, secret_bytes(&group->primary),
-                                      group->label, group->key_len, err);
+    if (group->by_certificate && (group->primary.len > 0 || group->secondary.len > 0))
+        return err_set(err, ERR_INVALID, "a group of a CA has no key; make another one");
+    enum err_code code = group->by_certificate
+                             ? ERR_OK
+                             : derive_begin(&unused, group->scheme, secret_bytes(&group->primary),
+                                            group->label, group->key_len, err);
     if (code == ERR_OK && group->secondary.len > 0)
         code = derive_begin(&unused, group->scheme, secret_bytes(&group->secondary), group->label,
                             group->key_len, err);
@@ -65,7 +69,9 @@ static bool same_tags(const struct enrollment *a, const struct enrollment *b)
 bool group_same(const struct store_group *a, const struct store_group *b)
 {
     return strcmp(a->class_name, b->class_name) == 0 && strcmp(a->pattern, b->pattern) == 0 &&
-           a->scheme == b->scheme && strcmp(a->label, b->label) == 0 && a->key_len == b->key_len &&
+           a->by_certificate == b->by_certificate &&
+           memcmp(a->authority, b->authority, sizeof a->authority) == 0 && a->scheme == b->scheme &&
+           strcmp(a->label, b->label) == 0 && a->key_len == b->key_len &&
            secret_equal(&a->primary, &b->primary) && secret_equal(&a->secondary, &b->secondary) &&
            a->not_before_wall_ms == b->not_before_wall_ms &&
            a->not_after_wall_ms == b->not_after_wall_ms && a->device_max == b->device_max &&
@@ -95,7 +101,7 @@ struct group_entry *group_entry_new(int64_t id, const struct store_group *group,
     enum err_code code = enrollment_copy(&entry->group.tags, &group->tags)
                              ? ERR_OK
                              : err_set(err, ERR_NO_MEMORY, "store: out of memory");
-    if (code == ERR_OK)
+    if (code == ERR_OK && !group->by_certificate)
         code = derive_begin(&entry->primary, group->scheme, secret_bytes(&group->primary),
                             group->label, group->key_len, err);
     if (code == ERR_OK && group->secondary.len > 0)
@@ -295,7 +301,8 @@ static bool fill_device(const struct group_entry *entry, struct bytes identity,
         return false;
     memcpy(enrollment->endpoint, identity.data, identity.len);
     enrollment->endpoint[identity.len] = '\0';
-    identity_set(&enrollment->identity, identity);
+    if (!entry->group.by_certificate)
+        identity_set(&enrollment->identity, identity);
     strcpy(enrollment->class_name, entry->group.class_name);
     strcpy(out->group, entry->group.name);
     return true;
@@ -334,12 +341,33 @@ static enum err_code resolve(struct groups *groups, const struct identity *ident
 {
     const struct group_entry *entry = known ? find_id(groups, device->group_id, NULL)
                                             : find_match(groups, identity_bytes(identity));
-    if (entry == NULL || !is_valid(&entry->group, now_ms) || (!known && !has_room(entry, 0)))
+    if (entry == NULL || entry->group.by_certificate || !is_valid(&entry->group, now_ms) ||
+        (!known && !has_room(entry, 0)))
         return ERR_NOT_FOUND;
     if (!known && !fill_device(entry, identity_bytes(identity), device))
         return ERR_NO_MEMORY;
     put_keys(entry, device);
     return ERR_OK;
+}
+
+enum err_code groups_vouch(struct groups *groups, struct bytes endpoint, const uint8_t *authority,
+                           int64_t now_ms, bool known, struct store_device *device)
+{
+    enum err_code code = ERR_NOT_FOUND;
+    pthread_rwlock_rdlock(&groups->lock);
+    const struct group_entry *entry =
+        known ? find_id(groups, device->group_id, NULL) : find_match(groups, endpoint);
+    bool fits = entry != NULL && entry->group.by_certificate && authority != NULL &&
+                memcmp(entry->group.authority, authority, sizeof entry->group.authority) == 0 &&
+                is_valid(&entry->group, now_ms) && (known || has_room(entry, 0));
+    if (fits)
+        code = known || fill_device(entry, endpoint, device) ? ERR_OK : ERR_NO_MEMORY;
+    if (code == ERR_OK) {
+        strcpy(device->group, entry->group.name);
+        device->enrollment.blocked |= entry->group.blocked;
+    }
+    pthread_rwlock_unlock(&groups->lock);
+    return code;
 }
 
 static bool some_group_matches(struct groups *groups, const struct identity *identity)

@@ -63,6 +63,10 @@ typedef enum err_code (*find_fn)(struct store_reader *reader, const struct ident
 enum err_code groups_look_up(struct groups *groups, find_fn find, struct store_reader *reader,
                              const struct identity *identity, struct bytes endpoint, int64_t now_ms,
                              struct store_device *out, struct err *err);
+/* A device that a CA vouches for (`authority`, NULL = none): of `known` ones, whether their group
+ * still lets them in; else the device as its group has it. ERR_NOT_FOUND: none lets it in. */
+enum err_code groups_vouch(struct groups *groups, struct bytes endpoint, const uint8_t *authority,
+                           int64_t now_ms, bool known, struct store_device *device);
 /* Ids that rows of devices still name are not given again. */
 void groups_note_id(struct groups *groups, int64_t id);
 void groups_name(struct groups *groups, int64_t id, char out[static GROUP_NAME_MAX + 1]);

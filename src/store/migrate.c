@@ -108,10 +108,13 @@ static const char *const version_4[] = {
     NULL,
 };
 
-/* How many devices stand in each place is counted in this index. */
 static const char *const version_5[] = {
+    /* How many devices stand in each place is counted in this index. */
     "CREATE INDEX credential_place ON credential ((id % 65536), active_place) "
     "WHERE active_place IS NOT NULL",
+
+    /* Of groups by certificate; NULL: by key. */
+    "ALTER TABLE device_group ADD COLUMN authority @bytes",
     NULL,
 };
 

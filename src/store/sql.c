@@ -23,7 +23,7 @@
 #define GROUP_COLUMNS                                                                              \
     "id, name, class, pattern, scheme, label, key_len, primary_key, primary_sealed, "              \
     "secondary_key, secondary_sealed, not_before_ms, not_after_ms, device_max, blocked, "          \
-    "revision, created_ms, changed_ms, tags"
+    "revision, created_ms, changed_ms, tags, authority"
 
 static const char *const texts[SQL_COUNT] = {
     [SQL_BEGIN_READ] = "BEGIN",
@@ -136,14 +136,14 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_GROUPS] = "SELECT " GROUP_COLUMNS " FROM device_group ORDER BY id",
     [SQL_GROUP_SAVE] =
         "INSERT INTO device_group (" GROUP_COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, "
-        "$10, $11, $12, $13, $14, $15, $16, $17, $18, $19) ON CONFLICT (id) DO UPDATE SET "
+        "$10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) ON CONFLICT (id) DO UPDATE SET "
         "class = excluded.class, pattern = excluded.pattern, scheme = excluded.scheme, "
         "label = excluded.label, key_len = excluded.key_len, primary_key = excluded.primary_key, "
         "primary_sealed = excluded.primary_sealed, secondary_key = excluded.secondary_key, "
         "secondary_sealed = excluded.secondary_sealed, not_before_ms = excluded.not_before_ms, "
         "not_after_ms = excluded.not_after_ms, device_max = excluded.device_max, "
         "blocked = excluded.blocked, revision = excluded.revision, "
-        "changed_ms = excluded.changed_ms, tags = excluded.tags",
+        "changed_ms = excluded.changed_ms, tags = excluded.tags, authority = excluded.authority",
     [SQL_GROUP_DELETE] = "DELETE FROM device_group WHERE id = $1",
     [SQL_BULK_SAVE] = "INSERT INTO bulk (id, changed_ms, state) VALUES ($1, $2, $3) ON CONFLICT "
                       "(id) DO UPDATE SET changed_ms = excluded.changed_ms, state = excluded.state",

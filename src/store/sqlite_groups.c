@@ -33,6 +33,7 @@ enum {
     GROUP_CREATED,
     GROUP_CHANGED,
     GROUP_TAGS,
+    GROUP_AUTHORITY,
 };
 
 static bool bind_keys(struct sqlite_session *session, sqlite3_stmt *statement, int64_t id,
@@ -70,6 +71,9 @@ static enum err_code save(struct sqlite_session *session, int64_t id,
     bind_number(statement, 1 + GROUP_CREATED, group->created_wall_ms);
     bind_number(statement, 1 + GROUP_CHANGED, group->changed_wall_ms);
     bind_text(statement, 1 + GROUP_TAGS, tags);
+    if (group->by_certificate)
+        bind_bytes(statement, 1 + GROUP_AUTHORITY,
+                   bytes_of(group->authority, sizeof group->authority));
     return sqlite_finish(session, statement, "storing a group", err);
 }
 
@@ -99,7 +103,12 @@ static bool take_group(struct sqlite_session *session, sqlite3_stmt *row, struct
     int64_t id = sqlite3_column_int64(row, GROUP_ID);
     const struct vault_place primary = place_of_group(id, 0), secondary = place_of_group(id, 1);
     struct bytes tags = column_bytes(row, GROUP_TAGS);
-    if (!column_text(row, GROUP_NAME, out->name, sizeof out->name) ||
+    struct bytes authority = column_bytes(row, GROUP_AUTHORITY);
+    out->by_certificate = authority.len == sizeof out->authority;
+    if (out->by_certificate)
+        memcpy(out->authority, authority.data, authority.len);
+    if ((authority.len > 0 && !out->by_certificate) ||
+        !column_text(row, GROUP_NAME, out->name, sizeof out->name) ||
         !column_text(row, GROUP_CLASS, out->class_name, sizeof out->class_name) ||
         !column_text(row, GROUP_PATTERN, out->pattern, sizeof out->pattern) ||
         !column_text(row, GROUP_LABEL, out->label, sizeof out->label) ||

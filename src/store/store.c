@@ -171,6 +171,56 @@ void store_find_endpoint(struct store_lane *lane, struct bytes endpoint, store_d
         done(context, ERR_NOT_FOUND, NULL);
 }
 
+/* A look-up by name on its way. */
+struct named {
+    struct store_lane *lane;
+    char endpoint[ENDPOINT_MAX + 1];
+    bool has_authority;
+    uint8_t authority[PIN_HASH_SIZE];
+    store_device_fn done;
+    void *context;
+};
+
+/* What the group says of a device that has come, or that comes for the first time. */
+static void named_found(void *context, enum err_code result, const struct store_device *device)
+{
+    struct named *named = context;
+    struct store *store = lane_store(named->lane);
+    bool of_group =
+        result == ERR_OK && device->group_id != 0 && device->enrollment.identity.len == 0;
+    struct store_device own = {0};
+    if (of_group || (result == ERR_NOT_FOUND && named->has_authority)) {
+        if (of_group && !store_device_copy(&own, device))
+            result = ERR_NO_MEMORY;
+        else
+            result = groups_vouch(&store->groups, bytes_of_text(named->endpoint),
+                                  named->has_authority ? named->authority : NULL,
+                                  atomic_load(&store->setup.wall_ms)(), of_group, &own);
+        device = result == ERR_OK ? &own : NULL;
+    }
+    named->done(named->context, result, device);
+    store_device_clear(&own);
+    free(named);
+}
+
+void store_find_named(struct store_lane *lane, struct bytes endpoint,
+                      const uint8_t authority[PIN_HASH_SIZE], store_device_fn done, void *context)
+{
+    struct named *named = can_be_endpoint(endpoint) ? calloc(1, sizeof *named) : NULL;
+    if (named == NULL) {
+        done(context, can_be_endpoint(endpoint) ? ERR_UNAVAILABLE : ERR_NOT_FOUND, NULL);
+        return;
+    }
+    named->lane = lane;
+    memcpy(named->endpoint, endpoint.data, endpoint.len);
+    named->has_authority = authority != NULL;
+    if (authority != NULL)
+        memcpy(named->authority, authority, sizeof named->authority);
+    named->done = done;
+    named->context = context;
+    lane_find(lane, NULL, endpoint, named_found, named);
+}
+
 static enum err_code check_new_credentials(const struct store_new_credential *credentials,
                                            size_t count)
 {

@@ -5,6 +5,7 @@
 #include <mbedtls/asn1.h>
 #include <mbedtls/md.h>
 #include <mbedtls/oid.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { SAN_DNS = 2, SAN_URI = 6 }; /* tags of GeneralName, RFC 5280 section 4.2.1.6 */
@@ -103,6 +104,29 @@ static bool sha256(const mbedtls_x509_buf *data, uint8_t out[static PIN_HASH_SIZ
     return mbedtls_md(kind, data->p, data->len, out) == 0;
 }
 
+bool x509_hash_authorities(struct x509 *x509)
+{
+    size_t count = 0;
+    for (const mbedtls_x509_crt *each = &x509->authorities; each != NULL; each = each->next)
+        count++;
+    x509->authority_hashes = calloc(count, sizeof *x509->authority_hashes);
+    bool done = x509->authority_hashes != NULL;
+    count = 0;
+    for (const mbedtls_x509_crt *each = &x509->authorities; done && each != NULL; each = each->next)
+        done = sha256(&each->pk_raw, x509->authority_hashes[count++]);
+    return done;
+}
+
+/* The chain ends with one of ours, as we have it. */
+static void note_authority(const struct x509 *x509, const mbedtls_x509_crt *certificate,
+                           struct x509_device *device)
+{
+    size_t at = 0;
+    for (const mbedtls_x509_crt *each = &x509->authorities; each != NULL; each = each->next, at++)
+        if (each == certificate)
+            device->authority = x509->authority_hashes[at];
+}
+
 /* Under `pinned` a chain that ends nowhere is not refused here: it proves its key, and no name. */
 static void take_hashes(const mbedtls_x509_crt *certificate, struct x509_device *device)
 {
@@ -122,6 +146,7 @@ int x509_check(const struct x509 *x509, struct x509_device *device,
         device->unvouched = true;
     }
     if (depth > 0) {
+        note_authority(x509, certificate, device);
         if (x509_has_name_constraints(certificate))
             *flags |= MBEDTLS_X509_BADCERT_OTHER;
         return 0;
@@ -130,6 +155,9 @@ int x509_check(const struct x509 *x509, struct x509_device *device,
     take_names(x509, certificate, &device->names);
     if (x509->pinned)
         take_hashes(certificate, device);
+    device->names.has_authority = device->authority != NULL && !device->unvouched;
+    if (device->names.has_authority)
+        memcpy(device->names.authority, device->authority, PIN_HASH_SIZE);
     if (device->names.count == 0)
         *flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
     return 0;

@@ -216,6 +216,7 @@ void x509_unref(struct x509 *x509)
     mbedtls_x509_crt_free(&x509->authorities);
     mbedtls_x509_crl_free(&x509->crls);
     mbedtls_pk_free(&x509->key); /* wipes */
+    free(x509->authority_hashes);
     free(x509);
 }
 
@@ -248,6 +249,7 @@ static enum err_code settle_keys(struct x509_loading *loading)
     for (mbedtls_x509_crt *each = &loading->x509->authorities; done && each != NULL;
          each = each->next)
         done = settle_key(&each->pk);
+    done = done && x509_hash_authorities(loading->x509);
     return done ? ERR_OK : err_set(loading->err, ERR_NO_MEMORY, "x509: out of memory");
 }
 

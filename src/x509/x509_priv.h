@@ -18,6 +18,7 @@
 struct x509 {
     atomic_uint references;
     mbedtls_x509_crt chain, authorities;
+    uint8_t (*authority_hashes)[PIN_HASH_SIZE]; /* of the keys of `authorities`, in that order */
     mbedtls_pk_context key;
     mbedtls_x509_crl crls;
     bool has_crl, expired_crl_is_good, pinned;
@@ -44,6 +45,9 @@ void x509_subject(const mbedtls_x509_crt *certificate, char out[static IDENTITY_
 /* Name constraints (RFC 5280 section 4.2.1.10) bind the names below; Mbed TLS does not apply them.
  */
 bool x509_has_name_constraints(const mbedtls_x509_crt *certificate);
+
+/* device.c; false: no memory. */
+bool x509_hash_authorities(struct x509 *x509);
 
 /* check.c: what parsing does not see. */
 enum err_code x509_check_own(struct x509_loading *loading);
