@@ -195,6 +195,9 @@ enum err_code store_device_check(const struct store_device *device, struct err *
  * memory. */
 bool store_row_pack(const struct store_device *device, unsigned given, struct buf *out);
 struct bytes store_row_endpoint(struct bytes packed); /* borrowed */
+/* Borrowed: the identity that the row gives, or its endpoint, which is one beside a key; empty: it
+ * says nothing of it. */
+struct bytes store_row_identity(struct bytes packed);
 
 struct store_bulk_row {
     struct bytes packed;

@@ -80,4 +80,12 @@ enum err_code report_write(int fd, uint64_t at, const struct buf *text, struct e
  * closes. */
 void merge_import(struct bulk *bulk, struct import *import);
 
+/* ---- identities.c: what a check of a file can know before anything is stored ---- */
+struct identities;
+struct identities *identities_new(void); /* NULL: no memory */
+void identities_free(struct identities *identities);
+/* The line of an earlier row with that identity; 0: there is none. Beyond 8 million, or without
+ * memory, no more are taken in. */
+uint64_t identities_note(struct identities *identities, struct bytes identity, uint64_t line);
+
 #endif

@@ -25,6 +25,7 @@ enum {
 /* A row of the chunk: one for the store, or a duplicate of the row before. */
 struct chunk_row {
     uint64_t line, duplicate_of; /* 0: none */
+    uint64_t same_identity;      /* of a check: the line whose identity it has; 0: none */
 };
 
 /* One pass over all rows. */
@@ -33,7 +34,8 @@ struct pass {
     struct import *import;
     bool dry_run;
     struct spool_reader *reader;
-    struct spool_row waiting; /* read, and not in a chunk yet */
+    struct identities *identities; /* of a dry run */
+    struct spool_row waiting;      /* read, and not in a chunk yet */
     bool has_waiting, at_end;
     char last[ENDPOINT_MAX + 1]; /* endpoint of the row before */
     uint64_t last_line;
@@ -134,16 +136,28 @@ static bool is_reported(const struct pass *pass, const struct store_bulk_row *ro
            row->verdict == STORE_ROW_FAILED;
 }
 
-static bool mark_duplicate(struct pass *pass, size_t at)
+static bool mark_failed(struct pass *pass, size_t at, const char *what, uint64_t line)
 {
     char why[64];
     struct store_bulk_row *row = &pass->rows[at];
-    snprintf(why, sizeof why, "the endpoint is also in line %" PRIu64,
-             pass->lines[at].duplicate_of);
+    snprintf(why, sizeof why, "the %s is also in line %" PRIu64, what, line);
     row->verdict = STORE_ROW_FAILED;
     free(row->why);
     row->why = strdup(why);
     return row->why != NULL;
+}
+
+/* The line of a row before that would take the same identity; 0: none. Each row by itself could be
+ * taken: the store finds out about two of them only when it stores them. */
+static uint64_t same_identity(struct pass *pass, size_t at)
+{
+    const struct store_bulk_row *row = &pass->rows[at];
+    bool takes_it = row->verdict == STORE_ROW_CREATED || row->verdict == STORE_ROW_CHANGED;
+    struct bytes identity = store_row_identity(row->packed);
+    uint64_t line = pass->identities != NULL && takes_it && identity.len > 0
+                        ? identities_note(pass->identities, identity, pass->lines[at].line)
+                        : 0;
+    return line != pass->lines[at].line ? line : 0; /* its own, when the chunk is tried again */
 }
 
 /* Counts the verdicts and writes the report: in `after`, which takes the place of the import's
@@ -154,7 +168,11 @@ static bool add_up(struct pass *pass)
     buf_reset(&pass->report);
     for (size_t i = 0; i < pass->count; i++) {
         struct store_bulk_row *row = &pass->rows[i];
-        if (pass->lines[i].duplicate_of != 0 && !mark_duplicate(pass, i))
+        const struct chunk_row *line = &pass->lines[i];
+        if (line->duplicate_of != 0 && !mark_failed(pass, i, "endpoint", line->duplicate_of))
+            return false;
+        uint64_t other = line->duplicate_of == 0 ? same_identity(pass, i) : 0;
+        if (other != 0 && !mark_failed(pass, i, "identity", other))
             return false;
         status->verdicts[row->verdict]++;
         if (is_reported(pass, row))
@@ -341,10 +359,13 @@ static enum err_code run_pass(struct bulk *bulk, struct import *import, bool dry
     pass->import = import;
     pass->dry_run = dry_run;
     pass->report_fd = -1;
+    if (dry_run)
+        pass->identities = identities_new();
     enum err_code code = import->state.map.run_count > 0 ? open_pass(pass, err) : ERR_OK;
     if (code == ERR_OK && pass->reader != NULL)
         code = run_chunks(pass, err);
     spool_reader_close(pass->reader);
+    identities_free(pass->identities);
     buf_clear(&pass->packed);
     buf_clear(&pass->report);
     buf_clear(&pass->state);

@@ -47,6 +47,18 @@ struct bytes store_row_endpoint(struct bytes packed)
     return reader_take(&reader, reader_u8(&reader));
 }
 
+struct bytes store_row_identity(struct bytes packed)
+{
+    struct reader reader;
+    reader_init(&reader, packed);
+    struct bytes endpoint = reader_take(&reader, reader_u8(&reader));
+    unsigned given = reader_u8(&reader);
+    reader_u8(&reader);                       /* blocked */
+    reader_take(&reader, reader_u8(&reader)); /* class */
+    struct bytes identity = reader_take(&reader, reader_u8(&reader));
+    return identity.len > 0 || !(given & STORE_GIVEN_KEY) ? identity : endpoint;
+}
+
 static bool take_text(struct reader *reader, char *out, size_t size)
 {
     struct bytes text = reader_take(reader, reader_u8(reader));
