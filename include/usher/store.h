@@ -66,7 +66,7 @@ struct store_actor {
 };
 void store_lane_act_as(struct store_lane *lane, const struct store_actor *actor);
 
-enum { OTHER_KEYS_MAX = 3 };
+enum { OTHER_KEYS_MAX = 4 };
 
 /* An enrolment with the bytes that belong to it: keys[i] and publics[i] to credentials[i]. */
 struct store_device {

@@ -153,10 +153,16 @@ static bool has_its_key(const struct bootstrap *bootstrap, const struct store_de
     return has;
 }
 
-/* Who has proved nothing must not end the session of the device that he says he is (I8). */
+/* Who has proved nothing must not end the session of the device that he says he is (I8), nor one
+ * with another certificate than the one that the device is enrolled with. */
 static bool may_claim(const struct bootstrap *bootstrap, const struct store_device *device)
 {
-    bool proved = bootstrap->info.proof != PROOF_PSK || bootstrap->info.identity.len > 0;
+    const struct identity *identity = &device->enrollment.identity;
+    bool certified = bootstrap->info.proof == PROOF_CERTIFICATE;
+    bool proved = certified || bootstrap->info.identity.len > 0;
+
+    if (certified && identity_is_pin(identity) && !names_fit_pin(bootstrap->info.names, identity))
+        return false;
 
     return !device->enrollment.blocked &&
            (proved || session_takes_unproven(bootstrap->driver->profiles, &device->enrollment));

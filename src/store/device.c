@@ -133,9 +133,13 @@ bool device_keeps_key(const struct store_device *stored, const struct store_devi
 {
     if (stored->group_id != given->group_id)
         return false;
-    return secret_equal(&stored->bootstrap_key, &given->bootstrap_key) ||
-           (device_was_rekeyed(stored) &&
-            secret_equal(&stored->enrolled_key, &given->bootstrap_key));
+    bool keeps =
+        secret_equal(&stored->bootstrap_key, &given->bootstrap_key) ||
+        (device_was_rekeyed(stored) && secret_equal(&stored->enrolled_key, &given->bootstrap_key));
+    /* Whoever read the device before its last bootstrap and changes something else now. */
+    for (size_t i = 0; !keeps && i < stored->other_key_count; i++)
+        keeps = secret_equal(&stored->other_keys[i], &given->bootstrap_key);
+    return keeps;
 }
 
 bool device_same_data(const struct store_device *stored, const struct store_device *given)

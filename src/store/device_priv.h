@@ -19,7 +19,7 @@ enum err_code device_check(const struct store_device *device, struct err *err);
 void device_add_key(struct store_device *device, const struct secret *key);
 /* Its account has got another key than the one it was enrolled with. */
 bool device_was_rekeyed(const struct store_device *device);
-/* Whether a device with this key, or of this group, has the key that the stored one has, or was
+/* Whether a device with this key, or of this group, has a key that the stored one may have, or was
  * enrolled with. */
 bool device_keeps_key(const struct store_device *stored, const struct store_device *given);
 /* Same class, identity and key? Tags and server credentials are compared elsewhere. */

@@ -187,9 +187,10 @@ enum err_code stored_device_replace(struct store_backend *backend, const struct 
 {
     const char *class_before = stored->device.enrollment.class_name;
     bool keeps_key = device_keeps_key(&stored->device, given);
-    const struct secret *key = keeps_key && device_was_rekeyed(&stored->device)
+    const struct secret *key = !keeps_key ? &given->bootstrap_key
+                               : device_was_rekeyed(&stored->device)
                                    ? &stored->device.enrolled_key
-                                   : &given->bootstrap_key;
+                                   : &stored->device.bootstrap_key;
     enum device_state state = current_state(
         backend, stored->keys.id, stored->device.enrollment.blocked, stored->device.state);
     enum err_code code =

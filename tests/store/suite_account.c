@@ -122,6 +122,12 @@ static void test_enrolling_again_keeps_what_came_since(void **state)
     assert_true(secret_set(&device.bootstrap_key, bytes_of_text("fresh-1")));
     assert_int_equal(store_enroll(bed->lane, &device, false, &change, &err), ERR_OK);
     assert_int_equal(change, STORE_UNCHANGED);
+    /* Read before the last bootstrap, written after it. */
+    give(bed, "lamp-7", "fresh-2", 2);
+    strcpy(device.enrollment.class_name, "meter");
+    assert_int_equal(store_enroll(bed->lane, &device, true, &change, &err), ERR_OK);
+    assert_int_equal(change, STORE_CHANGED);
+    assert_keys(bed, "id-lamp-7", "fresh-2", "fresh-1", NULL);
     store_device_clear(&device);
 }
 
