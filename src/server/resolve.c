@@ -283,24 +283,23 @@ void bootstrap_commit(struct bootstrap *bootstrap, const struct session_action *
 {
     struct driver *driver = bootstrap->driver;
     struct store_new_credential fresh[ACCOUNTS_MAX];
-    struct call *call = call_new(bootstrap, true);
-
-    if (call == NULL) {
-        struct session_event event = {.kind = SESSION_COMMITTED, .result = ERR_NO_MEMORY};
-        bootstrap_step(bootstrap, &event);
-        return;
-    }
+    struct call *call = NULL;
     enum err_code code = ERR_OK;
     size_t made = 0;
+
     while (made < action->need_count && code == ERR_OK) {
         code = make_credential(bootstrap, &action->needs[made], &fresh[made]);
         made++;
     }
-    if (code == ERR_OK)
+    if (code == ERR_OK && (call = call_new(bootstrap, true)) == NULL)
+        code = ERR_NO_MEMORY;
+    if (code == ERR_OK) {
         store_make_pending(driver->config.lane, bytes_of_text(bootstrap->endpoint), fresh, made,
                            device_found, call);
-    else
-        device_found(call, code, NULL);
+    } else {
+        struct session_event event = {.kind = SESSION_COMMITTED, .result = code};
+        bootstrap_step(bootstrap, &event);
+    }
     for (size_t i = 0; i < made; i++)
         blob_unref(fresh[i].public_part);
     bytes_wipe(fresh, sizeof fresh);
