@@ -27,6 +27,9 @@ enum err_code key_pair_check(const struct secret *private_key, struct bytes cert
 enum err_code key_pair_pin(struct bytes text, enum pin_kind kind, uint8_t out[static PIN_HASH_SIZE],
                            struct err *err);
 
+/* One certificate (DER) as PEM. False: no memory. */
+bool key_pair_certificate_pem(struct bytes certificate, struct buf *out);
+
 /* The same private key as ECPrivateKey (SEC1). False: it is none that we have stored. */
 bool key_pair_to_sec1(const struct secret *private_key, struct secret *out);
 /* The first of several DER structures; all of it when it is none. */

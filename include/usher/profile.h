@@ -79,6 +79,9 @@ enum credential_source {
     CREDENTIAL_ISSUE,    /* a fresh key and its certificate at every bootstrap */
 };
 
+/* Made anew at each bootstrap, and pending until the device has acknowledged Finish (I2). */
+bool credential_is_fresh(enum credential_source source);
+
 /* Reads every *.yaml (not starting with '.') of a directory, or the one file. All or nothing: NULL
  * when any error was found. `findings` also gets warnings. A reference is returned. */
 struct profile_set *profile_set_load(const char *const *paths, size_t count,

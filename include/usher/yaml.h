@@ -57,6 +57,8 @@ struct yaml_node *yaml_load_file(struct arena *arena, const char *path, struct f
 const char *const *yaml_list_files(struct arena *arena, const char *path,
                                    struct findings *findings);
 
+/* The path of a file that a scalar names, seen from where the YAML file lies. False: too long. */
+bool yaml_path_beside(const struct yaml_node *at, const char *path, char *out, size_t size);
 /* The content of a file that a scalar names, seen from where the YAML file lies; at most `most`
  * bytes. False after an error finding at `at`. */
 bool yaml_read_beside(struct arena *arena, const struct yaml_node *at, const char *path,

@@ -166,19 +166,22 @@ static enum err_code load_key(struct ca *ca, struct err *err)
     return code;
 }
 
-enum err_code ca_open(const char *folder, struct ca **out, struct err *err)
+static enum err_code open_folder(const char *folder, bool with_register, struct ca **out,
+                                 struct err *err)
 {
     struct ca *ca = calloc(1, sizeof *ca);
     if (ca == NULL)
         return no_memory(err);
     ca->fd = -1;
     ca->folder = strdup(folder);
-    enum err_code code = ca->folder != NULL ? open_register(ca, err) : no_memory(err);
+    enum err_code code = ca->folder != NULL ? ERR_OK : no_memory(err);
+    if (code == ERR_OK && with_register)
+        code = open_register(ca, err);
     if (code == ERR_OK)
         code = load_certificate(ca, err);
     if (code == ERR_OK)
         code = load_key(ca, err);
-    if (code == ERR_OK)
+    if (code == ERR_OK && with_register)
         code = ca_register_load(ca, err);
     if (code == ERR_OK)
         *out = ca;
@@ -187,21 +190,14 @@ enum err_code ca_open(const char *folder, struct ca **out, struct err *err)
     return code;
 }
 
+enum err_code ca_open(const char *folder, struct ca **out, struct err *err)
+{
+    return open_folder(folder, true, out, err);
+}
+
 enum err_code ca_open_to_sign(const char *folder, struct ca **out, struct err *err)
 {
-    struct ca *ca = calloc(1, sizeof *ca);
-    if (ca == NULL)
-        return no_memory(err);
-    ca->fd = -1;
-    ca->folder = strdup(folder);
-    enum err_code code = ca->folder != NULL ? load_certificate(ca, err) : no_memory(err);
-    if (code == ERR_OK)
-        code = load_key(ca, err);
-    if (code == ERR_OK)
-        *out = ca;
-    else
-        ca_close(ca);
-    return code;
+    return open_folder(folder, false, out, err);
 }
 
 void ca_close(struct ca *ca)
@@ -334,12 +330,12 @@ enum err_code ca_revoke(struct ca *ca, const char *what, enum ca_reason reason, 
                : err_set(err, ERR_NOT_FOUND, "this CA has issued nothing of that serial or name");
 }
 
-static const struct ca_entry *find_serial(const struct ca *ca, const char *serial)
+static bool is_registered(const struct ca *ca, const char *serial)
 {
     for (size_t i = 0; i < ca->count; i++)
         if (strcmp(ca->entries[i].serial, serial) == 0)
-            return &ca->entries[i];
-    return NULL;
+            return true;
+    return false;
 }
 
 enum err_code ca_adopt(struct ca *ca, struct bytes text, char out[static CA_SERIAL_SIZE],
@@ -354,9 +350,11 @@ enum err_code ca_adopt(struct ca *ca, struct bytes text, char out[static CA_SERI
         code = err_set(err, ERR_INVALID, "it is no certificate of this CA");
     else if (X509_cmp(certificate, ca->certificate) == 0)
         code = err_set(err, ERR_INVALID, "it is the CA's own certificate");
-    else if (find_serial(ca, out) == NULL && !ca_describe(certificate, &entry))
+    else if (is_registered(ca, out))
+        code = ERR_OK;
+    else if (!ca_describe(certificate, &entry))
         code = err_set(err, ERR_INVALID, "it has no name that this CA gives");
-    else if (find_serial(ca, out) == NULL)
+    else
         code = ca_register_issued(ca, &entry, err);
     X509_free(certificate);
     return code;

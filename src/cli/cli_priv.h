@@ -174,6 +174,9 @@ int cli_check_against(struct cli_server *server, struct profile_set *set);
 
 /* The content of a file of key material: PEM as it is, DER as base64. NULL: err says why. */
 json_t *cli_read_material(const char *name, struct err *err);
+/* The same of a file that shall hold nothing secret: puts it into `body` as `member`. An exit code;
+ * it has said what is wrong. */
+int cli_add_public_material(json_t *body, const char *member, const char *name);
 json_t *cli_read_key(const char *name, struct err *err);
 
 /* "NAME=VALUE" options into the member `tags`. */

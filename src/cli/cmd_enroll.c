@@ -199,22 +199,6 @@ static int add_text(json_t *body, const char *member, const char *text)
     return CLI_OK;
 }
 
-static int add_material(json_t *body, const char *member, const char *source)
-{
-    struct err err = {0};
-    json_t *material = cli_read_material(source, &err);
-
-    if (material == NULL)
-        return cli_fail(&err);
-    if (strstr(json_string_value(material), "PRIVATE KEY-----") != NULL) {
-        json_decref(material);
-        cli_say("%s: it holds a private key; name a file with the public part alone", source);
-        return CLI_INVALID;
-    }
-    json_object_set_new(body, member, material);
-    return CLI_OK;
-}
-
 static int add_key(const struct enrolment *enrolment, json_t *body)
 {
     struct err err = {0};
@@ -227,9 +211,9 @@ static int add_key(const struct enrolment *enrolment, json_t *body)
     if (enrolment->no_key)
         json_object_set_new(body, "no_key", json_true());
     if (enrolment->certificate != NULL)
-        return add_material(body, "certificate", enrolment->certificate);
+        return cli_add_public_material(body, "certificate", enrolment->certificate);
     if (enrolment->public_key != NULL)
-        return add_material(body, "public_key", enrolment->public_key);
+        return cli_add_public_material(body, "public_key", enrolment->public_key);
     if (source == NULL)
         return CLI_OK;
     json_t *key = cli_read_key(source, &err);

@@ -168,31 +168,13 @@ static int print_added(const struct group_command *group, const json_t *answer)
     return CLI_OK;
 }
 
-/* The public part of it alone. */
-static int add_authority(const struct group_command *group, json_t *body)
-{
-    struct err err = {0};
-    if (group->authority == NULL)
-        return CLI_OK;
-    json_t *certificate = cli_read_material(group->authority, &err);
-    if (certificate == NULL)
-        return cli_fail(&err);
-    if (strstr(json_string_value(certificate), "PRIVATE KEY-----") != NULL) {
-        json_decref(certificate);
-        cli_say("%s: it holds a private key; name the CA's certificate", group->authority);
-        return CLI_INVALID;
-    }
-    json_object_set_new(body, "authority", certificate);
-    return CLI_OK;
-}
-
 static int add(struct group_command *group)
 {
     char path[CLI_PATH_MAX];
     json_t *body = cli_memory(json_object()), *answer = NULL;
     int code = add_texts(group, body);
-    if (code == CLI_OK)
-        code = add_authority(group, body);
+    if (code == CLI_OK && group->authority != NULL)
+        code = cli_add_public_material(body, "authority", group->authority);
     if (code == CLI_OK)
         code = add_key(body, "primary", group->key, group->generate, false);
     if (code == CLI_OK)

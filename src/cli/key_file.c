@@ -84,6 +84,22 @@ json_t *cli_read_material(const char *name, struct err *err)
     return json;
 }
 
+int cli_add_public_material(json_t *body, const char *member, const char *name)
+{
+    struct err err = {0};
+    json_t *material = cli_read_material(name, &err);
+
+    if (material == NULL)
+        return cli_fail(&err);
+    if (strstr(json_string_value(material), "PRIVATE KEY-----") != NULL) {
+        json_decref(material);
+        cli_say("%s: it holds a private key; name a file with the public part alone", name);
+        return CLI_INVALID;
+    }
+    json_object_set_new(body, member, material);
+    return CLI_OK;
+}
+
 json_t *cli_read_key(const char *name, struct err *err)
 {
     char text[TEXT_MAX + 1];

@@ -134,17 +134,6 @@ enum err_code key_pair_check(const struct secret *private_key, struct bytes cert
 
 /* --- pins --- */
 
-static X509 *parse_certificate(struct bytes text)
-{
-    const uint8_t *at = text.data;
-    X509 *certificate = d2i_X509(NULL, &at, (long)text.len);
-    BIO *bio = certificate == NULL ? BIO_new_mem_buf(text.data, (int)text.len) : NULL;
-    if (bio != NULL)
-        certificate = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
-    BIO_free(bio);
-    return certificate;
-}
-
 static EVP_PKEY *parse_public(struct bytes text)
 {
     const uint8_t *at = text.data;
@@ -156,34 +145,64 @@ static EVP_PKEY *parse_public(struct bytes text)
     return key;
 }
 
-/* As it stands in the certificate, or as it is usually written. */
-static int public_key_der(X509 *certificate, struct bytes text, unsigned char **der)
+static int public_part_of(struct bytes certificate, unsigned char **der)
 {
-    if (certificate != NULL)
-        return i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), der);
+    const uint8_t *at = certificate.data;
+    X509 *parsed = d2i_X509(NULL, &at, (long)certificate.len);
+    int len = parsed != NULL ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(parsed), der) : 0;
+    X509_free(parsed);
+    return len;
+}
+
+/* As it stands in the certificate, or as it is usually written. */
+static int public_key_der(struct bytes certificate, struct bytes text, unsigned char **der)
+{
+    if (certificate.len > 0)
+        return public_part_of(certificate, der);
     EVP_PKEY *key = parse_public(text);
     int len = key != NULL ? i2d_PUBKEY(key, der) : 0;
     EVP_PKEY_free(key);
     return len;
 }
 
+static bool sha256(struct bytes data, uint8_t out[static PIN_HASH_SIZE])
+{
+    return data.len > 0 && EVP_Digest(data.data, data.len, out, NULL, EVP_sha256(), NULL) == 1;
+}
+
 enum err_code key_pair_pin(struct bytes text, enum pin_kind kind, uint8_t out[static PIN_HASH_SIZE],
                            struct err *err)
 {
-    X509 *certificate = parse_certificate(text);
+    struct buf chain;
+    struct err unused;
     unsigned char *der = NULL;
-    unsigned size = 0;
-    int len = kind == PIN_PUBLIC_KEY ? public_key_der(certificate, text, &der)
-              : certificate != NULL  ? i2d_X509(certificate, &der)
-                                     : 0;
-    bool done = len > 0 && EVP_Digest(der, (size_t)len, out, &size, EVP_sha256(), NULL) == 1;
-    X509_free(certificate);
+    buf_init(&chain, text.len);
+    bool found = key_pair_read_certificates(text, &chain, &unused) == ERR_OK;
+    struct bytes certificate = found ? key_pair_first(buf_bytes(&chain)) : bytes_of(NULL, 0);
+    int len = kind == PIN_PUBLIC_KEY ? public_key_der(certificate, text, &der) : 0;
+    bool done = sha256(
+        kind == PIN_PUBLIC_KEY ? bytes_of(der, len > 0 ? (size_t)len : 0) : certificate, out);
+    buf_clear(&chain);
     OPENSSL_free(der);
     ERR_clear_error(); /* of the attempts that failed */
     return done ? ERR_OK
                 : err_set(err, ERR_INVALID, "no %s in it, PEM or DER",
                           kind == PIN_PUBLIC_KEY ? "certificate and no public key"
                                                  : "X.509 certificate");
+}
+
+bool key_pair_certificate_pem(struct bytes certificate, struct buf *out)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *text = NULL;
+    long len = 0;
+    if (bio != NULL &&
+        PEM_write_bio(bio, PEM_STRING_X509, "", certificate.data, (long)certificate.len) > 0)
+        len = BIO_get_mem_data(bio, &text);
+    if (len > 0)
+        buf_put(out, text, (size_t)len);
+    BIO_free(bio);
+    return len > 0 && !out->failed;
 }
 
 /* A DER sequence says how long it is (X.690 section 8.1.3). */

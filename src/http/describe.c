@@ -7,7 +7,6 @@
 #include "usher/plan.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 const struct live_entry *http_live_of(struct request *request, const char *endpoint, bool blocked,
@@ -64,26 +63,15 @@ static json_t *tags_json(struct request *request, const struct enrollment *enrol
 /* The device's own certificate, in PEM; no secret, and needed to revoke it. */
 static void put_certificate(struct request *request, json_t *item, struct bytes chain)
 {
-    enum { LINE = 64 };
-    struct bytes der = key_pair_first(chain);
-    size_t size = 4 * ((der.len + 2) / 3) + 1;
-    char *text = malloc(size);
     struct buf pem;
-    buf_init(&pem, 2 * size + 128);
-    if (text != NULL) {
-        bytes_to_base64(der, false, text);
-        buf_put_text(&pem, "-----BEGIN CERTIFICATE-----\n");
-        for (const char *at = text; *at != '\0'; at += strnlen(at, LINE))
-            buf_printf(&pem, "%.*s\n", LINE, at);
-        buf_put_text(&pem, "-----END CERTIFICATE-----\n");
-    }
-    const char *whole = text != NULL ? buf_text(&pem) : NULL;
-    if (whole == NULL)
-        request->out_of_memory = true;
+    buf_init(&pem, PUBLIC_PART_MAX * 2);
+    const char *text =
+        key_pair_certificate_pem(key_pair_first(chain), &pem) ? buf_text(&pem) : NULL;
+    if (text != NULL)
+        http_put_text(request, item, "certificate", text);
     else
-        http_put_text(request, item, "certificate", whole);
+        request->out_of_memory = true;
     buf_clear(&pem);
-    free(text);
 }
 
 static json_t *credentials_json(struct request *request, const struct store_device *device)

@@ -32,7 +32,7 @@ static const struct enrolled_credential *find_credential(const struct planner *p
                                                          const struct rule_server *server)
 {
     const struct enrolled_credential *pending = find_of_kind(planner, server, CREDENTIAL_PENDING);
-    if (server->credential == CREDENTIAL_GENERATE || server->credential == CREDENTIAL_ISSUE)
+    if (credential_is_fresh(server->credential))
         return pending;
     if (server->credential == CREDENTIAL_DERIVE)
         return NULL; /* it is worked out when it is written */

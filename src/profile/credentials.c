@@ -6,6 +6,11 @@
 
 enum { IDENTITY_ARENA = 4 * PROFILE_TEXT_MAX };
 
+bool credential_is_fresh(enum credential_source source)
+{
+    return source == CREDENTIAL_GENERATE || source == CREDENTIAL_ISSUE;
+}
+
 static enum err_code generated_identity(const struct rule_server *server,
                                         const struct rule_scope *scope, struct identity *out,
                                         struct err *err)
@@ -64,7 +69,7 @@ enum err_code profile_credentials(const struct profile *profile,
         struct credential_need *need = &found[found_count++];
         *need = (struct credential_need){
             .ssid = server->ssid, .source = server->credential, .kind = server->kind};
-        if (server->credential != CREDENTIAL_GENERATE && server->credential != CREDENTIAL_ISSUE)
+        if (!credential_is_fresh(server->credential))
             continue;
         const struct rule_place *place =
             server->pick ? rule_pick_place(server, enrollment, err) : NULL;

@@ -5,7 +5,6 @@
 
 #include "usher/derive.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum { DAYS_DEFAULT = 365, DAYS_MOST = 36500 };
@@ -13,18 +12,15 @@ enum { DAYS_DEFAULT = 365, DAYS_MOST = 36500 };
 /* Named from where the profile is. */
 static const char *path_beside(struct compiler *compiler, const struct yaml_node *node)
 {
-    const char *text, *slash = strrchr(node->file, '/');
+    const char *text;
     char full[4096];
     if (!yaml_text(node, &text, compiler->findings))
         return NULL;
-    int len = text[0] == '/' || !slash ? snprintf(full, sizeof(full), "%s", text)
-                                       : snprintf(full, sizeof(full), "%.*s/%s",
-                                                  (int)(slash - node->file), node->file, text);
-    if (text[0] == '\0' || len < 0 || (size_t)len >= sizeof(full)) {
+    if (text[0] == '\0' || !yaml_path_beside(node, text, full, sizeof(full))) {
         COMPILE_ERROR(compiler, node, "no name of a file");
         return NULL;
     }
-    return compile_text(compiler, full, (size_t)len);
+    return compile_text(compiler, full, strlen(full));
 }
 
 static void compile_label(struct compiler *compiler, const struct yaml_node *node,

@@ -248,8 +248,8 @@ static bool find_needs(struct attempt *attempt, struct credential_need needs[sta
     for (size_t i = 0; i < count; i++) {
         const struct enrolled_credential *pending =
             enrollment_credential(&attempt->enrollment, needs[i].ssid, CREDENTIAL_PENDING);
-        bool fresh = needs[i].source == CREDENTIAL_GENERATE || needs[i].source == CREDENTIAL_ISSUE;
-        if (fresh && (pending == NULL || pending->kind != needs[i].kind))
+        if (credential_is_fresh(needs[i].source) &&
+            (pending == NULL || pending->kind != needs[i].kind))
             needs[(*missing)++] = needs[i];
     }
     return true;

@@ -141,12 +141,14 @@ enum err_code sqlite_drop_tags(struct sqlite_session *session, const char *endpo
 enum err_code sqlite_tag_names(struct store_reader *reader,
                                bool (*each)(void *context, const char *name), void *context,
                                struct err *err);
+/* Fills them for devices from before there were any. */
+enum err_code sqlite_fill_tags(struct sqlite_session *session, struct err *err);
+
+/* ---- sqlite_places.c ---- */
 enum err_code sqlite_place_counts(struct store_reader *reader,
                                   bool (*each)(void *context, uint16_t ssid, const char *place,
                                                uint64_t devices),
                                   void *context, struct err *err);
-/* Fills them for devices from before there were any. */
-enum err_code sqlite_fill_tags(struct sqlite_session *session, struct err *err);
 
 /* ---- sqlite_recent.c ---- */
 struct recent_span {

@@ -59,25 +59,29 @@ out:
     return root;
 }
 
-static int open_beside(const char *file, const char *path)
+bool yaml_path_beside(const struct yaml_node *at, const char *path, char *out, size_t size)
 {
-    const char *slash = strrchr(file, '/');
-    char full[4096];
+    const char *slash = strrchr(at->file, '/');
     int len = path[0] == '/' || slash == NULL
-                  ? snprintf(full, sizeof(full), "%s", path)
-                  : snprintf(full, sizeof(full), "%.*s/%s", (int)(slash - file), file, path);
-    if (len < 0 || (size_t)len >= sizeof(full)) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    return open(full, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+                  ? snprintf(out, size, "%s", path)
+                  : snprintf(out, size, "%.*s/%s", (int)(slash - at->file), at->file, path);
+    return len >= 0 && (size_t)len < size;
+}
+
+static int open_beside(const struct yaml_node *at, const char *path)
+{
+    char full[4096];
+    if (yaml_path_beside(at, path, full, sizeof(full)))
+        return open(full, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    errno = ENAMETOOLONG;
+    return -1;
 }
 
 bool yaml_read_beside(struct arena *arena, const struct yaml_node *at, const char *path,
                       size_t most, struct bytes *out, struct findings *findings)
 {
     struct stat status;
-    int fd = open_beside(at->file, path);
+    int fd = open_beside(at, path);
     uint8_t *data = arena_alloc(arena, most + 1);
     ssize_t len = -1;
     if (fd >= 0 && data && fstat(fd, &status) == 0 && S_ISREG(status.st_mode))

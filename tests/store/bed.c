@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bed.h"
 
+#include "store/store_test.h"
 #include "usher/clock.h"
 
 #include <errno.h>
@@ -9,6 +10,7 @@
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +46,24 @@ void bed_open(struct bed *bed, const char *backend)
 {
     bed_prepare(bed, backend);
     bed_start(bed);
+}
+
+_Atomic int64_t bed_clock_offset_ms;
+
+int64_t bed_wall_ms(void)
+{
+    return clock_wall_ms() + atomic_load(&bed_clock_offset_ms);
+}
+
+void bed_restart_with_grace(struct bed *bed, unsigned retire_seconds)
+{
+    const char *backend = bed->config.backend;
+    bed_close(bed);
+    bed_prepare(bed, backend);
+    bed->config.retire_seconds = retire_seconds;
+    bed_start(bed);
+    atomic_store(&bed_clock_offset_ms, 0);
+    store_test_set_clock(bed->store, bed_wall_ms);
 }
 
 void bed_stop(struct bed *bed)

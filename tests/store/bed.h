@@ -19,6 +19,11 @@ void bed_open(struct bed *bed, const char *backend);
 /* The directory only; the config is filled in. */
 void bed_prepare(struct bed *bed, const char *backend);
 void bed_start(struct bed *bed);
+/* Closed and anew, with so long a grace for what is replaced and a clock that runs ahead of the
+ * real one by bed_clock_offset_ms, which is 0 then. */
+void bed_restart_with_grace(struct bed *bed, unsigned retire_seconds);
+extern _Atomic int64_t bed_clock_offset_ms;
+int64_t bed_wall_ms(void);
 void bed_stop(struct bed *bed);  /* closes lane and store */
 void bed_close(struct bed *bed); /* and removes the directory */
 

@@ -3,29 +3,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "suite.h"
 
-#include "store/store_test.h"
-#include "usher/clock.h"
-
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-
-static _Atomic int64_t clock_offset_ms;
-
-static int64_t shifted_wall_ms(void)
-{
-    return clock_wall_ms() + atomic_load(&clock_offset_ms);
-}
-
-static void start_with_grace(struct bed *bed)
-{
-    bed_close(bed);
-    bed_prepare(bed, suite_backend);
-    bed->config.retire_seconds = 100;
-    bed_start(bed);
-    atomic_store(&clock_offset_ms, 0);
-    store_test_set_clock(bed->store, shifted_wall_ms);
-}
 
 /* The device has acknowledged Finish after that key was written. */
 static void promote(struct bed *bed, const char *endpoint, uint64_t generation)
@@ -71,7 +51,7 @@ static void test_both_keys_count_until_finish(void **state)
 {
     struct bed *bed = *state;
     struct answer answer = {0};
-    start_with_grace(bed);
+    bed_restart_with_grace(bed, 100);
     enroll(bed->lane, "lamp-7");
     assert_int_equal(make_pending(bed->lane, "lamp-7", 0, "fresh-1", &answer), ERR_OK);
     assert_keys(bed, "id-lamp-7", "key-lamp-7", "fresh-1", NULL);
@@ -87,17 +67,17 @@ static void test_the_one_before_has_a_grace(void **state)
 {
     struct bed *bed = *state;
     struct answer answer = {0};
-    start_with_grace(bed);
+    bed_restart_with_grace(bed, 100);
     enroll(bed->lane, "lamp-7");
     give(bed, "lamp-7", "fresh-1", 1);
-    atomic_store(&clock_offset_ms, 99000);
+    atomic_store(&bed_clock_offset_ms, 99000);
     assert_keys(bed, "id-lamp-7", "fresh-1", "key-lamp-7", NULL);
     give(bed, "lamp-7", "fresh-2", 2);
     assert_keys(bed, "id-lamp-7", "fresh-2", "fresh-1", NULL);
     assert_int_equal(make_pending(bed->lane, "lamp-7", 0, "fresh-3", &answer), ERR_OK);
     answer_clear(&answer);
     assert_keys(bed, "id-lamp-7", "fresh-2", "fresh-3", "fresh-1");
-    atomic_store(&clock_offset_ms, 200000);
+    atomic_store(&bed_clock_offset_ms, 200000);
     assert_keys(bed, "id-lamp-7", "fresh-2", "fresh-3", NULL);
 }
 
@@ -108,10 +88,10 @@ static void test_enrolling_again_keeps_what_came_since(void **state)
     struct store_device device;
     struct err err = {0};
     enum store_change change;
-    start_with_grace(bed);
+    bed_restart_with_grace(bed, 100);
     enroll(bed->lane, "lamp-7");
     give(bed, "lamp-7", "fresh-1", 1);
-    atomic_store(&clock_offset_ms, 101000);
+    atomic_store(&bed_clock_offset_ms, 101000);
     device_make(&device, "lamp-7");
     assert_int_equal(store_enroll(bed->lane, &device, false, &change, &err), ERR_OK);
     assert_int_equal(change, STORE_UNCHANGED);
@@ -138,7 +118,7 @@ static void test_another_key_takes_the_place_of_all(void **state)
     struct answer answer = {0};
     struct err err = {0};
     enum store_change change;
-    start_with_grace(bed);
+    bed_restart_with_grace(bed, 100);
     enroll(bed->lane, "lamp-7");
     give(bed, "lamp-7", "fresh-1", 1);
     assert_int_equal(make_pending(bed->lane, "lamp-7", 0, "fresh-2", &answer), ERR_OK);
@@ -182,7 +162,7 @@ static enum store_verdict import(struct bed *bed, const char *key)
 static void test_imports_keep_it_too(void **state)
 {
     struct bed *bed = *state;
-    start_with_grace(bed);
+    bed_restart_with_grace(bed, 100);
     enroll(bed->lane, "lamp-7");
     give(bed, "lamp-7", "fresh-1", 1);
     assert_int_equal(import(bed, "key-lamp-7"), STORE_ROW_UNCHANGED);
@@ -199,7 +179,7 @@ static void test_a_group_lets_in_by_the_old_key_in_its_grace_only(void **state)
     struct answer answer = {0};
     struct err err = {0};
     enum store_change change;
-    start_with_grace(bed);
+    bed_restart_with_grace(bed, 100);
     strcpy(group.name, "B7");
     strcpy(group.pattern, "lamp-*");
     strcpy(group.class_name, "lamp");
@@ -216,7 +196,7 @@ static void test_a_group_lets_in_by_the_old_key_in_its_grace_only(void **state)
     assert_true(is_key(&answer.device.bootstrap_key, "fresh-1"));
     assert_int_equal(answer.device.other_key_count, 2);
     assert_true(secret_equal(&answer.device.other_keys[0], &derived));
-    atomic_store(&clock_offset_ms, 101000);
+    atomic_store(&bed_clock_offset_ms, 101000);
     assert_keys(bed, "lamp-7", "fresh-1", NULL, NULL);
     answer_clear(&answer);
 }
@@ -226,7 +206,7 @@ static void test_it_has_a_place_of_its_own(void **state)
 {
     struct bed *bed = *state;
     struct answer answer = {0};
-    start_with_grace(bed);
+    bed_restart_with_grace(bed, 100);
     enroll(bed->lane, "lamp-7");
     give(bed, "lamp-7", "fresh-1", 1);
     for (unsigned ssid = 1; ssid <= 2 * SERVERS_MAX; ssid++)

@@ -3,19 +3,11 @@
 #include "suite.h"
 
 #include "store/store_test.h"
-#include "usher/clock.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static _Atomic int64_t clock_offset_ms;
-
-static int64_t shifted_wall_ms(void)
-{
-    return clock_wall_ms() + atomic_load(&clock_offset_ms);
-}
 
 static void test_pending_is_made_once_and_sent_again(void **state)
 {
@@ -325,22 +317,17 @@ static void test_retiring_has_a_grace(void **state)
     struct bed *bed = *state;
     struct answer answer = {0};
     struct outcome outcome;
-    bed_close(bed);
-    bed_prepare(bed, suite_backend);
-    bed->config.retire_seconds = 100;
-    bed_start(bed);
-    atomic_store(&clock_offset_ms, 0);
-    store_test_set_clock(bed->store, shifted_wall_ms);
+    bed_restart_with_grace(bed, 100);
     enroll(bed->lane, "lamp-7");
     for (unsigned round = 1; round <= 2; round++) {
         assert_int_equal(make_pending(bed->lane, "lamp-7", 101, "key", &answer), ERR_OK);
         outcome_make(&outcome, "lamp-7", STATE_BOOTSTRAPPED, round);
         assert_int_equal(record(bed->lane, &outcome, 101, round), ERR_OK);
     }
-    atomic_store(&clock_offset_ms, 60000);
+    atomic_store(&bed_clock_offset_ms, 60000);
     assert_int_equal(find_endpoint(bed->lane, "lamp-7", &answer), ERR_OK);
     assert_int_equal(generation_of(&answer.device, 101, CREDENTIAL_RETIRING), 1);
-    atomic_store(&clock_offset_ms, 101000);
+    atomic_store(&bed_clock_offset_ms, 101000);
     assert_int_equal(find_endpoint(bed->lane, "lamp-7", &answer), ERR_OK);
     assert_int_equal(generation_of(&answer.device, 101, CREDENTIAL_RETIRING), 0);
     assert_int_equal(generation_of(&answer.device, 101, CREDENTIAL_ACTIVE), 2);
@@ -358,11 +345,11 @@ static void test_servers_beyond_the_cap(void **state)
     struct answer answer = {0};
     struct outcome outcome;
     uint64_t highest = 0;
-    store_test_set_clock(bed->store, shifted_wall_ms);
+    store_test_set_clock(bed->store, bed_wall_ms);
     enroll(bed->lane, "lamp-7");
     for (unsigned i = 0; i < 5 * SERVERS_MAX; i++) {
         uint16_t ssid = (uint16_t)(1 + i % (2 * SERVERS_MAX));
-        atomic_store(&clock_offset_ms, 1000 * (int64_t)i);
+        atomic_store(&bed_clock_offset_ms, 1000 * (int64_t)i);
         assert_int_equal(make_pending(bed->lane, "lamp-7", ssid, "key", &answer), ERR_OK);
         uint64_t generation = generation_of(&answer.device, ssid, CREDENTIAL_PENDING);
         assert_true(generation > 0);
