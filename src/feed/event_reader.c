@@ -142,23 +142,26 @@ void events_unsubscribe(struct events_reader *reader)
 
 /* ---- reading ---- */
 
-static bool passes_names(const struct events_reader *reader, const struct event_slot *slot)
+static void hash_names(const struct events *events, struct event_slot *slot)
 {
-    uint64_t endpoint = slot->endpoint_hash, class_name = slot->class_hash;
-    if (reader->endpoint_hash == 0 && reader->class_hash == 0)
-        return true;
-    if (slot->packed) {
-        struct unpacked_event unpacked;
-        event_unpack((enum event_kind)slot->kind, event_ring_bytes(&reader->events->ring, slot),
-                     &unpacked);
-        endpoint = events_hash(reader->events, unpacked.event.endpoint);
-        class_name = events_hash(reader->events, unpacked.event.class_name);
-    }
-    return (reader->endpoint_hash == 0 || reader->endpoint_hash == endpoint) &&
-           (reader->class_hash == 0 || reader->class_hash == class_name);
+    struct unpacked_event unpacked;
+    event_unpack((enum event_kind)slot->kind, event_ring_bytes(&events->ring, slot), &unpacked);
+    slot->endpoint_hash = events_hash(events, unpacked.event.endpoint);
+    slot->class_hash = events_hash(events, unpacked.event.class_name);
+    slot->hashed = true;
 }
 
-static bool passes(const struct events_reader *reader, const struct event_slot *slot)
+static bool passes_names(const struct events_reader *reader, struct event_slot *slot)
+{
+    if (reader->endpoint_hash == 0 && reader->class_hash == 0)
+        return true;
+    if (!slot->hashed)
+        hash_names(reader->events, slot);
+    return (reader->endpoint_hash == 0 || reader->endpoint_hash == slot->endpoint_hash) &&
+           (reader->class_hash == 0 || reader->class_hash == slot->class_hash);
+}
+
+static bool passes(const struct events_reader *reader, struct event_slot *slot)
 {
     if (slot->kind == EVENT_KIND_COUNT) /* a gap is everybody's */
         return true;
@@ -199,32 +202,13 @@ static size_t copy_part(char *out, size_t cap, const char *text, size_t len, siz
     return part;
 }
 
-/* The text of the event that is next; made now when it came while nobody read. */
-static struct bytes text_of(struct events_reader *reader)
-{
-    const struct event_slot *slot = event_ring_slot(&reader->events->ring, reader->number);
-    struct bytes stored = event_ring_bytes(&reader->events->ring, slot);
-    if (!slot->packed)
-        return stored;
-    if (reader->made_number != reader->number) {
-        struct unpacked_event unpacked;
-        struct buf out;
-        event_unpack((enum event_kind)slot->kind, stored, &unpacked);
-        buf_init_fixed(&out, reader->made, sizeof reader->made);
-        events_text(reader->events, reader->number, &unpacked.event, &out);
-        reader->made_len = out.len;
-        reader->made_number = reader->number;
-    }
-    return bytes_of(reader->made, reader->made_len);
-}
-
 static size_t copy_events(struct events_reader *reader, char *out, size_t cap)
 {
     size_t used = 0;
     /* An event that was begun is finished: behind half of one there is no place for a gap. */
     while (used < cap && (reader->allowance > 0 || reader->sent > 0) &&
            events_reader_seek(reader)) {
-        struct bytes text = text_of(reader);
+        struct bytes text = events_text(reader->events, reader->number);
         size_t part =
             copy_part(out + used, cap - used, (const char *)text.data, text.len, &reader->sent);
         used += part;

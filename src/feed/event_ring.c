@@ -20,7 +20,7 @@ void event_ring_clear(struct event_ring *ring)
     *ring = (struct event_ring){0};
 }
 
-const struct event_slot *event_ring_slot(const struct event_ring *ring, uint64_t number)
+struct event_slot *event_ring_slot(const struct event_ring *ring, uint64_t number)
 {
     return &ring->slots[number % ring->slot_count];
 }

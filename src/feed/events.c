@@ -98,31 +98,30 @@ static void put_id(const struct events *events, uint64_t number, struct buf *out
     buf_put_u8(out, '\n');
 }
 
-bool events_text(struct events *events, uint64_t number, const struct event *event, struct buf *out)
+struct bytes events_text(struct events *events, uint64_t number)
 {
-    put_id(events, number, out);
-    return event_encode(event, &events->clock, out);
+    const struct event_slot *slot = event_ring_slot(&events->ring, number);
+    struct bytes stored = event_ring_bytes(&events->ring, slot);
+    struct event_text *text = &events->texts[number % EVENT_TEXTS];
+    if (!slot->packed)
+        return stored;
+    if (text->number != number) {
+        struct unpacked_event unpacked;
+        struct buf out;
+        event_unpack((enum event_kind)slot->kind, stored, &unpacked);
+        buf_init_fixed(&out, text->data, sizeof text->data);
+        put_id(events, number, &out);
+        event_encode(&unpacked.event, &events->clock, &out);
+        text->len = out.len;
+        text->number = number;
+    }
+    return bytes_of(text->data, text->len);
 }
 
-/* With readers its text is made now, once for all of them; else when somebody asks for it. */
 static void publish(struct events *events, const struct event_head *head, const void *packed)
 {
-    char text[EVENT_TEXT_MAX + EVENTS_ID_SIZE + 8];
-    struct event_slot slot = {.len = head->len, .kind = (uint16_t)head->kind, .packed = true};
-    if (events->reader_count == 0) {
-        event_ring_add(&events->ring, &slot, packed);
-        return;
-    }
-    struct unpacked_event unpacked;
-    struct buf out;
-    event_unpack((enum event_kind)head->kind, bytes_of(packed, head->len), &unpacked);
-    buf_init_fixed(&out, text, sizeof text);
-    events_text(events, events->ring.next, &unpacked.event, &out);
-    slot.packed = false;
-    slot.len = (uint32_t)out.len;
-    slot.endpoint_hash = events_hash(events, unpacked.event.endpoint);
-    slot.class_hash = events_hash(events, unpacked.event.class_name);
-    event_ring_add(&events->ring, &slot, text);
+    const struct event_slot slot = {.len = head->len, .kind = (uint16_t)head->kind, .packed = true};
+    event_ring_add(&events->ring, &slot, packed);
 }
 
 static uint64_t sum_lost(const struct events *events)
@@ -247,6 +246,7 @@ static void free_events(struct events *events)
         event_lane_clear(&events->lanes[i]);
     free(events->lanes);
     event_ring_clear(&events->ring);
+    free(events->texts);
     if (events->wake_fd >= 0)
         close(events->wake_fd);
     pthread_mutex_destroy(&events->lock);
@@ -258,10 +258,11 @@ static bool make_parts(struct events *events)
 {
     const struct events_config *config = &events->config;
     bool complete = event_ring_init(&events->ring, config->ring_bytes, config->ring_events);
+    events->texts = calloc(EVENT_TEXTS, sizeof *events->texts);
     /* Lanes are written by threads of their own: each begins a cache line. */
     size_t size = (config->producers + 1) * sizeof *events->lanes;
     events->lanes = aligned_alloc(_Alignof(struct event_lane), size);
-    if (events->lanes == NULL)
+    if (events->lanes == NULL || events->texts == NULL)
         return false;
     memset(events->lanes, 0, size);
     for (unsigned i = 0; i <= config->producers; i++)

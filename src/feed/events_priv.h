@@ -13,6 +13,7 @@ enum {
     EVENT_TEXT_MAX = 4096, /* of one event as sent, without its id */
     EVENT_FIELDS_MAX = 24,
     EVENT_LANE_BYTES = 512 << 10, /* ring of one producer; a power of two */
+    EVENT_TEXTS = 128,            /* twice what one read takes */
 };
 
 /* What a producer leaves for the publisher; `len` bytes follow. */
@@ -66,8 +67,9 @@ struct event_slot {
     uint64_t offset; /* of its bytes; counts up for ever */
     uint32_t len;
     uint16_t kind;
-    bool packed;                        /* came when nobody read: its text is yet to be made */
-    uint64_t endpoint_hash, class_hash; /* of a text; 0 = none */
+    bool packed;                        /* its text is made when somebody reads it */
+    bool hashed;                        /* the next two are known */
+    uint64_t endpoint_hash, class_hash; /* 0 = none */
 };
 
 struct event_ring {
@@ -83,8 +85,16 @@ bool event_ring_init(struct event_ring *ring, size_t bytes, size_t slots);
 void event_ring_clear(struct event_ring *ring);
 /* Appends one, the offset being ours to find; the oldest go. */
 void event_ring_add(struct event_ring *ring, const struct event_slot *slot, const void *data);
-const struct event_slot *event_ring_slot(const struct event_ring *ring, uint64_t number);
+struct event_slot *event_ring_slot(const struct event_ring *ring, uint64_t number);
 struct bytes event_ring_bytes(const struct event_ring *ring, const struct event_slot *slot);
+
+/* A text that was made: readers that are woken together read the same events, so that it is made
+ * once for all of them. */
+struct event_text {
+    uint64_t number; /* whose; 0 = none */
+    size_t len;
+    char data[EVENT_TEXT_MAX + EVENTS_ID_SIZE + 8];
+};
 
 struct events {
     struct events_config config;
@@ -97,6 +107,7 @@ struct events {
     pthread_t thread;
     pthread_mutex_t lock; /* of all that follows */
     struct event_ring ring;
+    struct event_text *texts; /* EVENT_TEXTS of them; number N stands at N % EVENT_TEXTS */
     struct event_clock clock;
     struct events_reader *readers;
     unsigned reader_count;
@@ -111,12 +122,9 @@ struct events_reader {
     uint64_t endpoint_hash, class_hash; /* 0 = any */
     uint32_t kinds;
     bool once;
-    uint64_t number;                                /* of the next event */
-    size_t sent;                                    /* bytes of it that are out */
-    char made[EVENT_TEXT_MAX + EVENTS_ID_SIZE + 8]; /* its text, where the ring has none */
-    size_t made_len;
-    uint64_t made_number; /* whose text that is; 0 = none */
-    char note[192];       /* a gap or a comment, sent first */
+    uint64_t number; /* of the next event */
+    size_t sent;     /* bytes of it that are out */
+    char note[192];  /* a gap or a comment, sent first */
     size_t note_len, note_sent;
     bool dropped;
     bool parked, woken; /* woken: parked until just now, so what it missed is our doing */
@@ -126,9 +134,9 @@ struct events_reader {
 
 /* 0 = none. */
 uint64_t events_hash(const struct events *events, const char *text);
-/* The whole text of an event: "id: START-NUMBER\n" and what event_encode makes. Locked. */
-bool events_text(struct events *events, uint64_t number, const struct event *event,
-                 struct buf *out);
+/* The whole text of an event of the ring: "id: START-NUMBER\n" and what event_encode makes. Valid
+ * while the lock is held and no other is asked for. */
+struct bytes events_text(struct events *events, uint64_t number);
 /* Ends the publisher's sleep. */
 void events_wake_publisher(struct events *events);
 /* Moves past events that do not pass its filter; true when one is there. */
