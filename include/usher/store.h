@@ -88,7 +88,10 @@ struct store_device {
     int64_t created_wall_ms, changed_wall_ms;
     int64_t last_wall_ms; /* end of the last bootstrap attempt, 0 = never */
     uint32_t last_duration_ms;
-    uint64_t as_of; /* the store's own: how new this is */
+    /* The store's own: how new this is, its row (0 = none is known), its last outcome. */
+    uint64_t as_of;
+    int64_t id;
+    uint64_t newest_outcome;
 };
 void store_device_clear(struct store_device *device); /* wipes */
 /* False: no memory; `to` is then empty. */

@@ -163,6 +163,8 @@ void lane_submit(struct store_lane *lane, struct request *request)
     enum err_code code = ERR_UNAVAILABLE;
     bool taken = false;
     bool wanted = request->device_done != NULL || request->done != NULL;
+    if (request->kind == REQUEST_MAKE_PENDING || request->kind == REQUEST_RECORD)
+        recent_known(lane->recent, request->endpoint, &request->known);
     if (!lane->closing) {
         if (wanted) {
             request->mailbox = lane->mailbox;
@@ -273,6 +275,7 @@ static bool find_again(struct store_lane *lane, const struct identity *identity,
     struct store_device *device = recent_take(lane->recent, identity);
     if (device == NULL)
         return false;
+    recent_note(lane->recent, device);
     done(context, ERR_OK, device);
     recent_return(lane->recent, device);
     return true;
@@ -288,6 +291,8 @@ static void find_now(struct store_lane *lane, const struct identity *identity,
         return;
     }
     enum err_code code = find_in_a_hurry(lane, identity, endpoint, device, &err);
+    if (code == ERR_OK && lane->rests)
+        recent_note(lane->recent, device);
     if (code == ERR_OK)
         done(context, ERR_OK, device);
     else if (code == ERR_BUSY)

@@ -11,12 +11,13 @@
 
 struct request;
 
-enum { STAMPS = 16384, RECENT_FINDS_MAX = 256, RECENT_MS = 2000 };
+enum { STAMPS = 16384, RECENT_FINDS_MAX = 256, RECENT_MS = 2000, KNOWN_DEVICES = 4096 };
 
 /* When devices were last changed, for all lanes together: so that what was read a while ago can be
  * used as if it were read now. */
 struct stamps {
     atomic_uint_fast64_t commits; /* groups so far */
+    atomic_uint_fast64_t stamped; /* of these, groups whose stamps are all set */
     atomic_uint_fast64_t changes; /* of these, groups of more than outcomes without promotion */
     /* The last commit with a device in it, and the last that counts as a change, by hash of the
      * endpoint. Two devices may share a stamp: a change of one makes the other be read again. */
@@ -31,6 +32,16 @@ void stamps_change(struct stamps *stamps, const struct request *first);
 bool stamps_untouched(struct stamps *stamps, const char *endpoint, uint64_t as_of);
 bool stamps_unchanged(struct stamps *stamps, const char *endpoint, uint64_t as_of);
 
+/* What the writer has to know of a device that has an outcome to be recorded, as a find told it a
+ * moment ago: used instead of its row while the device is untouched. */
+struct known_device {
+    int64_t id; /* 0 = not known */
+    uint64_t newest_outcome, as_of;
+    int64_t group;
+    enum device_state state;
+    char class_name[CLASS_MAX + 1];
+};
+
 struct recent;
 
 struct recent *recent_new(struct stamps *stamps); /* NULL: no memory */
@@ -43,6 +54,11 @@ void recent_return(struct recent *recent, struct store_device *device); /* wipes
 void recent_keep(struct recent *recent, struct store_device *device);
 /* What was kept under this identity, if the store has it still so: to be returned. Or NULL. */
 struct store_device *recent_take(struct recent *recent, const struct identity *identity);
+/* Notes what a find told; no key. */
+void recent_note(struct recent *recent, const struct store_device *device);
+/* What was noted of that endpoint; id 0: nothing. Whether it still holds is for the writer to say.
+ */
+void recent_known(struct recent *recent, const char *endpoint, struct known_device *out);
 /* Wipes what is too old. When to call it next (monotonic ms); UINT64_MAX = not needed. */
 uint64_t recent_tidy(struct recent *recent);
 

@@ -32,6 +32,7 @@ static const char *const texts[SQL_COUNT] = {
     /* SQLite's own word: takes the write lock now rather than at the first change. */
     [SQL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
     [SQL_DEVICE_BY_IDENTITY] = "SELECT " DEVICE_COLUMNS " FROM device WHERE identity = $1",
+    [SQL_DEVICE_BY_ID] = "SELECT " DEVICE_COLUMNS " FROM device WHERE id = $1",
     [SQL_DEVICE_BY_ENDPOINT] = "SELECT " DEVICE_COLUMNS " FROM device WHERE endpoint = $1",
     /* A credential's id is its device's times 65536 plus the server's. */
     [SQL_CREDENTIALS_OF_DEVICE] =

@@ -61,7 +61,7 @@ static enum err_code apply_row(struct chunk *chunk, struct store_bulk_row *row, 
     if (row->verdict != STORE_ROW_CREATED && row->verdict != STORE_ROW_CHANGED)
         return ERR_OK;
     if (chunk->bulk->dry_run)
-        code = sqlite_check_identity_free(chunk->backend, known ? chunk->stored->keys.id : 0,
+        code = sqlite_check_identity_free(chunk->backend, known ? chunk->stored->device.id : 0,
                                           &chunk->work->completed.enrollment, err);
     else
         code = write_row(chunk, row, err);

@@ -32,10 +32,10 @@ enum err_code sqlite_tags_text(const struct enrollment *enrollment, struct buf *
 enum err_code stored_device_load(struct store_backend *backend, const char *endpoint,
                                  struct stored_device *stored, struct err *err)
 {
-    enum err_code code = sqlite_read_device(&backend->session, NULL, bytes_of_text(endpoint),
-                                            &stored->device, &stored->keys, err);
+    enum err_code code =
+        sqlite_read_device(&backend->session, NULL, bytes_of_text(endpoint), &stored->device, err);
     if (code == ERR_OK)
-        code = sqlite_read_slots(&backend->session, stored->keys.id, &stored->slots, err);
+        code = sqlite_read_slots(&backend->session, stored->device.id, &stored->slots, err);
     if (code == ERR_OK)
         slot_set_show(&stored->slots, sqlite_slot_time(backend).now_ms, &stored->device);
     return code != ERR_OK ? code
@@ -192,16 +192,16 @@ enum err_code stored_device_replace(struct store_backend *backend, const struct 
                                    ? &stored->device.enrolled_key
                                    : &stored->device.bootstrap_key;
     enum device_state state = current_state(
-        backend, stored->keys.id, stored->device.enrollment.blocked, stored->device.state);
+        backend, stored->device.id, stored->device.enrollment.blocked, stored->device.state);
     enum err_code code =
-        sqlite_check_identity_free(backend, stored->keys.id, &given->enrollment, err);
+        sqlite_check_identity_free(backend, stored->device.id, &given->enrollment, err);
     if (code == ERR_OK)
-        code = update_device(backend, stored->keys.id, given, key, tags, err);
+        code = update_device(backend, stored->device.id, given, key, tags, err);
     if (code == ERR_OK)
         code = sqlite_change_tags(&backend->session, given->enrollment.endpoint, stored->tags, tags,
                                   err);
     if (code == ERR_OK)
-        code = store_credentials(backend, stored->keys.id, given, keeps_key, &stored->slots, err);
+        code = store_credentials(backend, stored->device.id, given, keeps_key, &stored->slots, err);
     if (code == ERR_OK)
         code = sqlite_stage_count(backend, class_before, state, -1, err);
     if (code == ERR_OK)

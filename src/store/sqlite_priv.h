@@ -32,6 +32,7 @@ struct store_backend {
         uint64_t seq;
         uint8_t hash[DIGEST_SIZE];
     } audit, committed_audit; /* the last record, as of the open transaction and the last commit */
+    bool only_sessions;       /* the open transaction has changed no device but by its sessions */
     uint64_t fold_us;         /* when to fold at the latest; 0 = nothing waits */
     uint64_t sweep_us;        /* when to look for what is past its time */
 };
@@ -173,15 +174,12 @@ struct device_brief {
     int64_t group;           /* 0 = none */
 };
 
-struct device_keys {
-    int64_t id;
-    uint64_t newest_outcome; /* as folded */
-};
-
 /* ERR_NOT_FOUND, or the device without its credentials. `out` is zeroed before. */
 enum err_code sqlite_read_device(struct sqlite_session *session, const struct identity *identity,
-                                 struct bytes endpoint, struct store_device *out,
-                                 struct device_keys *keys, struct err *err);
+                                 struct bytes endpoint, struct store_device *out, struct err *err);
+/* The same by its id. */
+enum err_code sqlite_read_device_again(struct sqlite_session *session, int64_t id,
+                                       struct store_device *out, struct err *err);
 enum err_code sqlite_read_brief(struct sqlite_session *session, struct bytes endpoint,
                                 struct device_brief *out, struct err *err);
 enum err_code sqlite_read_slots(struct sqlite_session *session, int64_t device,
@@ -222,7 +220,6 @@ struct unfolded_sum sqlite_sum_of(const struct outcome *outcome, uint64_t seq);
 /* What is stored of a device, to be compared with what is given. */
 struct stored_device {
     struct store_device device;
-    struct device_keys keys;
     struct slot_set slots;
     struct buf tags_memory;
     const char *tags; /* as text, in it */

@@ -87,14 +87,13 @@ static int64_t now_ms(const struct store_reader *reader)
 }
 
 static enum err_code read_rows(struct store_reader *reader, const struct identity *identity,
-                               struct bytes endpoint, struct store_device *out,
-                               struct device_keys *keys, struct err *err)
+                               struct bytes endpoint, struct store_device *out, struct err *err)
 {
     struct sqlite_session *session = &reader->session;
-    enum err_code code = sqlite_read_device(session, identity, endpoint, out, keys, err);
+    enum err_code code = sqlite_read_device(session, identity, endpoint, out, err);
     if (code == ERR_OK) {
         struct slot_set set;
-        code = sqlite_read_slots(session, keys->id, &set, err);
+        code = sqlite_read_slots(session, out->id, &set, err);
         if (code == ERR_OK)
             slot_set_show(&set, now_ms(reader), out);
         slot_set_clear(&set);
@@ -103,8 +102,7 @@ static enum err_code read_rows(struct store_reader *reader, const struct identit
 }
 
 /* False: what the look shows is not all that has been reported by now. */
-static bool still_true(struct store_reader *reader, enum err_code code,
-                       const struct device_keys *keys, struct store_device *out)
+static bool still_true(struct store_reader *reader, enum err_code code, struct store_device *out)
 {
     struct store_backend *backend = reader->backend;
     struct stamps *stamps = &backend->setup->stamps;
@@ -112,22 +110,26 @@ static bool still_true(struct store_reader *reader, enum err_code code,
         return atomic_load(&stamps->changes) == reader->changes;
     /* A fold in between moved outcomes from one place to the other. */
     return stamps_unchanged(stamps, out->enrollment.endpoint, reader->commits) &&
-           unfolded_merge(&backend->unfolded, reader->epoch, keys->id, keys->newest_outcome, out);
+           unfolded_merge(&backend->unfolded, reader->epoch, out);
 }
 
 enum err_code sqlite_find(struct store_reader *reader, const struct identity *identity,
                           struct bytes endpoint, struct store_device *out, struct err *err)
 {
-    struct device_keys keys;
+    struct stamps *stamps = &reader->backend->setup->stamps;
+    uint64_t stamped = 0;
     enum err_code code = look_serves(reader) ? ERR_OK : begin_look(reader, err);
     while (code == ERR_OK) {
-        code = read_rows(reader, identity, endpoint, out, &keys, err);
-        if ((code != ERR_OK && code != ERR_NOT_FOUND) || still_true(reader, code, &keys, out))
+        code = read_rows(reader, identity, endpoint, out, err);
+        /* What has been stamped by now either makes the rows untrue, or is an outcome that is
+         * merged into them. */
+        stamped = atomic_load(&stamps->stamped);
+        if ((code != ERR_OK && code != ERR_NOT_FOUND) || still_true(reader, code, out))
             break;
         store_device_clear(out);
         code = begin_look(reader, err);
     }
-    out->as_of = reader->commits;
+    out->as_of = stamped > reader->commits ? stamped : reader->commits;
     if (!reader->shares || (code != ERR_OK && code != ERR_NOT_FOUND))
         sqlite_end_look(reader);
     return code;

@@ -44,6 +44,8 @@ static bool take_device(struct sqlite_session *session, sqlite3_stmt *row, struc
     enrollment->revision = (uint64_t)sqlite3_column_int64(row, DEVICE_REVISION);
     enrollment->bootstraps = (uint64_t)sqlite3_column_int64(row, DEVICE_BOOTSTRAPS);
     out->group_id = sqlite3_column_int64(row, DEVICE_GROUP);
+    out->id = sqlite3_column_int64(row, DEVICE_ID);
+    out->newest_outcome = column_count(row, DEVICE_NEWEST_OUTCOME);
     out->created_wall_ms = sqlite3_column_int64(row, DEVICE_CREATED);
     out->changed_wall_ms = sqlite3_column_int64(row, DEVICE_CHANGED);
     out->last_wall_ms = (int64_t)column_count(row, DEVICE_LAST);
@@ -51,9 +53,23 @@ static bool take_device(struct sqlite_session *session, sqlite3_stmt *row, struc
     return true;
 }
 
+static enum err_code read_one(struct sqlite_session *session, sqlite3_stmt *statement,
+                              struct store_device *out, struct err *err)
+{
+    enum err_code code = ERR_OK;
+    int got = sqlite3_step(statement);
+    if (got == SQLITE_DONE)
+        code = err_set(err, ERR_NOT_FOUND, "no such device");
+    else if (got != SQLITE_ROW)
+        code = sqlite_session_error(session, "reading a device", err);
+    else if (!take_device(session, statement, out))
+        code = sqlite_damaged(session, "a device's row", err);
+    sqlite_done(statement);
+    return code;
+}
+
 enum err_code sqlite_read_device(struct sqlite_session *session, const struct identity *identity,
-                                 struct bytes endpoint, struct store_device *out,
-                                 struct device_keys *keys, struct err *err)
+                                 struct bytes endpoint, struct store_device *out, struct err *err)
 {
     enum sql_id id = identity != NULL ? SQL_DEVICE_BY_IDENTITY : SQL_DEVICE_BY_ENDPOINT;
     sqlite3_stmt *statement = sqlite_use(session, id, err);
@@ -64,20 +80,17 @@ enum err_code sqlite_read_device(struct sqlite_session *session, const struct id
     else
         sqlite3_bind_text(statement, 1, (const char *)endpoint.data, (int)endpoint.len,
                           SQLITE_STATIC);
-    enum err_code code = ERR_OK;
-    int got = sqlite3_step(statement);
-    if (got == SQLITE_DONE) {
-        code = err_set(err, ERR_NOT_FOUND, "no such device");
-    } else if (got != SQLITE_ROW) {
-        code = sqlite_session_error(session, "reading a device", err);
-    } else if (!take_device(session, statement, out)) {
-        code = sqlite_damaged(session, "a device's row", err);
-    } else {
-        keys->id = sqlite3_column_int64(statement, DEVICE_ID);
-        keys->newest_outcome = column_count(statement, DEVICE_NEWEST_OUTCOME);
-    }
-    sqlite_done(statement);
-    return code;
+    return read_one(session, statement, out, err);
+}
+
+enum err_code sqlite_read_device_again(struct sqlite_session *session, int64_t id,
+                                       struct store_device *out, struct err *err)
+{
+    sqlite3_stmt *statement = sqlite_use(session, SQL_DEVICE_BY_ID, err);
+    if (statement == NULL)
+        return err->code;
+    bind_number(statement, 1, id);
+    return read_one(session, statement, out, err);
 }
 
 enum err_code sqlite_read_brief(struct sqlite_session *session, struct bytes endpoint,

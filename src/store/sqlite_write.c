@@ -26,6 +26,7 @@ enum err_code sqlite_begin(struct store_backend *backend, struct err *err)
         if (code != ERR_OK)
             return code;
     }
+    backend->only_sessions = true;
     return sqlite_session_transact(&backend->session, SQL_BEGIN_WRITE, err);
 }
 
@@ -115,27 +116,43 @@ enum err_code sqlite_save_slots(struct store_backend *backend, int64_t device,
     return code;
 }
 
+/* Is what a find told the session's thread still so, in the open transaction too? */
+static bool still_known(const struct store_backend *backend, const struct request *request)
+{
+    return request->known.id != 0 && backend->only_sessions &&
+           stamps_untouched(&backend->setup->stamps, request->endpoint, request->known.as_of);
+}
+
+static enum err_code read_device(struct store_backend *backend, const struct request *request,
+                                 struct store_device *device, struct err *err)
+{
+    struct sqlite_session *session = &backend->session;
+    struct bytes endpoint = bytes_of_text(request->endpoint);
+    if (still_known(backend, request))
+        return sqlite_read_device_again(session, request->known.id, device, err);
+    enum err_code code = sqlite_read_device(session, NULL, endpoint, device, err);
+    if (code == ERR_NOT_FOUND &&
+        (code = sqlite_join(backend, request->endpoint, false, err)) == ERR_OK)
+        code = sqlite_read_device(session, NULL, endpoint, device, err);
+    return code;
+}
+
 static enum err_code make_pending(struct store_backend *backend, const struct request *request,
                                   struct store_device *device, struct err *err)
 {
-    struct device_keys keys;
     struct slot_time time = sqlite_slot_time(backend);
     struct slot_set set;
-    struct bytes endpoint = bytes_of_text(request->endpoint);
-    enum err_code code = sqlite_read_device(&backend->session, NULL, endpoint, device, &keys, err);
-    if (code == ERR_NOT_FOUND &&
-        (code = sqlite_join(backend, request->endpoint, false, err)) == ERR_OK)
-        code = sqlite_read_device(&backend->session, NULL, endpoint, device, &keys, err);
+    enum err_code code = read_device(backend, request, device, err);
     if (code != ERR_OK)
         return code;
-    code = sqlite_read_slots(&backend->session, keys.id, &set, err);
+    code = sqlite_read_slots(&backend->session, device->id, &set, err);
     if (code == ERR_OK && slot_set_make_pending(&set, request->credentials, request->count, &time))
-        code = sqlite_save_slots(backend, keys.id, &set, err);
+        code = sqlite_save_slots(backend, device->id, &set, err);
     if (code == ERR_OK) {
         slot_set_show(&set, time.now_ms, device);
-        const struct unfolded_sum *sum = unfolded_find(&backend->unfolded, keys.id);
+        const struct unfolded_sum *sum = unfolded_find(&backend->unfolded, device->id);
         if (sum != NULL)
-            unfolded_apply(sum, keys.newest_outcome, device);
+            unfolded_apply(sum, device);
     }
     slot_set_clear(&set);
     return code;
@@ -244,17 +261,33 @@ static enum err_code move_count(struct store_backend *backend, const struct devi
     return code != ERR_OK ? code : sqlite_stage_count(backend, brief->class_name, to, 1, err);
 }
 
+static enum err_code read_brief(struct store_backend *backend, const struct request *request,
+                                struct device_brief *brief, struct err *err)
+{
+    const struct known_device *known = &request->known;
+    struct bytes endpoint = bytes_of_text(request->endpoint);
+    if (still_known(backend, request)) {
+        *brief = (struct device_brief){.id = known->id,
+                                       .state = known->state,
+                                       .newest_outcome = known->newest_outcome,
+                                       .group = known->group};
+        memcpy(brief->class_name, known->class_name, sizeof brief->class_name);
+        return ERR_OK;
+    }
+    enum err_code code = sqlite_read_brief(&backend->session, endpoint, brief, err);
+    /* The first word of a group's device; but one that was removed in mid-session stays away. */
+    if (code == ERR_NOT_FOUND && request->outcome->cause != CAUSE_REMOVED &&
+        (code = sqlite_join(backend, request->endpoint, false, err)) == ERR_OK)
+        code = sqlite_read_brief(&backend->session, endpoint, brief, err);
+    return code;
+}
+
 static enum err_code apply_record(struct store_backend *backend, const struct request *request,
                                   struct err *err)
 {
     const struct outcome *outcome = request->outcome;
     struct device_brief brief;
-    struct bytes endpoint = bytes_of_text(request->endpoint);
-    enum err_code code = sqlite_read_brief(&backend->session, endpoint, &brief, err);
-    /* The first word of a group's device; but one that was removed in mid-session stays away. */
-    if (code == ERR_NOT_FOUND && outcome->cause != CAUSE_REMOVED &&
-        (code = sqlite_join(backend, request->endpoint, false, err)) == ERR_OK)
-        code = sqlite_read_brief(&backend->session, endpoint, &brief, err);
+    enum err_code code = read_brief(backend, request, &brief, err);
     if (code != ERR_OK)
         return code;
     const struct unfolded_sum *before = unfolded_find(&backend->unfolded, brief.id);
@@ -294,6 +327,8 @@ static enum err_code set_place(struct store_backend *backend, struct request *re
 enum err_code sqlite_apply(struct store_backend *backend, struct request *request, struct err *err)
 {
     enum err_code code = ERR_INTERNAL;
+    if (request->kind != REQUEST_MAKE_PENDING && request->kind != REQUEST_RECORD)
+        backend->only_sessions = false;
     if (request->kind == REQUEST_MAKE_PENDING)
         code = apply_make_pending(backend, request, err);
     else if (request->kind == REQUEST_RECORD)

@@ -55,6 +55,7 @@ struct request {
 
     struct identity identity;
     char endpoint[ENDPOINT_MAX + 1];
+    struct known_device known;                /* MAKE_PENDING, RECORD: what a find told */
     struct store_new_credential *credentials; /* MAKE_PENDING: owned, `count` of them */
     size_t count;                             /* of credentials or promotions */
     struct store_promotion promotions[ACCOUNTS_MAX];

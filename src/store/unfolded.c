@@ -196,9 +196,12 @@ uint64_t unfolded_epoch(struct unfolded *unfolded)
     return atomic_load(&unfolded->epoch);
 }
 
-void unfolded_apply(const struct unfolded_sum *sum, uint64_t folded, struct store_device *device)
+void unfolded_apply(const struct unfolded_sum *sum, struct store_device *device)
 {
-    if (sum->newest <= folded || !sum->has_state)
+    if (sum->newest <= device->newest_outcome)
+        return;
+    device->newest_outcome = sum->newest;
+    if (!sum->has_state)
         return;
     device->state = device_shown_state(device->enrollment.blocked, sum->state);
     device->cause = sum->cause;
@@ -209,15 +212,15 @@ void unfolded_apply(const struct unfolded_sum *sum, uint64_t folded, struct stor
     device->last_duration_ms = sum->last_duration_ms;
 }
 
-bool unfolded_merge(struct unfolded *unfolded, uint64_t epoch, int64_t id, uint64_t folded,
-                    struct store_device *device)
+bool unfolded_merge(struct unfolded *unfolded, uint64_t epoch, struct store_device *device)
 {
     pthread_mutex_lock(&unfolded->lock);
     bool current = atomic_load(&unfolded->epoch) == epoch;
     if (current) {
-        const struct unfolded_entry *entry = find_entry(unfolded->entries, unfolded->cap, id);
+        const struct unfolded_entry *entry =
+            find_entry(unfolded->entries, unfolded->cap, device->id);
         if (entry->device != 0)
-            unfolded_apply(&entry->committed, folded, device);
+            unfolded_apply(&entry->committed, device);
     }
     pthread_mutex_unlock(&unfolded->lock);
     return current;

@@ -60,11 +60,10 @@ void unfolded_purge(struct unfolded *unfolded);
 /* ---- readers ---- */
 
 uint64_t unfolded_epoch(struct unfolded *unfolded);
-/* Merges what is committed into a device read from its row, whose newest folded outcome is
- * `folded`. False: a fold came between since `epoch` was read; read the row again. */
-bool unfolded_merge(struct unfolded *unfolded, uint64_t epoch, int64_t id, uint64_t folded,
-                    struct store_device *device);
+/* Merges what is committed into a device as its row has it. False: a fold came between since
+ * `epoch` was read; read the row again. */
+bool unfolded_merge(struct unfolded *unfolded, uint64_t epoch, struct store_device *device);
 /* The same for the writer, with what is staged. */
-void unfolded_apply(const struct unfolded_sum *sum, uint64_t folded, struct store_device *device);
+void unfolded_apply(const struct unfolded_sum *sum, struct store_device *device);
 
 #endif
