@@ -105,8 +105,10 @@ enum err_code sqlite_configure_writer(struct sqlite_session *session, struct err
         code = sqlite_session_run(session, "PRAGMA synchronous = FULL", err);
     if (code == ERR_OK)
         code = sqlite_session_run(session, "PRAGMA secure_delete = ON", err);
+    /* Not more: where a B-tree's page was split SQLite goes through all cached pages at the commit,
+     * each of them cold. Imports are sorted and need no more either. */
     if (code == ERR_OK)
-        code = sqlite_session_run(session, "PRAGMA cache_size = -65536", err);
+        code = sqlite_session_run(session, "PRAGMA cache_size = -16384", err);
     if (code == ERR_OK)
         code = sqlite_session_run(session, "PRAGMA wal_autocheckpoint = 4000", err);
     /* A log that grew behind a long read shrinks again. */
