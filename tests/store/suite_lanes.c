@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -395,6 +396,149 @@ static void test_finds_of_a_resting_lane_are_true(void **state)
     store_lane_close(lane);
 }
 
+static void enroll_as(struct store_lane *lane, const char *endpoint, const char *class_name)
+{
+    struct store_device device;
+    enum store_change change;
+    struct err err;
+    device_make(&device, endpoint);
+    strcpy(device.enrollment.class_name, class_name);
+    assert_int_equal(store_enroll(lane, &device, true, &change, &err), ERR_OK);
+    store_device_clear(&device);
+}
+
+static enum err_code record_state(struct store_lane *lane, const char *endpoint,
+                                  enum device_state state, unsigned number)
+{
+    struct outcome outcome;
+    outcome_make(&outcome, endpoint, state, number);
+    return record(lane, &outcome, 0, 0);
+}
+
+static bool count_one(void *context, const struct outcome *outcome)
+{
+    (void)outcome;
+    ++*(unsigned *)context;
+    return true;
+}
+
+static unsigned count_history(struct bed *bed, const char *endpoint)
+{
+    unsigned count = 0;
+    struct err err;
+    assert_int_equal(
+        store_history(bed->lane, bytes_of_text(endpoint), NULL, 100, count_one, &count, &err),
+        ERR_OK);
+    return count;
+}
+
+/* An outcome is recorded with what a find told, unless somebody has changed the device since. */
+static void test_outcomes_after_finds_are_true(void **state)
+{
+    struct bed *bed = *state;
+    struct store_lane *lane;
+    struct answer answer = {0};
+    enum store_change change;
+    struct err err;
+    const struct bytes name = bytes_of_text("lamp-7");
+    enroll(bed->lane, "lamp-7");
+    assert_int_equal(store_lane_open(bed->store, &lane, &err), ERR_OK);
+    store_lane_rest(lane);
+    assert_int_equal(find_on(lane, "id-lamp-7", &answer), ERR_OK);
+    assert_int_equal(record_state(lane, "lamp-7", STATE_FAILED, 1), ERR_OK);
+    assert_int_equal(count_of(bed->store, "lamp", STATE_FAILED), 1);
+    /* Its own outcome came between, and another without a find. */
+    assert_int_equal(record_state(lane, "lamp-7", STATE_BOOTSTRAPPED, 2), ERR_OK);
+    assert_int_equal(count_of(bed->store, "lamp", STATE_FAILED), 0);
+    assert_int_equal(find_on(lane, "id-lamp-7", &answer), ERR_OK);
+    assert_int_equal(record_state(lane, "lamp-7", STATE_BOOTSTRAPPED, 3), ERR_OK);
+    assert_int_equal(count_history(bed, "lamp-7"), 3);
+
+    assert_int_equal(find_on(lane, "id-lamp-7", &answer), ERR_OK);
+    enroll_as(bed->lane, "lamp-7", "meter");
+    assert_int_equal(record_state(lane, "lamp-7", STATE_FAILED, 4), ERR_OK);
+    assert_int_equal(count_of(bed->store, "meter", STATE_FAILED), 1);
+    assert_int_equal(count_of(bed->store, "lamp", STATE_BOOTSTRAPPED), 0);
+
+    assert_int_equal(find_on(lane, "id-lamp-7", &answer), ERR_OK);
+    assert_int_equal(store_set_blocked(bed->lane, name, true, &change, &err), ERR_OK);
+    assert_int_equal(record_state(lane, "lamp-7", STATE_BOOTSTRAPPED, 5), ERR_OK);
+    assert_int_equal(count_of(bed->store, "meter", STATE_BLOCKED), 1);
+    assert_int_equal(count_of(bed->store, "meter", STATE_BOOTSTRAPPED), 0);
+    assert_int_equal(find_on(lane, "id-lamp-7", &answer), ERR_OK);
+    assert_int_equal(record_state(lane, "lamp-7", STATE_FAILED, 6), ERR_OK);
+    assert_int_equal(store_set_blocked(bed->lane, name, false, &change, &err), ERR_OK);
+    assert_int_equal(count_of(bed->store, "meter", STATE_FAILED), 1);
+    assert_int_equal(count_history(bed, "lamp-7"), 6);
+
+    assert_int_equal(find_on(lane, "id-lamp-7", &answer), ERR_OK);
+    assert_int_equal(store_remove(bed->lane, name, &err), ERR_OK);
+    assert_int_equal(record_state(lane, "lamp-7", STATE_FAILED, 7), ERR_NOT_FOUND);
+    enroll(bed->lane, "lamp-7");
+    assert_int_equal(record_state(lane, "lamp-7", STATE_FAILED, 8), ERR_OK);
+    assert_int_equal(count_history(bed, "lamp-7"), 1);
+    answer_clear(&answer);
+    store_lane_close(lane);
+}
+
+struct enroller {
+    struct store_lane *lane;
+    struct store_device device;
+    enum store_change change;
+    enum err_code code;
+};
+
+static void *enroll_main(void *argument)
+{
+    struct enroller *enroller = argument;
+    struct err err;
+    enroller->code = store_enroll(enroller->lane, &enroller->device, true, &enroller->change, &err);
+    return NULL;
+}
+
+/* The same where the change and the outcome share a commit. */
+static void test_outcome_behind_a_change_is_true(void **state)
+{
+    struct bed *bed = *state;
+    struct store_lane *lane;
+    struct answer answer = {0};
+    struct store_metrics metrics;
+    struct enroller enroller;
+    struct err err;
+    pthread_t thread;
+    bed_close(bed);
+    bed_prepare(bed, suite_backend);
+    bed->config.gather_ms = 60000;
+    bed->config.patience_ms = 60000;
+    bed->config.gather_rows = 2;
+    bed_start(bed);
+    enroll(bed->lane, "lamp-7"); /* at once: the store was idle */
+    store_metrics(bed->store, &metrics);
+    const uint64_t commits = metrics.commits;
+    assert_int_equal(store_lane_open(bed->store, &lane, &err), ERR_OK);
+    store_lane_rest(lane);
+    assert_int_equal(find_on(lane, "id-lamp-7", &answer), ERR_OK);
+    enroller.lane = bed->lane;
+    device_make(&enroller.device, "lamp-7");
+    strcpy(enroller.device.enrollment.class_name, "meter");
+    assert_int_equal(pthread_create(&thread, NULL, enroll_main, &enroller), 0);
+    do {
+        sched_yield();
+        store_metrics(bed->store, &metrics);
+    } while (metrics.queue_depth == 0);
+    assert_int_equal(record_state(lane, "lamp-7", STATE_FAILED, 1), ERR_OK);
+    pthread_join(thread, NULL);
+    assert_int_equal(enroller.code, ERR_OK);
+    assert_int_equal(enroller.change, STORE_CHANGED);
+    store_device_clear(&enroller.device);
+    store_metrics(bed->store, &metrics);
+    assert_int_equal(metrics.commits - commits, 1);
+    assert_int_equal(count_of(bed->store, "meter", STATE_FAILED), 1);
+    assert_int_equal(count_of(bed->store, "lamp", STATE_NEW), 0);
+    answer_clear(&answer);
+    store_lane_close(lane);
+}
+
 /* No device waits for its outcome to be written: outcomes wait for company, and go along with the
  * first change that somebody waits for. */
 static void test_outcomes_wait_for_company(void **state)
@@ -616,6 +760,8 @@ int suite_lanes(void)
         SUITE_TEST(test_closing_a_lane_answers_everything),
         SUITE_TEST(test_callbacks_may_call_the_store),
         SUITE_TEST(test_finds_of_a_resting_lane_are_true),
+        SUITE_TEST(test_outcomes_after_finds_are_true),
+        SUITE_TEST(test_outcome_behind_a_change_is_true),
         SUITE_TEST(test_outcomes_wait_for_company),
         SUITE_TEST(test_changes_share_commits),
         SUITE_TEST(test_slow_lookups_come_through_the_descriptor),
