@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-enum { FOLD_AFTER_US = 5000000, UNFOLDED_MAX = 65536 };
+enum { FOLD_AFTER_US = 20000000, UNFOLDED_MAX = 65536 };
 
 struct slot_time sqlite_slot_time(const struct store_backend *backend)
 {
