@@ -320,29 +320,34 @@ static bool read_generate(struct request *request, const json_t *object, struct 
     return true;
 }
 
+bool http_read_pin(struct request *request, const json_t *object, const char *member,
+                   enum pin_kind kind, uint8_t out[static PIN_HASH_SIZE])
+{
+    const char *text = text_of(json_object_get(object, member));
+    struct err err = {0};
+    struct buf der;
+    buf_init(&der, MATERIAL_MAX);
+    bool good = text != NULL && decode_material(text, &der) && !der.failed;
+    enum err_code code = good ? key_pair_pin(buf_bytes(&der), kind, out, &err) : ERR_OK;
+    buf_clear(&der);
+    if (!good)
+        return refuse(request, "'%s' must be text: PEM, or DER in base64", member);
+    return code == ERR_OK || refuse(request, "'%s': %s", member, err.text);
+}
+
 /* The device proves itself by this certificate, or by any with this key: its identity says so. */
 static bool read_pin(struct request *request, const json_t *object, const char *member,
                      enum pin_kind kind, struct enrolment *out)
 {
-    const json_t *value = json_object_get(object, member);
-    const char *text = text_of(value);
     uint8_t hash[PIN_HASH_SIZE];
-    struct err err = {0};
-    struct buf der;
-    if (value == NULL)
+    if (json_object_get(object, member) == NULL)
         return true;
     if (out->has_identity || out->has_key || out->generate || out->no_key)
         return refuse(request,
                       "give one of a certificate, a public key, 'no_key', or a key and its "
                       "identity");
-    buf_init(&der, MATERIAL_MAX);
-    bool good = text != NULL && decode_material(text, &der) && !der.failed;
-    enum err_code code = good ? key_pair_pin(buf_bytes(&der), kind, hash, &err) : ERR_OK;
-    buf_clear(&der);
-    if (!good)
-        return refuse(request, "'%s' must be text: PEM, or DER in base64", member);
-    if (code != ERR_OK)
-        return refuse(request, "'%s': %s", member, err.text);
+    if (!http_read_pin(request, object, member, kind, hash))
+        return false;
     identity_set_pin(&out->device.enrollment.identity, kind, hash);
     out->has_identity = out->no_key = true;
     return true;

@@ -5,7 +5,6 @@
 #include "usher/clock.h"
 #include "usher/derive.h"
 #include "usher/digest.h"
-#include "usher/key_pair.h"
 #include "usher/log.h"
 
 #include <stdarg.h>
@@ -271,20 +270,16 @@ static bool read_tags(struct group_edit *edit)
 /* "authority": the certificate of a CA, which takes the place of keys; a key takes its place. */
 static bool read_authority(struct group_edit *edit)
 {
-    const json_t *value = json_object_get(edit->body, "authority");
-    const char *text = json_string_value(value);
     struct store_group *group = &edit->group;
-    struct err err = {0};
-    if (value == NULL) {
+    if (json_object_get(edit->body, "authority") == NULL) {
         group->by_certificate = group->by_certificate && group->primary.len == 0;
         return true;
     }
     if (json_object_get(edit->body, "primary") != NULL ||
         json_object_get(edit->body, "secondary") != NULL)
         return refuse(edit->request, "a group has an 'authority' or keys, not both");
-    if (text == NULL ||
-        key_pair_pin(bytes_of_text(text), PIN_PUBLIC_KEY, group->authority, &err) != ERR_OK)
-        return refuse(edit->request, "'authority' must be a CA's certificate in PEM");
+    if (!http_read_pin(edit->request, edit->body, "authority", PIN_PUBLIC_KEY, group->authority))
+        return false;
     secret_clear(&group->primary);
     secret_clear(&group->secondary);
     group->by_certificate = true;

@@ -294,6 +294,9 @@ struct enrolment {
 };
 /* False after a refusal. The caller clears `out->device` in every case. */
 bool http_read_enrolment(struct request *request, struct enrolment *out);
+/* What stands for a certificate or its key: PEM, or DER in base64. False: answered already. */
+bool http_read_pin(struct request *request, const json_t *object, const char *member,
+                   enum pin_kind kind, uint8_t out[static PIN_HASH_SIZE]);
 
 /* Who asks, by the name that the log has too: "uid:1000", a token's. */
 void http_actor(const struct request *request, char out[static STORE_ACTOR_MAX + 1]);
