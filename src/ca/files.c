@@ -66,11 +66,7 @@ static enum err_code check_file(const char *path, int fd, bool secret, size_t *s
         return cannot("read", path, err);
     if (!S_ISREG(status.st_mode) || status.st_size > FILE_MAX)
         return err_set(err, ERR_INVALID, "%s is not a file of a CA", path);
-    if (secret && (status.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-        return err_set(err, ERR_DENIED,
-                       "%s may be used by others than its owner (mode %03o); run: chmod 600 '%s'",
-                       path, (unsigned)status.st_mode & 0777, path);
-    if (secret && owner_check("the CA's file", path, &status, err) != ERR_OK)
+    if (secret && owner_check_secret("the CA's file", path, &status, err) != ERR_OK)
         return err->code;
     *size = (size_t)status.st_size;
     return ERR_OK;
@@ -78,7 +74,7 @@ static enum err_code check_file(const char *path, int fd, bool secret, size_t *s
 
 enum err_code ca_read_file(const char *path, bool secret, char **out, struct err *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     size_t size = 0, used = 0;
     char *text = NULL;
     if (fd < 0)

@@ -48,14 +48,8 @@ static enum err_code read_text(const char *path, char out[static KEY_TEXT_MAX + 
     enum err_code code = ERR_OK;
     if (fd < 0 || fstat(fd, &status) != 0)
         code = err_set(err, ERR_IO, "cannot read the key '%.200s' (%s)", path, strerror(errno));
-    else if (!S_ISREG(status.st_mode))
-        code = err_set(err, ERR_INVALID, "the key '%.200s' is no regular file", path);
-    else if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-        code = err_set(err, ERR_DENIED,
-                       "others may use the key '%.200s' (mode %03o); run: chmod 600 '%.200s'", path,
-                       (unsigned)status.st_mode & 0777, path);
     else
-        code = owner_check("the key", path, &status, err);
+        code = owner_check_secret("the key", path, &status, err);
     if (code == ERR_OK && (len = read(fd, out, KEY_TEXT_MAX + 1)) < 0)
         code = err_set(err, ERR_IO, "cannot read the key '%.200s' (%s)", path, strerror(errno));
     if (fd >= 0)

@@ -6,7 +6,6 @@
 #include "usher/log.h"
 #include "usher/owner.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,13 +49,9 @@ static enum err_code read_pem(const char *name, const char *path, bool secret, s
     struct stat status;
     char block[4096];
     size_t got;
-    FILE *file = fopen(path, "re");
+    FILE *file = owner_open(name, path, &status, err);
     if (file == NULL)
-        return err_set(err, ERR_IO, "%s: cannot read %s (%s)", name, path, strerror(errno));
-    if (fstat(fileno(file), &status) != 0) {
-        fclose(file);
-        return err_set(err, ERR_IO, "%s: cannot read %s (%s)", name, path, strerror(errno));
-    }
+        return err->code;
     if (secret && (status.st_mode & S_IRWXO) != 0) {
         fclose(file);
         return err_set(err, ERR_DENIED, "%s: everybody may read %s; chmod o-rwx %s", name, path,

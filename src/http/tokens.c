@@ -87,16 +87,15 @@ static enum err_code read_file(const char *path, struct token **out, size_t *cou
 {
     struct stat status;
     json_error_t why;
-    FILE *file = fopen(path, "re");
-    if (file == NULL && errno == ENOENT) {
+    FILE *file = owner_open("http.tokens", path, &status, err);
+    if (file == NULL && err->code == ERR_NOT_FOUND) {
         *count = 0;
         *out = calloc(HTTP_TOKENS_MAX, sizeof **out);
         return *out != NULL ? ERR_OK : err_set(err, ERR_NO_MEMORY, "http.tokens: out of memory");
     }
     if (file == NULL)
-        return err_set(err, ERR_IO, "http.tokens: cannot read %s (%s)", path, strerror(errno));
-    if (fstat(fileno(file), &status) != 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0 ||
-        status.st_size > FILE_MAX) {
+        return err->code;
+    if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0 || status.st_size > FILE_MAX) {
         fclose(file);
         return err_set(err, ERR_DENIED,
                        "http.tokens: others may write %s, and so give themselves a token: chmod "

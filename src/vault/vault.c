@@ -82,14 +82,7 @@ static enum err_code check_file(const char *path, int fd, struct err *err)
     struct stat status;
     if (fstat(fd, &status) != 0)
         return err_set(err, ERR_IO, "master key '%s': %s", path, strerror(errno));
-    if (!S_ISREG(status.st_mode))
-        return err_set(err, ERR_INVALID, "master key '%s' is not a file", path);
-    if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-        return err_set(err, ERR_DENIED,
-                       "master key '%s' may be used by others than its owner (mode %03o); run: "
-                       "chmod 400 '%s'",
-                       path, (unsigned)status.st_mode & 0777, path);
-    return owner_check("master key", path, &status, err);
+    return owner_check_secret("master key", path, &status, err);
 }
 
 static enum err_code open_file(const char *path, int *fd, struct err *err)

@@ -47,15 +47,10 @@ static enum err_code check_file(const char *what, const char *path, int fd, bool
         return cannot_read(what, path, err);
     if (!S_ISREG(status.st_mode))
         return err_set(err, ERR_INVALID, "%s '%s' is not a file", what, path);
-    if (secret && (status.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-        return err_set(err, ERR_DENIED,
-                       "%s '%s' may be used by others than its owner (mode %03o); run: "
-                       "chmod 400 '%s'",
-                       what, path, (unsigned)status.st_mode & 0777, path);
     if (status.st_size > FILE_MAX)
         return err_set(err, ERR_TOO_LARGE, "%s '%s' is larger than %d MiB", what, path,
                        FILE_MAX >> 20);
-    if (secret && owner_check(what, path, &status, err) != ERR_OK)
+    if (secret && owner_check_secret(what, path, &status, err) != ERR_OK)
         return err->code;
     *size = (size_t)status.st_size;
     return ERR_OK;
