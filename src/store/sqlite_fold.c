@@ -107,6 +107,7 @@ enum err_code sqlite_settle(struct store_backend *backend, struct err *err)
         return code;
     }
     unfolded_purge(&backend->unfolded);
+    backend->era++;
     backend->fold_us = 0;
     return ERR_OK;
 }

@@ -432,10 +432,21 @@ static unsigned count_history(struct bed *bed, const char *endpoint)
     return count;
 }
 
-/* An outcome is recorded with what a find told, unless somebody has changed the device since. */
-static void test_outcomes_after_finds_are_true(void **state)
+typedef enum err_code (*look_fn)(struct store_lane *lane, struct answer *answer);
+
+static enum err_code look_by_find(struct store_lane *lane, struct answer *answer)
 {
-    struct bed *bed = *state;
+    return find_on(lane, "id-lamp-7", answer);
+}
+
+static enum err_code look_by_pending(struct store_lane *lane, struct answer *answer)
+{
+    answer_clear(answer);
+    return make_pending(lane, "lamp-7", 101, "key", answer);
+}
+
+static void outcomes_are_true(struct bed *bed, look_fn look)
+{
     struct store_lane *lane;
     struct answer answer = {0};
     enum store_change change;
@@ -444,34 +455,37 @@ static void test_outcomes_after_finds_are_true(void **state)
     enroll(bed->lane, "lamp-7");
     assert_int_equal(store_lane_open(bed->store, &lane, &err), ERR_OK);
     store_lane_rest(lane);
-    assert_int_equal(find_on(lane, "id-lamp-7", &answer), ERR_OK);
+    assert_int_equal(look(lane, &answer), ERR_OK);
     assert_int_equal(record_state(lane, "lamp-7", STATE_FAILED, 1), ERR_OK);
     assert_int_equal(count_of(bed->store, "lamp", STATE_FAILED), 1);
     /* Its own outcome came between, and another without a find. */
     assert_int_equal(record_state(lane, "lamp-7", STATE_BOOTSTRAPPED, 2), ERR_OK);
     assert_int_equal(count_of(bed->store, "lamp", STATE_FAILED), 0);
-    assert_int_equal(find_on(lane, "id-lamp-7", &answer), ERR_OK);
+    assert_int_equal(look(lane, &answer), ERR_OK);
     assert_int_equal(record_state(lane, "lamp-7", STATE_BOOTSTRAPPED, 3), ERR_OK);
     assert_int_equal(count_history(bed, "lamp-7"), 3);
+    /* Which has folded all of them into the device's row. */
+    assert_int_equal(record_state(lane, "lamp-7", STATE_BOOTSTRAPPED, 30), ERR_OK);
+    assert_int_equal(count_history(bed, "lamp-7"), 4);
 
-    assert_int_equal(find_on(lane, "id-lamp-7", &answer), ERR_OK);
+    assert_int_equal(look(lane, &answer), ERR_OK);
     enroll_as(bed->lane, "lamp-7", "meter");
     assert_int_equal(record_state(lane, "lamp-7", STATE_FAILED, 4), ERR_OK);
     assert_int_equal(count_of(bed->store, "meter", STATE_FAILED), 1);
     assert_int_equal(count_of(bed->store, "lamp", STATE_BOOTSTRAPPED), 0);
 
-    assert_int_equal(find_on(lane, "id-lamp-7", &answer), ERR_OK);
+    assert_int_equal(look(lane, &answer), ERR_OK);
     assert_int_equal(store_set_blocked(bed->lane, name, true, &change, &err), ERR_OK);
     assert_int_equal(record_state(lane, "lamp-7", STATE_BOOTSTRAPPED, 5), ERR_OK);
     assert_int_equal(count_of(bed->store, "meter", STATE_BLOCKED), 1);
     assert_int_equal(count_of(bed->store, "meter", STATE_BOOTSTRAPPED), 0);
-    assert_int_equal(find_on(lane, "id-lamp-7", &answer), ERR_OK);
+    assert_int_equal(look(lane, &answer), ERR_OK);
     assert_int_equal(record_state(lane, "lamp-7", STATE_FAILED, 6), ERR_OK);
     assert_int_equal(store_set_blocked(bed->lane, name, false, &change, &err), ERR_OK);
     assert_int_equal(count_of(bed->store, "meter", STATE_FAILED), 1);
-    assert_int_equal(count_history(bed, "lamp-7"), 6);
+    assert_int_equal(count_history(bed, "lamp-7"), 7);
 
-    assert_int_equal(find_on(lane, "id-lamp-7", &answer), ERR_OK);
+    assert_int_equal(look(lane, &answer), ERR_OK);
     assert_int_equal(store_remove(bed->lane, name, &err), ERR_OK);
     assert_int_equal(record_state(lane, "lamp-7", STATE_FAILED, 7), ERR_NOT_FOUND);
     enroll(bed->lane, "lamp-7");
@@ -479,6 +493,18 @@ static void test_outcomes_after_finds_are_true(void **state)
     assert_int_equal(count_history(bed, "lamp-7"), 1);
     answer_clear(&answer);
     store_lane_close(lane);
+}
+
+/* An outcome is recorded with what a find or a change by the session told, unless somebody else has
+ * changed the device since. */
+static void test_outcomes_after_finds_are_true(void **state)
+{
+    outcomes_are_true(*state, look_by_find);
+}
+
+static void test_outcomes_after_pending_are_true(void **state)
+{
+    outcomes_are_true(*state, look_by_pending);
 }
 
 struct enroller {
@@ -761,6 +787,7 @@ int suite_lanes(void)
         SUITE_TEST(test_callbacks_may_call_the_store),
         SUITE_TEST(test_finds_of_a_resting_lane_are_true),
         SUITE_TEST(test_outcomes_after_finds_are_true),
+        SUITE_TEST(test_outcomes_after_pending_are_true),
         SUITE_TEST(test_outcome_behind_a_change_is_true),
         SUITE_TEST(test_outcomes_wait_for_company),
         SUITE_TEST(test_changes_share_commits),
