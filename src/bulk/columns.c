@@ -20,6 +20,7 @@ static const struct {
 } plain_columns[] = {
     {"endpoint", COLUMN_ENDPOINT}, {"class", COLUMN_CLASS},           {"identity", COLUMN_IDENTITY},
     {"key", COLUMN_KEY},           {"key_base64", COLUMN_KEY_BASE64}, {"blocked", COLUMN_BLOCKED},
+    {"no_key", COLUMN_NO_KEY},
 };
 
 /* "server.101.key" */
@@ -88,6 +89,7 @@ void row_begin(struct row_builder *row)
     enrollment->tag_count = 0;
     row->device.bootstrap_key.len = 0;
     row->given = 0;
+    row->no_key = false;
 }
 
 void row_wipe(struct row_builder *row)
@@ -143,22 +145,29 @@ static enum err_code set_key(struct secret *out, bool base64, struct bytes value
     return ERR_OK;
 }
 
-static enum err_code set_blocked(struct row_builder *row, struct bytes value, struct err *err)
+static bool read_truth(struct bytes value, bool *out)
 {
     static const struct {
         const char *word;
-        bool blocked;
+        bool truth;
     } words[] = {{"true", true}, {"false", false}, {"yes", true},
                  {"no", false},  {"1", true},      {"0", false}};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (value.len == strlen(words[i].word) &&
             strncasecmp((const char *)value.data, words[i].word, value.len) == 0) {
-            row->device.enrollment.blocked = words[i].blocked;
-            row->given |= STORE_GIVEN_BLOCKED;
-            return ERR_OK;
+            *out = words[i].truth;
+            return true;
         }
     }
-    return err_set(err, ERR_INVALID, "'blocked' must be true or false");
+    return false;
+}
+
+static enum err_code set_blocked(struct row_builder *row, struct bytes value, struct err *err)
+{
+    if (!read_truth(value, &row->device.enrollment.blocked))
+        return err_set(err, ERR_INVALID, "'blocked' must be true or false");
+    row->given |= STORE_GIVEN_BLOCKED;
+    return ERR_OK;
 }
 
 /* The credential of that server, made when it is the first that is heard of it. */
@@ -232,6 +241,10 @@ enum err_code row_set(struct row_builder *row, const struct column *column, stru
             return err_set(err, ERR_INVALID, "there are two keys");
         row->given |= STORE_GIVEN_KEY;
         return set_key(&row->device.bootstrap_key, column->kind == COLUMN_KEY_BASE64, value, err);
+    case COLUMN_NO_KEY:
+        return read_truth(value, &row->no_key)
+                   ? ERR_OK
+                   : err_set(err, ERR_INVALID, "'no_key' must be true or false");
     case COLUMN_BLOCKED:
         return set_blocked(row, value, err);
     case COLUMN_SERVER_IDENTITY:
@@ -290,11 +303,28 @@ static enum err_code check(struct row_builder *row, struct err *err)
     return code;
 }
 
+/* Known by the name in its certificate, or by nothing: it has neither key nor identity, and both
+ * are said of it. */
+static enum err_code settle_no_key(struct row_builder *row, struct err *err)
+{
+    if (!row->no_key)
+        return ERR_OK;
+    if ((row->given & (STORE_GIVEN_KEY | STORE_GIVEN_IDENTITY)) != 0)
+        return err_set(
+            err, ERR_INVALID,
+            "'no_key' goes without a key and without an identity: such a device is known "
+            "by the name in its certificate");
+    row->given |= STORE_GIVEN_KEY | STORE_GIVEN_IDENTITY;
+    return ERR_OK;
+}
+
 enum err_code row_end(struct row_builder *row, struct err *err)
 {
     if (row->device.enrollment.endpoint[0] == '\0')
         return err_set(err, ERR_INVALID, "the endpoint is missing");
-    enum err_code code = complete_servers(row, err);
+    enum err_code code = settle_no_key(row, err);
+    if (code == ERR_OK)
+        code = complete_servers(row, err);
     if (code == ERR_OK)
         code = add_defaults(row, err);
     return code == ERR_OK ? check(row, err) : code;

@@ -135,7 +135,8 @@ enum err_code csv_header(struct row_builder *row, struct bytes line, struct err 
     if (code == ERR_OK && !has_endpoint(row))
         code = err_set(err, ERR_INVALID,
                        "the first line must name the columns, and one must be 'endpoint'; others "
-                       "are class, identity, key, key_base64, blocked, server.SSID.identity, "
+                       "are class, identity, key, key_base64, no_key, blocked, "
+                       "server.SSID.identity, "
                        "server.SSID.key, and names of tags");
     return code;
 }

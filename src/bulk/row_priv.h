@@ -11,6 +11,7 @@ enum column_kind {
     COLUMN_IDENTITY,
     COLUMN_KEY,
     COLUMN_KEY_BASE64,
+    COLUMN_NO_KEY,
     COLUMN_BLOCKED,
     COLUMN_SERVER_IDENTITY, /* server.SSID.identity */
     COLUMN_SERVER_KEY,      /* server.SSID.key, hexadecimal */
@@ -35,6 +36,7 @@ struct row_builder {
     struct store_device device;
     struct tag tags[TAGS_MAX];
     unsigned given;
+    bool no_key;
 };
 
 /* ---- columns.c ---- */

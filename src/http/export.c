@@ -27,6 +27,12 @@ struct export
     char page[PAGE][ENDPOINT_MAX + 1];
 };
 
+/* Nothing but its certificate's name, if anything, says who it is. */
+static bool has_no_key(const struct store_device *device)
+{
+    return device->bootstrap_key.len == 0 && device->enrollment.identity.len == 0;
+}
+
 /* ---- CSV ---- */
 
 static void put_field(struct buf *out, const char *text)
@@ -48,7 +54,7 @@ static void put_field(struct buf *out, const char *text)
 static bool is_reserved(const char *name)
 {
     static const char *const names[] = {"endpoint",   "class",   "identity", "key",
-                                        "key_base64", "blocked", NULL};
+                                        "key_base64", "blocked", "no_key",   NULL};
     for (size_t i = 0; names[i] != NULL; i++) {
         if (strcasecmp(names[i], name) == 0)
             return true;
@@ -64,7 +70,7 @@ static void put_header(struct export *export)
         buf_put_text(out, ",key");
     for (size_t i = 0; i < export->name_count; i++)
         buf_printf(out, ",%s%s", is_reserved(export->names[i]) ? "tags." : "", export->names[i]);
-    buf_put_text(out, "\n");
+    buf_put_text(out, ",no_key\n");
 }
 
 static void put_key(struct buf *out, const struct secret *key)
@@ -104,7 +110,7 @@ static void put_csv(struct export *export, const struct store_device *device)
         buf_put_u8(out, ',');
         put_field(out, value != NULL ? value : "");
     }
-    buf_put_u8(out, '\n');
+    buf_put_text(out, has_no_key(device) ? ",true\n" : ",\n");
 }
 
 /* ---- JSON lines ---- */
@@ -155,6 +161,8 @@ static void put_json(struct export *export, const struct store_device *device)
         http_put_identity(&unused, json, "identity", &enrollment->identity);
     if (export->reveal && device->bootstrap_key.len > 0)
         http_put(&unused, json, "key", key_json(&device->bootstrap_key));
+    if (has_no_key(device))
+        http_put(&unused, json, "no_key", json_true());
     if (enrollment->blocked)
         http_put(&unused, json, "blocked", json_true());
     for (size_t i = 0; i < enrollment->tag_count; i++)

@@ -56,7 +56,8 @@ struct bytes store_row_identity(struct bytes packed)
     reader_u8(&reader);                       /* blocked */
     reader_take(&reader, reader_u8(&reader)); /* class */
     struct bytes identity = reader_take(&reader, reader_u8(&reader));
-    return identity.len > 0 || !(given & STORE_GIVEN_KEY) ? identity : endpoint;
+    bool has_key = (given & STORE_GIVEN_KEY) != 0 && reader_u16(&reader) > 0;
+    return identity.len > 0 || !has_key ? identity : endpoint;
 }
 
 static bool take_text(struct reader *reader, char *out, size_t size)
@@ -186,6 +187,11 @@ static void take_given(struct bulk_work *work)
     copy_tags(work, &from->enrollment);
 }
 
+static bool is_keyless(const struct store_device *device)
+{
+    return device->bootstrap_key.len == 0 && device->enrollment.identity.len == 0;
+}
+
 /* What the row does not say stays as it is stored; of `replace` only the key, since nobody wants a
  * device to be locked out by a file without keys. */
 static bool complete(struct bulk_work *work, const struct store_device *stored, unsigned given,
@@ -194,7 +200,8 @@ static bool complete(struct bulk_work *work, const struct store_device *stored, 
     struct enrollment *to = &work->completed.enrollment;
     bool keep = conflict != STORE_CONFLICT_REPLACE;
     take_given(work);
-    if (!(given & STORE_GIVEN_KEY)) {
+    bool both_keyless = is_keyless(&work->given) && is_keyless(stored);
+    if (!(given & STORE_GIVEN_KEY) || both_keyless) {
         work->completed.bootstrap_key = stored->bootstrap_key;
         work->completed.group_id = stored->group_id;
     }
@@ -265,8 +272,9 @@ static bool decide_new(struct bulk_work *work, struct store_bulk_row *row, unsig
     take_given(work);
     if (!(given & STORE_GIVEN_KEY) && !identity_is_pin(&to->identity))
         return bulk_fail_row(row, "a new device needs a key, or an identity that stands for its "
-                                  "certificate");
-    if (to->identity.len == 0 && !identity_set(&to->identity, bytes_of_text(to->endpoint)))
+                                  "certificate; or no_key, true, if a CA names it");
+    if (to->identity.len == 0 && work->completed.bootstrap_key.len > 0 &&
+        !identity_set(&to->identity, bytes_of_text(to->endpoint)))
         return bulk_fail_row(row, "the endpoint is too long to serve as identity; give one");
     row->verdict = STORE_ROW_CREATED;
     row->changes = given;
