@@ -66,6 +66,10 @@ struct bulk_status {
 
 const char *bulk_phase_name(enum bulk_phase phase);
 
+/* Does a column of that name mean something else to an import than the tag of that name? Then the
+ * tag stands there as "tags.NAME". */
+bool bulk_is_column(const char *name);
+
 /* Goes on with imports that were being merged when the last process ended. */
 enum err_code bulk_open(const struct bulk_config *config, struct bulk **out, struct err *err);
 void bulk_close(struct bulk *bulk); /* between two chunks; NULL accepted */

@@ -93,6 +93,8 @@ struct store_device {
     int64_t id;
     uint64_t newest_outcome;
 };
+/* Neither key nor identity: it is known by the name in its certificate, or by nothing. */
+bool store_device_is_keyless(const struct store_device *device);
 void store_device_clear(struct store_device *device); /* wipes */
 /* False: no memory; `to` is then empty. */
 bool store_device_copy(struct store_device *to, const struct store_device *from);

@@ -23,14 +23,25 @@ static const struct {
     {"no_key", COLUMN_NO_KEY},
 };
 
+static const char server_prefix[] = "server.", tag_prefix[] = "tags.";
+
+bool bulk_is_column(const char *name)
+{
+    for (size_t i = 0; i < sizeof plain_columns / sizeof plain_columns[0]; i++) {
+        if (strcasecmp(plain_columns[i].name, name) == 0)
+            return true;
+    }
+    return strncasecmp(name, server_prefix, strlen(server_prefix)) == 0 ||
+           strncmp(name, tag_prefix, strlen(tag_prefix)) == 0;
+}
+
 /* "server.101.key" */
 static bool is_server_column(const char *name, struct column *out)
 {
-    static const char prefix[] = "server.";
     char *end = NULL;
-    if (strncasecmp(name, prefix, strlen(prefix)) != 0)
+    if (strncasecmp(name, server_prefix, strlen(server_prefix)) != 0)
         return false;
-    const char *digits = name + strlen(prefix);
+    const char *digits = name + strlen(server_prefix);
     unsigned long ssid = strtoul(digits, &end, 10);
     if (*digits < '1' || *digits > '9' || ssid > 65534)
         return false;
@@ -61,7 +72,8 @@ enum err_code column_named(struct bytes name, struct column *out, struct err *er
     if (is_server_column(text, out))
         return ERR_OK;
     *out = (struct column){.kind = COLUMN_TAG};
-    const char *tag = strncmp(text, "tags.", 5) == 0 ? text + 5 : text;
+    bool prefixed = strncmp(text, tag_prefix, strlen(tag_prefix)) == 0;
+    const char *tag = prefixed ? text + strlen(tag_prefix) : text;
     struct err why = {0};
     enum err_code code = enrollment_check_tag(tag, "", &why);
     if (code != ERR_OK && name.len > NAME_SHOWN)

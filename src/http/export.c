@@ -3,9 +3,10 @@
  * page, so that neither end holds more than a page. */
 #include "http_priv.h"
 
+#include "usher/bulk.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 enum { PAGE = 256, TEXT_MAX = 4 << 20, BLOCK_SIZE = 65536, NAMES_MAX = 256 };
 
@@ -27,12 +28,6 @@ struct export
     char page[PAGE][ENDPOINT_MAX + 1];
 };
 
-/* Nothing but its certificate's name, if anything, says who it is. */
-static bool has_no_key(const struct store_device *device)
-{
-    return device->bootstrap_key.len == 0 && device->enrollment.identity.len == 0;
-}
-
 /* ---- CSV ---- */
 
 static void put_field(struct buf *out, const char *text)
@@ -50,18 +45,6 @@ static void put_field(struct buf *out, const char *text)
     buf_put_u8(out, '"');
 }
 
-/* Names that an import would take for something else. */
-static bool is_reserved(const char *name)
-{
-    static const char *const names[] = {"endpoint",   "class",   "identity", "key",
-                                        "key_base64", "blocked", "no_key",   NULL};
-    for (size_t i = 0; names[i] != NULL; i++) {
-        if (strcasecmp(names[i], name) == 0)
-            return true;
-    }
-    return strncasecmp(name, "server.", 7) == 0 || strncmp(name, "tags.", 5) == 0;
-}
-
 static void put_header(struct export *export)
 {
     struct buf *out = &export->text;
@@ -69,7 +52,7 @@ static void put_header(struct export *export)
     if (export->reveal)
         buf_put_text(out, ",key");
     for (size_t i = 0; i < export->name_count; i++)
-        buf_printf(out, ",%s%s", is_reserved(export->names[i]) ? "tags." : "", export->names[i]);
+        buf_printf(out, ",%s%s", bulk_is_column(export->names[i]) ? "tags." : "", export->names[i]);
     buf_put_text(out, ",no_key\n");
 }
 
@@ -110,7 +93,7 @@ static void put_csv(struct export *export, const struct store_device *device)
         buf_put_u8(out, ',');
         put_field(out, value != NULL ? value : "");
     }
-    buf_put_text(out, has_no_key(device) ? ",true\n" : ",\n");
+    buf_put_text(out, store_device_is_keyless(device) ? ",true\n" : ",\n");
 }
 
 /* ---- JSON lines ---- */
@@ -161,7 +144,7 @@ static void put_json(struct export *export, const struct store_device *device)
         http_put_identity(&unused, json, "identity", &enrollment->identity);
     if (export->reveal && device->bootstrap_key.len > 0)
         http_put(&unused, json, "key", key_json(&device->bootstrap_key));
-    if (has_no_key(device))
+    if (store_device_is_keyless(device))
         http_put(&unused, json, "no_key", json_true());
     if (enrollment->blocked)
         http_put(&unused, json, "blocked", json_true());

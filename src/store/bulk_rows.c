@@ -187,11 +187,6 @@ static void take_given(struct bulk_work *work)
     copy_tags(work, &from->enrollment);
 }
 
-static bool is_keyless(const struct store_device *device)
-{
-    return device->bootstrap_key.len == 0 && device->enrollment.identity.len == 0;
-}
-
 /* What the row does not say stays as it is stored; of `replace` only the key, since nobody wants a
  * device to be locked out by a file without keys. */
 static bool complete(struct bulk_work *work, const struct store_device *stored, unsigned given,
@@ -200,7 +195,7 @@ static bool complete(struct bulk_work *work, const struct store_device *stored, 
     struct enrollment *to = &work->completed.enrollment;
     bool keep = conflict != STORE_CONFLICT_REPLACE;
     take_given(work);
-    bool both_keyless = is_keyless(&work->given) && is_keyless(stored);
+    bool both_keyless = store_device_is_keyless(&work->given) && store_device_is_keyless(stored);
     if (!(given & STORE_GIVEN_KEY) || both_keyless) {
         work->completed.bootstrap_key = stored->bootstrap_key;
         work->completed.group_id = stored->group_id;

@@ -7,6 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool store_device_is_keyless(const struct store_device *device)
+{
+    return device->bootstrap_key.len == 0 && device->enrollment.identity.len == 0;
+}
+
 void store_device_clear(struct store_device *device)
 {
     for (size_t i = 0; i < device->enrollment.credential_count; i++)

@@ -13,11 +13,14 @@ struct store_lane {
     struct mailbox *mailbox;
     struct store_reader *reader;
     struct recent *recent;
+    struct briefs found; /* of devices that were found, by as_of */
     struct store_actor actor;
     struct request *newest; /* of those whose callback has yet to run */
     bool rests;             /* its thread calls store_lane_rest */
     bool closing;
 };
+
+enum { FOUND_BRIEFS = 4096 };
 
 enum err_code store_lane_open(struct store *store, struct store_lane **out, struct err *err)
 {
@@ -26,8 +29,9 @@ enum err_code store_lane_open(struct store *store, struct store_lane **out, stru
         return err_set(err, ERR_NO_MEMORY, "store: out of memory");
     lane->store = store;
     lane->recent = recent_new(&store->setup.stamps);
-    enum err_code code = lane->recent != NULL ? mailbox_new(&lane->mailbox, err)
-                                              : err_set(err, ERR_NO_MEMORY, "store: out of memory");
+    enum err_code code = lane->recent != NULL && briefs_init(&lane->found, FOUND_BRIEFS)
+                             ? mailbox_new(&lane->mailbox, err)
+                             : err_set(err, ERR_NO_MEMORY, "store: out of memory");
     if (code != ERR_OK)
         goto out;
     code = store->ops->reader_open(store->backend, &lane->reader, err);
@@ -39,8 +43,10 @@ enum err_code store_lane_open(struct store *store, struct store_lane **out, stru
 out:
     if (lane != NULL && lane->mailbox != NULL)
         mailbox_release(lane->mailbox);
-    if (lane != NULL)
+    if (lane != NULL) {
         recent_free(lane->recent);
+        briefs_clear(&lane->found);
+    }
     free(lane);
     return code;
 }
@@ -139,6 +145,7 @@ void store_lane_close(struct store_lane *lane)
     }
     lane->store->ops->reader_close(lane->reader);
     recent_free(lane->recent);
+    briefs_clear(&lane->found);
     atomic_fetch_sub(&lane->store->lanes, 1);
     mailbox_release(lane->mailbox);
     free(lane);
@@ -164,7 +171,7 @@ void lane_submit(struct store_lane *lane, struct request *request)
     bool taken = false;
     bool wanted = request->device_done != NULL || request->done != NULL;
     if (request->kind == REQUEST_MAKE_PENDING || request->kind == REQUEST_RECORD)
-        recent_known(lane->recent, request->endpoint, &request->known);
+        briefs_find(&lane->found, request->endpoint, &request->known);
     if (!lane->closing) {
         if (wanted) {
             request->mailbox = lane->mailbox;
@@ -275,7 +282,7 @@ static bool find_again(struct store_lane *lane, const struct identity *identity,
     struct store_device *device = recent_take(lane->recent, identity);
     if (device == NULL)
         return false;
-    recent_note(lane->recent, device);
+    briefs_note(&lane->found, device, device->as_of);
     done(context, ERR_OK, device);
     recent_return(lane->recent, device);
     return true;
@@ -292,7 +299,7 @@ static void find_now(struct store_lane *lane, const struct identity *identity,
     }
     enum err_code code = find_in_a_hurry(lane, identity, endpoint, device, &err);
     if (code == ERR_OK && lane->rests)
-        recent_note(lane->recent, device);
+        briefs_note(&lane->found, device, device->as_of);
     if (code == ERR_OK)
         done(context, ERR_OK, device);
     else if (code == ERR_BUSY)

@@ -14,16 +14,8 @@ struct entry {
     uint64_t until_ms;
 };
 
-enum { KNOWN_NAME_MAX = 63 }; /* devices of longer names are looked up each time */
-
-struct known_entry {
-    char endpoint[KNOWN_NAME_MAX + 1]; /* "" = free */
-    struct known_device device;
-};
-
 struct recent {
     struct stamps *stamps;
-    struct known_entry *known; /* KNOWN_DEVICES of them, by hash of the endpoint */
     struct store_device *spares[RECENT_FINDS_MAX]; /* zeroed, so that a find need not allocate */
     size_t spare_count;
     uint64_t tidy_ms; /* nothing is too old before; UINT64_MAX: nothing is kept */
@@ -106,11 +98,6 @@ struct recent *recent_new(struct stamps *stamps)
 
     if (recent == NULL)
         return NULL;
-    recent->known = calloc(KNOWN_DEVICES, sizeof *recent->known);
-    if (recent->known == NULL) {
-        free(recent);
-        return NULL;
-    }
     recent->stamps = stamps;
     recent->tidy_ms = UINT64_MAX;
     return recent;
@@ -125,7 +112,6 @@ void recent_free(struct recent *recent)
             recent_return(recent, recent->entries[i].device);
     while (recent->spare_count > 0)
         free(recent->spares[--recent->spare_count]);
-    free(recent->known);
     free(recent);
 }
 
@@ -173,39 +159,6 @@ struct store_device *recent_take(struct recent *recent, const struct identity *i
         return device;
     recent_return(recent, device);
     return NULL;
-}
-
-static struct known_entry *known_entry_of(struct recent *recent, const char *endpoint)
-{
-    return &recent->known[hash_of(bytes_of_text(endpoint)) % KNOWN_DEVICES];
-}
-
-void recent_note(struct recent *recent, const struct store_device *device)
-{
-    const struct enrollment *enrollment = &device->enrollment;
-
-    /* Of a blocked one the state beneath is not told. */
-    if (device->id == 0 || enrollment->blocked || strlen(enrollment->endpoint) > KNOWN_NAME_MAX)
-        return;
-    struct known_entry *entry = known_entry_of(recent, enrollment->endpoint);
-    entry->device = (struct known_device){
-        .id = device->id,
-        .newest_outcome = device->newest_outcome,
-        .as_of = device->as_of,
-        .group = device->group_id,
-        .state = device->state,
-    };
-    strcpy(entry->endpoint, enrollment->endpoint);
-    strcpy(entry->device.class_name, enrollment->class_name);
-}
-
-void recent_known(struct recent *recent, const char *endpoint, struct known_device *out)
-{
-    const struct known_entry *entry = known_entry_of(recent, endpoint);
-
-    *out = (struct known_device){0};
-    if (strcmp(entry->endpoint, endpoint) == 0)
-        *out = entry->device;
 }
 
 uint64_t recent_tidy(struct recent *recent)

@@ -11,7 +11,7 @@
 
 struct request;
 
-enum { STAMPS = 16384, RECENT_FINDS_MAX = 256, RECENT_MS = 2000, KNOWN_DEVICES = 4096 };
+enum { STAMPS = 16384, RECENT_FINDS_MAX = 256, RECENT_MS = 2000 };
 
 /* When devices were last changed, for all lanes together: so that what was read a while ago can be
  * used as if it were read now. */
@@ -32,16 +32,6 @@ void stamps_change(struct stamps *stamps, const struct request *first);
 bool stamps_untouched(struct stamps *stamps, const char *endpoint, uint64_t as_of);
 bool stamps_unchanged(struct stamps *stamps, const char *endpoint, uint64_t as_of);
 
-/* What the writer has to know of a device that has an outcome to be recorded, as a find told it a
- * moment ago: used instead of its row while the device is untouched. */
-struct known_device {
-    int64_t id; /* 0 = not known */
-    uint64_t newest_outcome, as_of;
-    int64_t group;
-    enum device_state state;
-    char class_name[CLASS_MAX + 1];
-};
-
 struct recent;
 
 struct recent *recent_new(struct stamps *stamps); /* NULL: no memory */
@@ -54,11 +44,6 @@ void recent_return(struct recent *recent, struct store_device *device); /* wipes
 void recent_keep(struct recent *recent, struct store_device *device);
 /* What was kept under this identity, if the store has it still so: to be returned. Or NULL. */
 struct store_device *recent_take(struct recent *recent, const struct identity *identity);
-/* Notes what a find told; no key. */
-void recent_note(struct recent *recent, const struct store_device *device);
-/* What was noted of that endpoint; id 0: nothing. Whether it still holds is for the writer to say.
- */
-void recent_known(struct recent *recent, const char *endpoint, struct known_device *out);
 /* Wipes what is too old. When to call it next (monotonic ms); UINT64_MAX = not needed. */
 uint64_t recent_tidy(struct recent *recent);
 

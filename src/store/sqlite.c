@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum { PENDING_BRIEFS = 1024 };
+
 static void sqlite_close(struct store_backend *backend)
 {
     struct err unused = {0};
@@ -16,6 +18,7 @@ static void sqlite_close(struct store_backend *backend)
         sqlite_settle(backend, &unused);
     sqlite_session_close(&backend->session);
     unfolded_clear(&backend->unfolded);
+    briefs_clear(&backend->pending);
     if (backend->lock_fd >= 0)
         close(backend->lock_fd);
     free(backend);
@@ -60,7 +63,8 @@ static enum err_code sqlite_open(struct store_setup *setup, struct store_backend
         code = sqlite_load_groups(backend, &local);
     if (code == ERR_OK)
         code = sqlite_load_audit(backend, &local);
-    if (code == ERR_OK && !unfolded_init(&backend->unfolded))
+    if (code == ERR_OK &&
+        (!unfolded_init(&backend->unfolded) || !briefs_init(&backend->pending, PENDING_BRIEFS)))
         code = err_set(&local, ERR_NO_MEMORY, "store: out of memory");
     if (code == ERR_OK)
         code = sqlite_recover(backend, &local);

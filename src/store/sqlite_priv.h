@@ -20,23 +20,6 @@ struct sqlite_session {
     sqlite3_stmt *statements[SQL_COUNT];
 };
 
-struct device_brief {
-    int64_t id;
-    char class_name[CLASS_MAX + 1];
-    bool blocked;
-    enum device_state state; /* as folded */
-    uint64_t newest_outcome; /* as folded */
-    int64_t group;           /* 0 = none */
-};
-
-/* Briefs of devices that wait for their outcome, since a pending credential was made for them. */
-enum { NOTED_BRIEFS = 1024, NOTED_NAME_MAX = 63 };
-struct noted_brief {
-    uint64_t era; /* of the backend, when it was noted: it holds as long as that lasts */
-    char endpoint[NOTED_NAME_MAX + 1];
-    struct device_brief brief;
-};
-
 struct store_backend {
     struct store_setup *setup;
     int lock_fd; /* holds the lock against a second usherd */
@@ -51,9 +34,9 @@ struct store_backend {
     } audit, committed_audit; /* the last record, as of the open transaction and the last commit */
     bool only_sessions;       /* the open transaction has changed no device but by its sessions */
     uint64_t era;             /* ends when rows of devices change but by sessions */
-    struct noted_brief noted[NOTED_BRIEFS]; /* by hash of the endpoint */
-    uint64_t fold_us;                       /* when to fold at the latest; 0 = nothing waits */
-    uint64_t sweep_us;                      /* when to look for what is past its time */
+    struct briefs pending;    /* of devices that got a pending credential, by era */
+    uint64_t fold_us;         /* when to fold at the latest; 0 = nothing waits */
+    uint64_t sweep_us;        /* when to look for what is past its time */
 };
 
 /* The devices of the last outcomes. */
@@ -187,9 +170,9 @@ uint8_t *sqlite_recent_devices(struct store_reader *reader, const struct recent_
 /* ERR_NOT_FOUND, or the device without its credentials. `out` is zeroed before. */
 enum err_code sqlite_read_device(struct sqlite_session *session, const struct identity *identity,
                                  struct bytes endpoint, struct store_device *out, struct err *err);
-/* The same by its id. */
-enum err_code sqlite_read_device_again(struct sqlite_session *session, int64_t id,
+enum err_code sqlite_read_device_by_id(struct sqlite_session *session, int64_t id,
                                        struct store_device *out, struct err *err);
+/* State and last outcome as folded. */
 enum err_code sqlite_read_brief(struct sqlite_session *session, struct bytes endpoint,
                                 struct device_brief *out, struct err *err);
 enum err_code sqlite_read_slots(struct sqlite_session *session, int64_t device,

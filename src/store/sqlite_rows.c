@@ -83,7 +83,7 @@ enum err_code sqlite_read_device(struct sqlite_session *session, const struct id
     return read_one(session, statement, out, err);
 }
 
-enum err_code sqlite_read_device_again(struct sqlite_session *session, int64_t id,
+enum err_code sqlite_read_device_by_id(struct sqlite_session *session, int64_t id,
                                        struct store_device *out, struct err *err)
 {
     sqlite3_stmt *statement = sqlite_use(session, SQL_DEVICE_BY_ID, err);

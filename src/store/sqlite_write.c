@@ -120,8 +120,8 @@ enum err_code sqlite_save_slots(struct store_backend *backend, int64_t device,
 /* Is what a find told the session's thread still so, in the open transaction too? */
 static bool still_known(const struct store_backend *backend, const struct request *request)
 {
-    return request->known.id != 0 && backend->only_sessions &&
-           stamps_untouched(&backend->setup->stamps, request->endpoint, request->known.as_of);
+    return request->known.brief.id != 0 && backend->only_sessions &&
+           stamps_untouched(&backend->setup->stamps, request->endpoint, request->known.date);
 }
 
 static enum err_code read_device(struct store_backend *backend, const struct request *request,
@@ -130,35 +130,12 @@ static enum err_code read_device(struct store_backend *backend, const struct req
     struct sqlite_session *session = &backend->session;
     struct bytes endpoint = bytes_of_text(request->endpoint);
     if (still_known(backend, request))
-        return sqlite_read_device_again(session, request->known.id, device, err);
+        return sqlite_read_device_by_id(session, request->known.brief.id, device, err);
     enum err_code code = sqlite_read_device(session, NULL, endpoint, device, err);
     if (code == ERR_NOT_FOUND &&
         (code = sqlite_join(backend, request->endpoint, false, err)) == ERR_OK)
         code = sqlite_read_device(session, NULL, endpoint, device, err);
     return code;
-}
-
-static struct noted_brief *noted_place(struct store_backend *backend, const char *endpoint)
-{
-    static const uint8_t key[16] = "usher noted 0001"; /* no secret: a clash costs a look-up */
-    return &backend->noted[bytes_hash(key, bytes_of_text(endpoint)) % NOTED_BRIEFS];
-}
-
-/* The device's outcome comes in a moment. `device` is as its row has it. */
-static void note_brief(struct store_backend *backend, const struct store_device *device)
-{
-    const struct enrollment *enrollment = &device->enrollment;
-    struct noted_brief *noted = noted_place(backend, enrollment->endpoint);
-    /* Of a blocked one the state beneath is not told. */
-    if (enrollment->blocked || strlen(enrollment->endpoint) > NOTED_NAME_MAX)
-        return;
-    noted->era = backend->era;
-    strcpy(noted->endpoint, enrollment->endpoint);
-    noted->brief = (struct device_brief){.id = device->id,
-                                         .state = device->state,
-                                         .newest_outcome = device->newest_outcome,
-                                         .group = device->group_id};
-    strcpy(noted->brief.class_name, enrollment->class_name);
 }
 
 static enum err_code make_pending(struct store_backend *backend, const struct request *request,
@@ -169,7 +146,7 @@ static enum err_code make_pending(struct store_backend *backend, const struct re
     enum err_code code = read_device(backend, request, device, err);
     if (code != ERR_OK)
         return code;
-    note_brief(backend, device);
+    briefs_note(&backend->pending, device, backend->era);
     code = sqlite_read_slots(&backend->session, device->id, &set, err);
     if (code == ERR_OK && slot_set_make_pending(&set, request->credentials, request->count, &time))
         code = sqlite_save_slots(backend, device->id, &set, err);
@@ -289,19 +266,15 @@ static enum err_code move_count(struct store_backend *backend, const struct devi
 static enum err_code read_brief(struct store_backend *backend, const struct request *request,
                                 struct device_brief *brief, struct err *err)
 {
-    const struct known_device *known = &request->known;
     struct bytes endpoint = bytes_of_text(request->endpoint);
+    struct dated_brief pending;
     if (still_known(backend, request)) {
-        *brief = (struct device_brief){.id = known->id,
-                                       .state = known->state,
-                                       .newest_outcome = known->newest_outcome,
-                                       .group = known->group};
-        memcpy(brief->class_name, known->class_name, sizeof brief->class_name);
+        *brief = request->known.brief;
         return ERR_OK;
     }
-    const struct noted_brief *noted = noted_place(backend, request->endpoint);
-    if (noted->era == backend->era && strcmp(noted->endpoint, request->endpoint) == 0) {
-        *brief = noted->brief;
+    briefs_find(&backend->pending, request->endpoint, &pending);
+    if (pending.brief.id != 0 && pending.date == backend->era) {
+        *brief = pending.brief;
         return ERR_OK;
     }
     enum err_code code = sqlite_read_brief(&backend->session, endpoint, brief, err);

@@ -3,6 +3,7 @@
 #ifndef USHER_STORE_PRIV_H
 #define USHER_STORE_PRIV_H
 
+#include "briefs_priv.h"
 #include "counts_priv.h"
 #include "groups_priv.h"
 #include "recent_priv.h"
@@ -55,7 +56,7 @@ struct request {
 
     struct identity identity;
     char endpoint[ENDPOINT_MAX + 1];
-    struct known_device known;                /* MAKE_PENDING, RECORD: what a find told */
+    struct dated_brief known; /* MAKE_PENDING, RECORD: what a find told; the date is its as_of */
     struct store_new_credential *credentials; /* MAKE_PENDING: owned, `count` of them */
     size_t count;                             /* of credentials or promotions */
     struct store_promotion promotions[ACCOUNTS_MAX];

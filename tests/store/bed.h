@@ -57,6 +57,8 @@ void device_add_credential(struct store_device *device, uint16_t ssid, const cha
 void enroll(struct store_lane *lane, const char *endpoint);
 enum err_code get_device(struct store_lane *lane, const char *endpoint, struct answer *answer);
 
+/* For store_history: counts into the unsigned that is its context. */
+bool count_outcome(void *context, const struct outcome *outcome);
 /* The id tells the `number`. */
 void outcome_make(struct outcome *outcome, const char *endpoint, enum device_state state,
                   unsigned number);

@@ -414,12 +414,6 @@ static void test_blocking(void **state)
     answer_clear(&answer);
 }
 
-static bool count_outcome(void *context, const struct outcome *outcome)
-{
-    ++*(unsigned *)context;
-    return true;
-}
-
 static void test_removal_leaves_nothing(void **state)
 {
     struct bed *bed = *state;

@@ -415,19 +415,12 @@ static enum err_code record_state(struct store_lane *lane, const char *endpoint,
     return record(lane, &outcome, 0, 0);
 }
 
-static bool count_one(void *context, const struct outcome *outcome)
-{
-    (void)outcome;
-    ++*(unsigned *)context;
-    return true;
-}
-
 static unsigned count_history(struct bed *bed, const char *endpoint)
 {
     unsigned count = 0;
     struct err err;
     assert_int_equal(
-        store_history(bed->lane, bytes_of_text(endpoint), NULL, 100, count_one, &count, &err),
+        store_history(bed->lane, bytes_of_text(endpoint), NULL, 100, count_outcome, &count, &err),
         ERR_OK);
     return count;
 }
