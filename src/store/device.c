@@ -225,6 +225,26 @@ enum device_state device_shown_state(bool blocked, enum device_state state)
     return blocked ? STATE_BLOCKED : state;
 }
 
+struct device_status device_status_of(const struct store_device *device)
+{
+    return (struct device_status){.state = device->state,
+                                  .cause = device->cause,
+                                  .bootstraps = device->enrollment.bootstraps,
+                                  .newest_outcome = device->newest_outcome,
+                                  .last_wall_ms = device->last_wall_ms,
+                                  .last_duration_ms = device->last_duration_ms};
+}
+
+void device_show_status(struct store_device *device, const struct device_status *status)
+{
+    device->state = device_shown_state(device->enrollment.blocked, status->state);
+    device->cause = status->cause;
+    device->enrollment.bootstraps = status->bootstraps;
+    device->newest_outcome = status->newest_outcome;
+    device->last_wall_ms = status->last_wall_ms;
+    device->last_duration_ms = status->last_duration_ms;
+}
+
 int64_t outcome_end_ms(const struct outcome *outcome)
 {
     return outcome->started_wall_ms + outcome->duration_ms;

@@ -30,6 +30,19 @@ void tags_to_text(const struct enrollment *enrollment, struct buf *out);
 bool tags_from_text(const char *text, size_t len, struct enrollment *enrollment);
 /* The state lists and counts show. */
 enum device_state device_shown_state(bool blocked, enum device_state state);
+
+/* What bootstraps change of a device. */
+struct device_status {
+    enum device_state state;
+    enum cause cause;
+    uint64_t bootstraps;
+    uint64_t newest_outcome; /* sequence number, 0 = none */
+    int64_t last_wall_ms;    /* 0 = never */
+    uint32_t last_duration_ms;
+};
+/* Of a blocked device, the state is that. */
+struct device_status device_status_of(const struct store_device *device);
+void device_show_status(struct store_device *device, const struct device_status *status);
 /* End of the attempt. */
 int64_t outcome_end_ms(const struct outcome *outcome);
 

@@ -3,9 +3,8 @@
 #include "sql_priv.h"
 
 #define DEVICE_COLUMNS                                                                             \
-    "id, endpoint, class, identity, psk, psk_sealed, blocked, state, cause, revision, "            \
-    "bootstraps, "                                                                                 \
-    "newest_outcome, created_ms, changed_ms, last_ms, last_duration_ms, tags, device_group"
+    "id, endpoint, class, identity, psk, psk_sealed, blocked, revision, created_ms, changed_ms, "  \
+    "tags, device_group"
 
 #define CREDENTIAL_COLUMNS                                                                         \
     "id, generation, changed_ms, retire_at_ms, "                                                   \
@@ -38,27 +37,34 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_CREDENTIALS_OF_DEVICE] =
         "SELECT " CREDENTIAL_COLUMNS " FROM credential WHERE id >= $1 AND id < $2 ORDER BY id",
     [SQL_BRIEF_BY_ENDPOINT] =
-        "SELECT id, class, blocked, state, newest_outcome, device_group FROM device "
-        "WHERE endpoint = $1",
+        "SELECT id, class, blocked, device_group FROM device WHERE endpoint = $1",
+    [SQL_STATUS_GET] = "SELECT state, cause, bootstraps, newest_outcome, last_ms, last_duration_ms "
+                       "FROM device_status WHERE id = $1",
     [SQL_OUTCOME_PREVIOUS] = "SELECT previous, id FROM outcome WHERE seq = $1",
     [SQL_OUTCOME_GET] = "SELECT " OUTCOME_COLUMNS " FROM outcome WHERE seq = $1",
 
     [SQL_ENDPOINT_OF_IDENTITY] = "SELECT id, endpoint FROM device WHERE identity = $1",
-    [SQL_DEVICE_INSERT] = "INSERT INTO device (" DEVICE_COLUMNS ") VALUES "
-                          "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, "
-                          "$17, $18)",
+    [SQL_DEVICE_INSERT] = "INSERT INTO device (" DEVICE_COLUMNS ", state, cause) VALUES "
+                          "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, 0)",
     [SQL_DEVICE_UPDATE] = "UPDATE device SET class = $1, identity = $2, psk = $3, psk_sealed = $4, "
                           "revision = revision + 1, changed_ms = $5, tags = $6, device_group = $7 "
                           "WHERE id = $8",
     [SQL_DEVICE_BLOCK] = "UPDATE device SET blocked = $1, revision = revision + 1, "
                          "changed_ms = $2 WHERE id = $3",
-    [SQL_DEVICE_FOLD] = "UPDATE device SET state = $1, cause = $2, "
-                        "bootstraps = CASE WHEN $3 > 0 THEN 0 ELSE bootstraps END + $4, "
-                        "newest_outcome = $5, last_ms = $6, last_duration_ms = $7 WHERE id = $8",
-    [SQL_DEVICE_FOLD_HISTORY] = "UPDATE device SET newest_outcome = $1 WHERE id = $2",
+    [SQL_DEVICE_TROUBLE] = "UPDATE device SET state = $1, cause = $2 WHERE id = $3",
     [SQL_DEVICE_DELETE] = "DELETE FROM device WHERE id = $1",
-    [SQL_DEVICE_LAST_ID] = "SELECT COALESCE(MAX(id), 0) FROM device",
-    [SQL_DEVICE_COUNT_ROWS] = "SELECT class, blocked, state, device_group FROM device",
+    [SQL_STATUS_INSERT] =
+        "INSERT INTO device_status (state, cause, bootstraps, newest_outcome, last_ms, "
+        "last_duration_ms, id) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    [SQL_STATUS_UPDATE] = "UPDATE device_status SET state = $1, cause = $2, bootstraps = $3, "
+                          "newest_outcome = $4, last_ms = $5, last_duration_ms = $6 WHERE id = $7",
+    [SQL_STATUS_DELETE] = "DELETE FROM device_status WHERE id = $1",
+    [SQL_STATUS_IDS] = "SELECT id FROM device_status",
+    /* No id comes again while anything of its last device is left. */
+    [SQL_DEVICE_LAST_ID] = "SELECT COALESCE(MAX(id), 0) FROM (SELECT MAX(id) AS id FROM device "
+                           "UNION ALL SELECT MAX(id) AS id FROM device_status) AS ids",
+    [SQL_DEVICE_COUNT_ROWS] = "SELECT d.class, d.blocked, s.state, d.device_group FROM device AS d "
+                              "LEFT JOIN device_status AS s ON s.id = d.id",
     [SQL_CREDENTIAL_SAVE] =
         "INSERT INTO credential (" CREDENTIAL_COLUMNS ") VALUES "
         "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, "

@@ -14,6 +14,7 @@ enum sql_id {
     SQL_DEVICE_BY_ID,
     SQL_CREDENTIALS_OF_DEVICE,
     SQL_BRIEF_BY_ENDPOINT,
+    SQL_STATUS_GET,
     SQL_OUTCOME_PREVIOUS,
     SQL_OUTCOME_GET,
     /* writer */
@@ -22,9 +23,12 @@ enum sql_id {
     SQL_DEVICE_INSERT,
     SQL_DEVICE_UPDATE,
     SQL_DEVICE_BLOCK,
-    SQL_DEVICE_FOLD,
-    SQL_DEVICE_FOLD_HISTORY,
+    SQL_DEVICE_TROUBLE,
     SQL_DEVICE_DELETE,
+    SQL_STATUS_INSERT,
+    SQL_STATUS_UPDATE,
+    SQL_STATUS_DELETE,
+    SQL_STATUS_IDS,
     SQL_DEVICE_LAST_ID,
     SQL_DEVICE_COUNT_ROWS,
     SQL_CREDENTIAL_SAVE,
@@ -79,17 +83,22 @@ enum device_column {
     DEVICE_PSK,
     DEVICE_PSK_SEALED,
     DEVICE_BLOCKED,
-    DEVICE_STATE,
-    DEVICE_CAUSE,
     DEVICE_REVISION,
-    DEVICE_BOOTSTRAPS,
-    DEVICE_NEWEST_OUTCOME,
     DEVICE_CREATED,
     DEVICE_CHANGED,
-    DEVICE_LAST,
-    DEVICE_LAST_DURATION,
     DEVICE_TAGS,
     DEVICE_GROUP,
+};
+
+/* Columns of SQL_STATUS_GET; parameters of SQL_STATUS_INSERT and _UPDATE come in the same order. */
+enum status_column {
+    STATUS_STATE,
+    STATUS_CAUSE,
+    STATUS_BOOTSTRAPS,
+    STATUS_NEWEST_OUTCOME,
+    STATUS_LAST,
+    STATUS_LAST_DURATION,
+    STATUS_ID,
 };
 
 /* Columns of SQL_CREDENTIALS_OF_DEVICE; those of a slot come thrice, in order of the status. */
@@ -134,10 +143,10 @@ enum outcome_column {
 
 const char *sql_text(enum sql_id id);
 
-/* Columns of the list, of which the WHERE part depends on the filter. */
+/* Columns of the list, of which the rest depends on the filter: devices are "d", and "s" what is
+ * known of their bootstraps, NULL of those that never called. */
 #define SQL_LIST_COLUMNS                                                                           \
-    "SELECT d.endpoint, class, identity, blocked, state, cause, revision, bootstraps, "            \
-    "created_ms, "                                                                                 \
-    "changed_ms, last_ms, last_duration_ms FROM "
+    "SELECT d.endpoint, d.class, d.identity, d.blocked, s.state, s.cause, d.revision, "            \
+    "s.bootstraps, d.created_ms, d.changed_ms, s.last_ms, s.last_duration_ms FROM "
 
 #endif

@@ -18,6 +18,7 @@ static void sqlite_close(struct store_backend *backend)
         sqlite_settle(backend, &unused);
     sqlite_session_close(&backend->session);
     unfolded_clear(&backend->unfolded);
+    id_set_clear(&backend->with_status);
     briefs_clear(&backend->pending);
     if (backend->lock_fd >= 0)
         close(backend->lock_fd);
@@ -56,6 +57,7 @@ static enum err_code sqlite_open(struct store_setup *setup, struct store_backend
         return err_set(err, ERR_NO_MEMORY, "store: out of memory");
     backend->setup = setup;
     backend->lock_fd = -1;
+    backend->session.with_status = &backend->with_status;
     enum err_code code = open_database(backend, &local);
     if (code == ERR_OK)
         code = sqlite_check_keys(backend, &local);
@@ -64,7 +66,8 @@ static enum err_code sqlite_open(struct store_setup *setup, struct store_backend
     if (code == ERR_OK)
         code = sqlite_load_audit(backend, &local);
     if (code == ERR_OK &&
-        (!unfolded_init(&backend->unfolded) || !briefs_init(&backend->pending, PENDING_BRIEFS)))
+        (!unfolded_init(&backend->unfolded) || !id_set_init(&backend->with_status) ||
+         !briefs_init(&backend->pending, PENDING_BRIEFS)))
         code = err_set(&local, ERR_NO_MEMORY, "store: out of memory");
     if (code == ERR_OK)
         code = sqlite_recover(backend, &local);

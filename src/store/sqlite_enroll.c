@@ -77,14 +77,6 @@ enum err_code sqlite_check_identity_free(struct store_backend *backend, int64_t 
     return code;
 }
 
-/* What a device that never called has in the columns of its last bootstrap: below zero, and at
- * least as long in the row as what comes there later. A row that grows when it is first folded
- * would not fit in its page any more, where rows were inserted one behind the other; then several
- * pages are written instead of one. */
-static const int64_t never_newest_outcome = -INT64_C(0x7fffffff);
-static const int64_t never_last_ms = -INT64_C(0x7fffffffffffffff);
-static const int64_t never_last_duration_ms = -INT64_C(0x7fffff);
-
 static enum err_code insert_device(struct store_backend *backend, int64_t id,
                                    const struct store_device *given, const char *tags,
                                    struct err *err)
@@ -106,15 +98,9 @@ static enum err_code insert_device(struct store_backend *backend, int64_t id,
         return sqlite_seal_failed(&backend->session, err);
     }
     bind_number(statement, 1 + DEVICE_BLOCKED, enrollment->blocked);
-    bind_number(statement, 1 + DEVICE_STATE, STATE_NEW);
-    bind_number(statement, 1 + DEVICE_CAUSE, CAUSE_NONE);
     bind_number(statement, 1 + DEVICE_REVISION, 1);
-    bind_number(statement, 1 + DEVICE_BOOTSTRAPS, 0);
-    bind_number(statement, 1 + DEVICE_NEWEST_OUTCOME, never_newest_outcome);
     bind_number(statement, 1 + DEVICE_CREATED, now);
     bind_number(statement, 1 + DEVICE_CHANGED, now);
-    bind_number(statement, 1 + DEVICE_LAST, never_last_ms);
-    bind_number(statement, 1 + DEVICE_LAST_DURATION, never_last_duration_ms);
     bind_text(statement, 1 + DEVICE_TAGS, tags);
     bind_number(statement, 1 + DEVICE_GROUP, given->group_id);
     return sqlite_finish(&backend->session, statement, "enrolling a device", err);
@@ -327,6 +313,8 @@ enum err_code sqlite_remove(struct store_backend *backend, struct request *reque
         code = sqlite_drop_tags(&backend->session, request->endpoint, err);
     if (code == ERR_OK)
         code = delete_by(backend, SQL_DEVICE_DELETE, brief.id, 0, err);
+    if (code == ERR_OK)
+        code = delete_by(backend, SQL_STATUS_DELETE, brief.id, 0, err);
     if (code == ERR_OK)
         code = sqlite_stage_count(backend, brief.class_name, state, -1, err);
     if (code == ERR_OK)

@@ -53,37 +53,13 @@ static enum err_code get_number(struct sqlite_session *session, enum sql_id id, 
 
 /* ---- folding ---- */
 
-static enum err_code fold_entry(struct sqlite_session *session, const struct unfolded_entry *entry,
-                                struct err *err)
-{
-    const struct unfolded_sum *sum = &entry->committed;
-    sqlite3_stmt *statement =
-        sqlite_use(session, sum->has_state ? SQL_DEVICE_FOLD : SQL_DEVICE_FOLD_HISTORY, err);
-    if (statement == NULL)
-        return err->code;
-    if (sum->has_state) {
-        bind_number(statement, 1, sum->state);
-        bind_number(statement, 2, sum->cause);
-        bind_number(statement, 3, sum->accepted);
-        bind_number(statement, 4, (int64_t)sum->bootstraps);
-        bind_number(statement, 5, (int64_t)sum->newest);
-        bind_number(statement, 6, sum->last_wall_ms);
-        bind_number(statement, 7, sum->last_duration_ms);
-        bind_number(statement, 8, entry->device);
-    } else {
-        bind_number(statement, 1, (int64_t)sum->newest);
-        bind_number(statement, 2, entry->device);
-    }
-    return sqlite_finish(session, statement, "folding outcomes", err);
-}
-
 static enum err_code fold_all(struct store_backend *backend, const struct unfolded_entry **sorted,
                               size_t count, struct err *err)
 {
     struct sqlite_session *session = &backend->session;
     enum err_code code = sqlite_session_transact(session, SQL_BEGIN_WRITE, err);
     for (size_t i = 0; code == ERR_OK && i < count; i++)
-        code = fold_entry(session, sorted[i], err);
+        code = sqlite_fold_status(backend, sorted[i]->device, &sorted[i]->committed, err);
     if (code == ERR_OK)
         code = set_mark(session, folded_mark, (int64_t)backend->committed_outcome, err);
     if (code == ERR_OK)
@@ -315,6 +291,8 @@ enum err_code sqlite_recover(struct store_backend *backend, struct err *err)
     /* The last outcomes may have been removed with their device; the mark must not come again. */
     backend->last_outcome = (uint64_t)(last > folded ? last : folded);
     backend->committed_outcome = backend->last_outcome;
+    if (code == ERR_OK)
+        code = sqlite_load_status_ids(backend, err);
     if (code == ERR_OK)
         code = load_unfolded(backend, folded, err);
     if (code == ERR_OK)

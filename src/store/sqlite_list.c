@@ -40,16 +40,27 @@ static struct condition_value number_value(int64_t number)
     return (struct condition_value){.number = number};
 }
 
-/* The conditions of partial indexes are repeated word for word: only then are these used. */
+/* The conditions of partial indexes are repeated word for word: only then are these used. What "s"
+ * says is never compared bare: the planner would begin with its rows, and sort devices by name. */
 static void add_state(struct conditions *all, int state)
 {
     if (state == STATE_BLOCKED) {
-        add_condition(all, "blocked >=", " AND blocked > 0", number_value(1));
+        add_condition(all, "d.blocked >=", " AND d.blocked > 0", number_value(1));
         return;
     }
-    add_condition(all, "state =", state > STATE_BOOTSTRAPPED ? " AND state > 4" : "",
-                  number_value(state));
-    add_condition(all, "blocked =", "", number_value(0));
+    if (state > STATE_BOOTSTRAPPED)
+        add_condition(all, "d.state =", " AND d.state > 4", number_value(state));
+    else
+        add_condition(all, "COALESCE(s.state, 0) =", "", number_value(state));
+    add_condition(all, "d.blocked =", "", number_value(0));
+}
+
+static void add_cause(struct conditions *all, int cause)
+{
+    if (cause > 0)
+        add_condition(all, "d.cause =", " AND d.cause > 0", number_value(cause));
+    else
+        add_condition(all, "COALESCE(s.cause, 0) =", "", number_value(cause));
 }
 
 /* The least text above all that begin with `prefix`; empty: there is none. */
@@ -87,8 +98,9 @@ enum { RECENT_MAX = 4096 }; /* outcomes up to which these lead */
 
 /* How a list by time is made. */
 enum recent_way {
-    RECENT_LEADS,  /* by the ids of few outcomes, in order, so that neighbours are read together */
-    RECENT_MARKED, /* by the endpoints in order, whose ids are looked for among those that called */
+    RECENT_LEADS,  /* row by row, by the devices of few outcomes, sorted by endpoint */
+    RECENT_MARKED, /* row by row, by all endpoints in order, of which those that called are marked
+                    */
     RECENT_LAST,   /* by the rows in the list's order: it finds a page soon */
 };
 
@@ -121,31 +133,27 @@ static void add_place(struct conditions *all, const struct store_filter *filter,
         add_condition(all, text, "", (struct condition_value){.text = prefix_end, .len = len});
 }
 
-/* RECENT_MARKED: of one row, whose id is the first value. */
+/* Row by row: of one, whose id is the first value. */
 static void build_query(const struct store_filter *filter, enum recent_way way,
-                        const struct recent_span *span, struct conditions *all,
-                        char prefix_end[static ENDPOINT_MAX + 1])
+                        struct conditions *all, char prefix_end[static ENDPOINT_MAX + 1])
 {
     bool by_tag = filter->tag_count > 0;
     buf_put_text(&all->sql, SQL_LIST_COLUMNS);
     buf_put_text(&all->sql, by_tag ? "device_tag AS t JOIN device AS d ON d.endpoint = t.endpoint "
                                    : "device AS d ");
-    if (way == RECENT_MARKED)
+    buf_put_text(&all->sql, "LEFT JOIN device_status AS s ON s.id = d.id ");
+    if (way != RECENT_LAST)
         add_condition(all, "d.id =", "", number_value(0));
-    if (way == RECENT_LEADS)
-        add_condition(all, "d.id IN (SELECT device FROM outcome WHERE seq >=", ")",
-                      number_value(span->first));
     add_tags(all, filter);
     if (filter->class_name != NULL)
-        add_condition(all, "class =", "", text_value(filter->class_name));
+        add_condition(all, "d.class =", "", text_value(filter->class_name));
     if (filter->state >= 0)
         add_state(all, filter->state);
     if (filter->cause >= 0)
-        add_condition(all, "cause =", filter->cause > 0 ? " AND cause > 0" : "",
-                      number_value(filter->cause));
+        add_cause(all, filter->cause);
     if (filter->since_wall_ms != 0)
-        add_condition(all, "last_ms >=", "", number_value(filter->since_wall_ms));
-    if (way == RECENT_MARKED)
+        add_condition(all, "COALESCE(s.last_ms, 0) >=", "", number_value(filter->since_wall_ms));
+    if (way != RECENT_LAST)
         return;
     add_place(all, filter, by_tag ? "t" : "d", prefix_end);
     buf_printf(&all->sql, " ORDER BY %s.endpoint LIMIT %zu", by_tag ? "t" : "d", filter->limit);
@@ -177,8 +185,8 @@ static bool take_row(sqlite3_stmt *statement, struct store_row *row)
     row->bootstraps = (uint64_t)sqlite3_column_int64(statement, 7);
     row->created_wall_ms = sqlite3_column_int64(statement, 8);
     row->changed_wall_ms = sqlite3_column_int64(statement, 9);
-    row->last_wall_ms = (int64_t)column_count(statement, 10);
-    row->last_duration_ms = (uint32_t)column_count(statement, 11);
+    row->last_wall_ms = sqlite3_column_int64(statement, 10);
+    row->last_duration_ms = (uint32_t)sqlite3_column_int64(statement, 11);
     return true;
 }
 
@@ -212,10 +220,12 @@ static enum err_code prepare(struct sqlite_session *session, struct conditions *
     return ERR_OK;
 }
 
-/* ---- the marked among all ---- */
+/* ---- row by row ---- */
 
-/* The endpoints in order with their ids, out of the index alone. */
+/* Ids in order of the endpoints: of the devices of the span's outcomes; or, without a span, of all,
+ * out of the index alone. */
 static enum err_code prepare_walk(struct sqlite_session *session, const struct store_filter *filter,
+                                  const struct recent_span *span,
                                   char prefix_end[static ENDPOINT_MAX + 1], sqlite3_stmt **out,
                                   struct err *err)
 {
@@ -223,25 +233,42 @@ static enum err_code prepare_walk(struct sqlite_session *session, const struct s
     char memory[512];
     buf_init_fixed(&all.sql, memory, sizeof memory);
     buf_put_text(&all.sql, "SELECT d.id FROM device AS d ");
+    if (span != NULL)
+        add_condition(&all, "d.id IN (SELECT device FROM outcome WHERE seq >=", ")",
+                      number_value(span->first));
     add_place(&all, filter, "d", prefix_end);
     buf_put_text(&all.sql, " ORDER BY d.endpoint");
     return prepare(session, &all, out, err);
 }
 
-static enum err_code list_marked(struct sqlite_session *session, const uint8_t *marks,
-                                 int64_t last_device, const struct store_filter *filter,
-                                 sqlite3_stmt *one,
-                                 bool (*each)(void *context, const struct store_row *row),
-                                 void *context, struct err *err)
+/* Devices that are marked. */
+struct marks {
+    uint8_t *bits; /* NULL: all are */
+    int64_t last_device;
+};
+
+static bool is_marked(const struct marks *marks, int64_t id)
+{
+    return marks->bits == NULL ||
+           (id <= marks->last_device && (marks->bits[id / 8] >> id % 8 & 1) != 0);
+}
+
+/* The rows that `one` gives of those that are marked. */
+static enum err_code list_one_by_one(struct sqlite_session *session, const struct marks *marks,
+                                     const struct recent_span *span,
+                                     const struct store_filter *filter, sqlite3_stmt *one,
+                                     bool (*each)(void *context, const struct store_row *row),
+                                     void *context, struct err *err)
 {
     char prefix_end[ENDPOINT_MAX + 1];
     sqlite3_stmt *walk = NULL;
     size_t shown = 0;
     int got = SQLITE_DONE;
-    enum err_code code = prepare_walk(session, filter, prefix_end, &walk, err);
+    enum err_code code =
+        prepare_walk(session, filter, marks->bits == NULL ? span : NULL, prefix_end, &walk, err);
     while (code == ERR_OK && shown < filter->limit && (got = sqlite3_step(walk)) == SQLITE_ROW) {
         int64_t id = sqlite3_column_int64(walk, 0);
-        if (id > last_device || (marks[id / 8] >> id % 8 & 1) == 0)
+        if (!is_marked(marks, id))
             continue;
         sqlite3_reset(one);
         bind_number(one, 1, id);
@@ -262,26 +289,26 @@ static enum err_code list(struct store_reader *reader, const struct store_filter
     char prefix_end[ENDPOINT_MAX + 1], memory[2048];
     sqlite3_stmt *statement = NULL;
     struct recent_span span = {0};
-    int64_t last_device = 0;
-    uint8_t *marks = NULL;
+    struct marks marks = {.bits = NULL};
     size_t shown = 0;
     enum recent_way way = recent_way(session->db, filter, &span);
     enum err_code code = ERR_OK;
     if (way == RECENT_MARKED)
-        code = sqlite_session_number(session, "SELECT MAX(id) FROM device", 0, &last_device, err);
+        code = sqlite_session_number(session, "SELECT MAX(id) FROM device", 0, &marks.last_device,
+                                     err);
     if (way == RECENT_MARKED && code == ERR_OK &&
-        (marks = sqlite_recent_devices(reader, &span, last_device)) == NULL)
+        (marks.bits = sqlite_recent_devices(reader, &span, marks.last_device)) == NULL)
         way = RECENT_LAST;
     buf_init_fixed(&all.sql, memory, sizeof memory);
-    build_query(filter, way, &span, &all, prefix_end);
+    build_query(filter, way, &all, prefix_end);
     if (code == ERR_OK)
         code = prepare(session, &all, &statement, err);
-    if (code == ERR_OK && way == RECENT_MARKED)
-        code = list_marked(session, marks, last_device, filter, statement, each, context, err);
+    if (code == ERR_OK && way != RECENT_LAST)
+        code = list_one_by_one(session, &marks, &span, filter, statement, each, context, err);
     else if (code == ERR_OK)
         code = show_rows(session, statement, each, context, &shown, err);
     sqlite3_finalize(statement);
-    free(marks);
+    free(marks.bits);
     return code;
 }
 

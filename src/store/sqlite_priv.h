@@ -3,6 +3,7 @@
 #ifndef USHER_STORE_SQLITE_PRIV_H
 #define USHER_STORE_SQLITE_PRIV_H
 
+#include "id_set_priv.h"
 #include "slots_priv.h"
 #include "sql_priv.h"
 #include "store_priv.h"
@@ -17,6 +18,7 @@ struct sqlite_session {
     sqlite3 *db;
     const char *path; /* for messages */
     struct sealer *sealer;
+    const struct id_set *with_status; /* devices that have a row of it, or may have */
     sqlite3_stmt *statements[SQL_COUNT];
 };
 
@@ -25,7 +27,8 @@ struct store_backend {
     int lock_fd; /* holds the lock against a second usherd */
     struct sqlite_session session;
     struct unfolded unfolded;
-    int64_t last_device; /* highest id given out */
+    struct id_set with_status; /* devices that called, and of which something is folded */
+    int64_t last_device;       /* highest id given out */
     uint64_t last_outcome;
     uint64_t committed_outcome; /* last_outcome as of the last commit */
     struct audit_head {
@@ -109,8 +112,6 @@ void bind_text(sqlite3_stmt *statement, int index, const char *text);
 void bind_bytes(sqlite3_stmt *statement, int index, struct bytes data); /* empty = NULL */
 /* Columns, borrowed until the next step. */
 struct bytes column_bytes(sqlite3_stmt *statement, int column);
-/* A number of what has been so far: below zero stands for none. */
-uint64_t column_count(sqlite3_stmt *statement, int column);
 /* False: does not fit. */
 bool column_text(sqlite3_stmt *statement, int column, char *out, size_t size);
 
@@ -182,7 +183,17 @@ enum err_code sqlite_read_outcome(struct sqlite_session *session, uint64_t seq, 
 /* `found` false: the outcome is gone. `id` may be NULL. */
 enum err_code sqlite_read_previous(struct sqlite_session *session, uint64_t seq, bool *found,
                                    uint64_t *previous, char id[static 33], struct err *err);
+/* NULL is a device's that never called. False: there is no such state. */
 bool column_state(sqlite3_stmt *statement, int column, enum device_state *out);
+
+/* ---- sqlite_status.c ---- */
+/* As folded; of a device that never called: new, and zeros. */
+enum err_code sqlite_read_status(struct sqlite_session *session, int64_t device,
+                                 struct device_status *out, struct err *err);
+/* Brings what is stored up to date, in the open transaction. */
+enum err_code sqlite_fold_status(struct store_backend *backend, int64_t device,
+                                 const struct unfolded_sum *sum, struct err *err);
+enum err_code sqlite_load_status_ids(struct store_backend *backend, struct err *err);
 
 /* ---- sqlite_read.c ---- */
 enum err_code sqlite_reader_open(struct store_backend *backend, struct store_reader **out,

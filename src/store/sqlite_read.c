@@ -17,6 +17,7 @@ enum err_code sqlite_reader_open(struct store_backend *backend, struct store_rea
     if (reader == NULL)
         return err_set(err, ERR_NO_MEMORY, "store: out of memory");
     reader->backend = backend;
+    reader->session.with_status = &backend->with_status;
     enum err_code code = sqlite_session_open(&reader->session, &backend->setup->config, err);
     if (code == ERR_OK)
         code = sqlite_configure_reader(&reader->session, err);

@@ -35,21 +35,14 @@ static bool take_device(struct sqlite_session *session, sqlite3_stmt *row, struc
         !column_text(row, DEVICE_CLASS, enrollment->class_name, sizeof enrollment->class_name) ||
         !column_identity(row, DEVICE_IDENTITY, &enrollment->identity) ||
         !column_key(session, row, DEVICE_PSK, &place, &out->bootstrap_key) ||
-        !column_state(row, DEVICE_STATE, &out->state) ||
         !tags_from_text((const char *)tags.data, tags.len, enrollment))
         return false;
     enrollment->blocked = sqlite3_column_int(row, DEVICE_BLOCKED) != 0;
-    out->state = device_shown_state(enrollment->blocked, out->state);
-    out->cause = (enum cause)sqlite3_column_int(row, DEVICE_CAUSE);
     enrollment->revision = (uint64_t)sqlite3_column_int64(row, DEVICE_REVISION);
-    enrollment->bootstraps = (uint64_t)sqlite3_column_int64(row, DEVICE_BOOTSTRAPS);
     out->group_id = sqlite3_column_int64(row, DEVICE_GROUP);
     out->id = sqlite3_column_int64(row, DEVICE_ID);
-    out->newest_outcome = column_count(row, DEVICE_NEWEST_OUTCOME);
     out->created_wall_ms = sqlite3_column_int64(row, DEVICE_CREATED);
     out->changed_wall_ms = sqlite3_column_int64(row, DEVICE_CHANGED);
-    out->last_wall_ms = (int64_t)column_count(row, DEVICE_LAST);
-    out->last_duration_ms = (uint32_t)column_count(row, DEVICE_LAST_DURATION);
     return true;
 }
 
@@ -65,6 +58,11 @@ static enum err_code read_one(struct sqlite_session *session, sqlite3_stmt *stat
     else if (!take_device(session, statement, out))
         code = sqlite_damaged(session, "a device's row", err);
     sqlite_done(statement);
+    struct device_status status;
+    if (code == ERR_OK)
+        code = sqlite_read_status(session, out->id, &status, err);
+    if (code == ERR_OK)
+        device_show_status(out, &status);
     return code;
 }
 
@@ -106,17 +104,22 @@ enum err_code sqlite_read_brief(struct sqlite_session *session, struct bytes end
         code = err_set(err, ERR_NOT_FOUND, "no such device");
     } else if (got != SQLITE_ROW) {
         code = sqlite_session_error(session, "reading a device", err);
-    } else if (!column_text(statement, 1, out->class_name, sizeof out->class_name) ||
-               !column_state(statement, 3, &out->state)) {
+    } else if (!column_text(statement, 1, out->class_name, sizeof out->class_name)) {
         code = sqlite_damaged(session, "a device's row", err);
     } else {
         out->id = sqlite3_column_int64(statement, 0);
         out->blocked = sqlite3_column_int(statement, 2) != 0;
-        out->newest_outcome = column_count(statement, 4);
-        out->group = sqlite3_column_int64(statement, 5);
+        out->group = sqlite3_column_int64(statement, 3);
     }
     sqlite_done(statement);
-    return code;
+    struct device_status status;
+    if (code == ERR_OK)
+        code = sqlite_read_status(session, out->id, &status, err);
+    if (code != ERR_OK)
+        return code;
+    out->state = status.state;
+    out->newest_outcome = status.newest_outcome;
+    return ERR_OK;
 }
 
 static bool take_slot(struct sqlite_session *session, sqlite3_stmt *row, int base,

@@ -227,12 +227,6 @@ struct bytes column_bytes(sqlite3_stmt *statement, int column)
     return bytes_of(data, data != NULL ? (size_t)sqlite3_column_bytes(statement, column) : 0);
 }
 
-uint64_t column_count(sqlite3_stmt *statement, int column)
-{
-    int64_t number = sqlite3_column_int64(statement, column);
-    return number > 0 ? (uint64_t)number : 0;
-}
-
 bool column_text(sqlite3_stmt *statement, int column, char *out, size_t size)
 {
     struct bytes text = column_bytes(statement, column);

@@ -154,7 +154,7 @@ static enum err_code make_pending(struct store_backend *backend, const struct re
         slot_set_show(&set, time.now_ms, device);
         const struct unfolded_sum *sum = unfolded_find(&backend->unfolded, device->id);
         if (sum != NULL)
-            unfolded_apply(sum, device);
+            unfolded_show(sum, device);
     }
     slot_set_clear(&set);
     return code;

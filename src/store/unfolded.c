@@ -2,8 +2,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unfolded_priv.h"
 
-#include "device_priv.h"
-
 #include <stdlib.h>
 
 enum { FIRST_CAP = 1024 };
@@ -196,20 +194,27 @@ uint64_t unfolded_epoch(struct unfolded *unfolded)
     return atomic_load(&unfolded->epoch);
 }
 
-void unfolded_apply(const struct unfolded_sum *sum, struct store_device *device)
+void unfolded_apply(const struct unfolded_sum *sum, struct device_status *status)
 {
-    if (sum->newest <= device->newest_outcome)
+    if (sum->newest <= status->newest_outcome)
         return;
-    device->newest_outcome = sum->newest;
+    status->newest_outcome = sum->newest;
     if (!sum->has_state)
         return;
-    device->state = device_shown_state(device->enrollment.blocked, sum->state);
-    device->cause = sum->cause;
+    status->state = sum->state;
+    status->cause = sum->cause;
     if (sum->accepted)
-        device->enrollment.bootstraps = 0;
-    device->enrollment.bootstraps += sum->bootstraps;
-    device->last_wall_ms = sum->last_wall_ms;
-    device->last_duration_ms = sum->last_duration_ms;
+        status->bootstraps = 0;
+    status->bootstraps += sum->bootstraps;
+    status->last_wall_ms = sum->last_wall_ms;
+    status->last_duration_ms = sum->last_duration_ms;
+}
+
+void unfolded_show(const struct unfolded_sum *sum, struct store_device *device)
+{
+    struct device_status status = device_status_of(device);
+    unfolded_apply(sum, &status);
+    device_show_status(device, &status);
 }
 
 bool unfolded_merge(struct unfolded *unfolded, uint64_t epoch, struct store_device *device)
@@ -220,7 +225,7 @@ bool unfolded_merge(struct unfolded *unfolded, uint64_t epoch, struct store_devi
         const struct unfolded_entry *entry =
             find_entry(unfolded->entries, unfolded->cap, device->id);
         if (entry->device != 0)
-            unfolded_apply(&entry->committed, device);
+            unfolded_show(&entry->committed, device);
     }
     pthread_mutex_unlock(&unfolded->lock);
     return current;

@@ -5,6 +5,7 @@
 #ifndef USHER_STORE_UNFOLDED_PRIV_H
 #define USHER_STORE_UNFOLDED_PRIV_H
 
+#include "device_priv.h"
 #include "usher/store.h"
 
 #include <pthread.h>
@@ -64,6 +65,8 @@ uint64_t unfolded_epoch(struct unfolded *unfolded);
  * `epoch` was read; read the row again. */
 bool unfolded_merge(struct unfolded *unfolded, uint64_t epoch, struct store_device *device);
 /* The same for the writer, with what is staged. */
-void unfolded_apply(const struct unfolded_sum *sum, struct store_device *device);
+void unfolded_show(const struct unfolded_sum *sum, struct store_device *device);
+/* What the row has to say after the fold. */
+void unfolded_apply(const struct unfolded_sum *sum, struct device_status *status);
 
 #endif

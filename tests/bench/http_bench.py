@@ -129,18 +129,22 @@ def multiply(path, count):
     changed = {"id": "(SELECT max(id) FROM device) + n", "endpoint": "printf('device-%07d', n)",
                "identity": "CAST(printf('device-%07d', n) AS BLOB)",
                "class": "CASE WHEN n % 50000 = 7 THEN 'bench-2' ELSE class END",
-               "state": "CASE WHEN n % 2000 = 3 THEN 6 WHEN n % 3 = 0 THEN 0 ELSE 4 END",
+               "state": "CASE WHEN n % 2000 = 3 THEN 6 ELSE 0 END",
                "cause": "CASE WHEN n % 2000 = 3 THEN 5 ELSE 0 END",
-               "blocked": "CASE WHEN n % 10000 = 9 THEN 1 ELSE 0 END",
-               "last_ms": f"{now_ms} - (n * 7919) % {count}"}
+               "blocked": "CASE WHEN n % 10000 = 9 THEN 1 ELSE 0 END"}
     values = ", ".join(changed.get(name, name) for name in names)
     database.execute(f"WITH RECURSIVE counter(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counter WHERE n < {count}) "
                      f"INSERT INTO device ({', '.join(names)}) SELECT {values} FROM counter, device WHERE endpoint = 'one'")
+    number = "CAST(substr(endpoint, 8) AS INTEGER)"
+    database.execute("INSERT INTO device_status (id, state, cause, bootstraps, newest_outcome, last_ms, last_duration_ms) "
+                     f"SELECT id, CASE WHEN state > 0 THEN state ELSE 4 END, cause, 1, 0, {now_ms} - ({number} * 7919) % {count}, 300 "
+                     f"FROM device WHERE endpoint <> 'one' AND (state > 0 OR {number} % 3 <> 0) ORDER BY id")
     types = {row[1]: row[2] for row in database.execute("PRAGMA table_info(outcome)")}
-    told = {"seq": "row_number() OVER (ORDER BY last_ms)", "device": "id", "id": "printf('%032x', id)", "class": "class", "state": "state",
-            "cause": "cause", "started_ms": "last_ms", "warnings": "NULL", "steps": "NULL"}
+    told = {"seq": "row_number() OVER (ORDER BY s.last_ms)", "device": "d.id", "id": "printf('%032x', d.id)", "class": "d.class",
+            "state": "s.state", "cause": "s.cause", "started_ms": "s.last_ms", "warnings": "NULL", "steps": "NULL"}
     values = ", ".join(told.get(name, "''" if kind == "TEXT" else "0") for name, kind in types.items())
-    database.execute(f"INSERT INTO outcome ({', '.join(types)}) SELECT {values} FROM device WHERE state <> 0 AND endpoint <> 'one' ORDER BY last_ms")
+    database.execute(f"INSERT INTO outcome ({', '.join(types)}) SELECT {values} FROM device AS d JOIN device_status AS s ON s.id = d.id "
+                     "WHERE d.endpoint <> 'one' ORDER BY s.last_ms")
     if "name" in columns(database, "device_tag"):
         database.execute("INSERT INTO device_tag (name, value, endpoint) SELECT 'district', CASE WHEN id % 20000 = 5 THEN "
                          "'south' ELSE 'north' END, endpoint FROM device WHERE endpoint <> 'one'")

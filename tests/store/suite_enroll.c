@@ -449,6 +449,44 @@ static void test_removal_leaves_nothing(void **state)
     answer_clear(&answer);
 }
 
+/* What only a file can show: the number of a removed device comes again after a restart, and
+ * nothing else of it. */
+static void test_the_next_device_inherits_nothing(void **state)
+{
+    struct bed *bed = *state;
+    struct answer answer = {0};
+    struct outcome outcome;
+    struct err err;
+    unsigned outcomes = 0;
+    if (strcmp(suite_backend, "memory") == 0)
+        skip();
+    enroll(bed->lane, "lamp-1");
+    outcome_make(&outcome, "lamp-1", STATE_FAILED, 1);
+    assert_int_equal(record(bed->lane, &outcome, 0, 0), ERR_OK);
+    bed_stop(bed); /* which folds it */
+    bed_start(bed);
+    assert_int_equal(get_device(bed->lane, "lamp-1", &answer), ERR_OK);
+    assert_int_equal(answer.device.state, STATE_FAILED);
+    int64_t id = answer.device.id;
+    assert_int_equal(store_remove(bed->lane, bytes_of_text("lamp-1"), &err), ERR_OK);
+    bed_stop(bed);
+    bed_start(bed);
+    enroll(bed->lane, "lamp-2");
+    assert_int_equal(get_device(bed->lane, "lamp-2", &answer), ERR_OK);
+    assert_int_equal(answer.device.id, id);
+    assert_int_equal(answer.device.state, STATE_NEW);
+    assert_int_equal(answer.device.cause, CAUSE_NONE);
+    assert_int_equal(answer.device.last_wall_ms, 0);
+    assert_int_equal(
+        store_history(bed->lane, bytes_of_text("lamp-2"), NULL, 10, count_outcome, &outcomes, &err),
+        ERR_OK);
+    assert_int_equal(outcomes, 0);
+    bed_stop(bed);
+    bed_start(bed);
+    assert_int_equal(count_of(bed->store, "lamp", STATE_NEW), 1);
+    answer_clear(&answer);
+}
+
 static void test_enroll_many(void **state)
 {
     enum { MANY = 150 };
@@ -520,6 +558,7 @@ int suite_enroll(void)
         SUITE_TEST(test_longest_values_fit),
         SUITE_TEST(test_blocking),
         SUITE_TEST(test_removal_leaves_nothing),
+        SUITE_TEST(test_the_next_device_inherits_nothing),
         SUITE_TEST(test_enroll_many),
         SUITE_TEST(test_metrics),
     };

@@ -453,6 +453,35 @@ static void put_tagged(struct bed *bed, const char *endpoint, const char *distri
     store_device_clear(&device);
 }
 
+static void test_list_by_tag_and_time(void **state)
+{
+    struct bed *bed = *state;
+    put_tagged(bed, "c", "north", "B7");
+    put_tagged(bed, "a", "north", "B8");
+    put_tagged(bed, "b", "north", "B7");
+    put_tagged(bed, "d", "south", "B7");
+    set_state(bed, "b", STATE_FAILED, CAUSE_TIMEOUT, 1);
+    set_state(bed, "d", STATE_FAILED, CAUSE_TIMEOUT, 20);
+    set_state(bed, "a", STATE_BOOTSTRAPPED, CAUSE_NONE, 21);
+    set_state(bed, "c", STATE_FAILED, CAUSE_TIMEOUT, 22);
+    struct tag tags[2] = {{"district", "north"}, {"batch", "B7"}};
+    struct store_filter filter = all();
+    filter.tags = tags;
+    filter.tag_count = 1;
+    filter.since_wall_ms = end_of(20);
+    assert_listed(bed, &filter, "a c ");
+    filter.after = "a";
+    assert_listed(bed, &filter, "c ");
+    filter.after = NULL;
+    filter.state = STATE_BOOTSTRAPPED;
+    assert_listed(bed, &filter, "a ");
+    filter.state = -1;
+    filter.tag_count = 2;
+    assert_listed(bed, &filter, "c ");
+    filter.since_wall_ms = end_of(1);
+    assert_listed(bed, &filter, "b c ");
+}
+
 static void test_list_by_tag(void **state)
 {
     struct bed *bed = *state;
@@ -490,6 +519,7 @@ int suite_list(void)
 {
     const struct CMUnitTest tests[] = {
         SUITE_TEST(test_list_by_tag),
+        SUITE_TEST(test_list_by_tag_and_time),
         SUITE_TEST(test_filters),
         SUITE_TEST(test_prefix_and_cursor),
         SUITE_TEST(test_since),

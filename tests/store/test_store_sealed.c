@@ -278,6 +278,15 @@ static void assert_listed(struct bed *bed, const char *name, const char *value,
     assert_string_equal(text, expected);
 }
 
+static void assert_in_state(struct bed *bed, enum device_state state, const char *expected)
+{
+    struct store_filter filter = {.state = (int)state, .cause = -1, .limit = 10};
+    struct err err = {0};
+    char text[256] = "";
+    assert_int_equal(store_list(bed->lane, &filter, note_row, text, &err), ERR_OK);
+    assert_string_equal(text, expected);
+}
+
 static void test_file_of_version_1_is_taken_over(void **state)
 {
     struct world *world = *state;
@@ -285,21 +294,39 @@ static void test_file_of_version_1_is_taken_over(void **state)
     struct answer answer = {0};
     struct store_metrics metrics;
     copy_old_file(world);
+    run_sql(world,
+            "UPDATE device SET state = 6, cause = 5, last_ms = 77 WHERE endpoint = 'lamp-2'");
     open_vault(world, KEY_A "\n");
     bed_start(bed);
     store_metrics(bed->store, &metrics);
-    assert_int_equal(metrics.schema_version, 5);
+    assert_int_equal(metrics.schema_version, 6);
     assert_int_equal(find_identity(bed->lane, "psk-2", &answer), ERR_OK);
     assert_string_equal(answer.device.enrollment.endpoint, "lamp-2");
     assert_int_equal(find_identity(bed->lane, "lamp-1", &answer), ERR_OK);
     assert_int_equal(answer.device.enrollment.bootstraps, 2);
     assert_int_equal(answer.device.state, STATE_BOOTSTRAPPED);
+    assert_int_equal(answer.device.last_wall_ms, 1795672213619);
     assert_int_equal(answer.device.bootstrap_key.data[15], 1);
     assert_string_equal(enrollment_tag(&answer.device.enrollment, "pole"), "17");
     assert_non_null(key_of(&answer.device, 101, CREDENTIAL_ACTIVE));
     assert_int_equal(get_device(bed->lane, "lamp-4", &answer), ERR_OK);
     assert_true(answer.device.enrollment.blocked);
     assert_int_equal(count_of(bed->store, "lamp", STATE_NEW), 3);
+    assert_int_equal(count_of(bed->store, "lamp", STATE_FAILED), 1);
+    assert_in_state(bed, STATE_NEW, "lamp-3 lamp-5 lamp-6 ");
+    assert_in_state(bed, STATE_BOOTSTRAPPED, "lamp-1 ");
+    assert_in_state(bed, STATE_FAILED, "lamp-2 ");
+    assert_in_state(bed, STATE_BLOCKED, "lamp-4 ");
+    assert_int_equal(get_device(bed->lane, "lamp-2", &answer), ERR_OK);
+    assert_int_equal(answer.device.cause, 5);
+    assert_int_equal(answer.device.last_wall_ms, 77);
+    assert_int_equal(answer.device.enrollment.bootstraps, 1);
+    unsigned outcomes = 0;
+    struct err err = {0};
+    assert_int_equal(
+        store_history(bed->lane, bytes_of_text("lamp-1"), NULL, 10, count_outcome, &outcomes, &err),
+        ERR_OK);
+    assert_int_equal(outcomes, 2);
     assert_listed(bed, "batch", "B7", "lamp-1 lamp-2 ");
     assert_listed(bed, "street",
                   "Seestra\xc3\x9f"
