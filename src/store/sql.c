@@ -63,8 +63,10 @@ static const char *const texts[SQL_COUNT] = {
     /* No id comes again while anything of its last device is left. */
     [SQL_DEVICE_LAST_ID] = "SELECT COALESCE(MAX(id), 0) FROM (SELECT MAX(id) AS id FROM device "
                            "UNION ALL SELECT MAX(id) AS id FROM device_status) AS ids",
-    [SQL_DEVICE_COUNT_ROWS] = "SELECT d.class, d.blocked, s.state, d.device_group FROM device AS d "
-                              "LEFT JOIN device_status AS s ON s.id = d.id",
+    [SQL_DEVICE_COUNT_ROWS] =
+        "SELECT d.class, d.blocked, s.state, d.device_group, d.identity, d.id "
+        "FROM device AS d "
+        "LEFT JOIN device_status AS s ON s.id = d.id",
     [SQL_CREDENTIAL_SAVE] =
         "INSERT INTO credential (" CREDENTIAL_COLUMNS ") VALUES "
         "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, "

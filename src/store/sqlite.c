@@ -19,6 +19,7 @@ static void sqlite_close(struct store_backend *backend)
     sqlite_session_close(&backend->session);
     unfolded_clear(&backend->unfolded);
     id_set_clear(&backend->with_status);
+    id_hints_clear(&backend->hints);
     briefs_clear(&backend->pending);
     if (backend->lock_fd >= 0)
         close(backend->lock_fd);
@@ -58,6 +59,8 @@ static enum err_code sqlite_open(struct store_setup *setup, struct store_backend
     backend->setup = setup;
     backend->lock_fd = -1;
     backend->session.with_status = &backend->with_status;
+    backend->session.hints = &backend->hints;
+    id_hints_init(&backend->hints);
     enum err_code code = open_database(backend, &local);
     if (code == ERR_OK)
         code = sqlite_check_keys(backend, &local);

@@ -77,6 +77,12 @@ enum err_code sqlite_check_identity_free(struct store_backend *backend, int64_t 
     return code;
 }
 
+void sqlite_note_identity(struct store_backend *backend, int64_t id, struct bytes identity)
+{
+    if (identity.len > 0)
+        id_hints_note(&backend->hints, identity, id);
+}
+
 static enum err_code insert_device(struct store_backend *backend, int64_t id,
                                    const struct store_device *given, const char *tags,
                                    struct err *err)
@@ -90,6 +96,7 @@ static enum err_code insert_device(struct store_backend *backend, int64_t id,
     bind_text(statement, 1 + DEVICE_ENDPOINT, enrollment->endpoint);
     bind_text(statement, 1 + DEVICE_CLASS, enrollment->class_name);
     bind_bytes(statement, 1 + DEVICE_IDENTITY, identity_bytes(&enrollment->identity));
+    sqlite_note_identity(backend, id, identity_bytes(&enrollment->identity));
     struct sealed_key memory;
     struct vault_place place = place_of_device(id);
     if (!bind_key(&backend->session, statement, 1 + DEVICE_PSK, &place, &given->bootstrap_key,
@@ -117,6 +124,7 @@ static enum err_code update_device(struct store_backend *backend, int64_t id,
         return err->code;
     bind_text(statement, 1, enrollment->class_name);
     bind_bytes(statement, 2, identity_bytes(&enrollment->identity));
+    sqlite_note_identity(backend, id, identity_bytes(&enrollment->identity));
     struct sealed_key memory;
     struct vault_place place = place_of_device(id);
     if (!bind_key(&backend->session, statement, 3, &place, key, &memory)) {

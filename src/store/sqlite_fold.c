@@ -270,6 +270,8 @@ static enum err_code count_devices(struct store_backend *backend, struct err *er
                 device_shown_state(sqlite3_column_int(statement, 1) != 0, state), 1, err);
         groups_stage_devices(backend->setup->groups, sqlite3_column_int64(statement, 3), 1);
         groups_note_id(backend->setup->groups, sqlite3_column_int64(statement, 3));
+        sqlite_note_identity(backend, sqlite3_column_int64(statement, 5),
+                             column_bytes(statement, 4));
         if (++rows % COUNT_AT_ONCE == 0)
             counts_commit(backend->setup->counts);
     }

@@ -15,6 +15,9 @@ static atomic_bool no_such_read; /* the file system reads in one way only */
 static sqlite3_vfs vfs;
 static int (*real_sleep)(sqlite3_vfs *of, int microseconds);
 static ssize_t (*real_pread)(int fd, void *data, size_t size, off64_t at);
+static int (*real_read)(sqlite3_file *file, void *data, int size, sqlite3_int64 at);
+static int (*real_open)(sqlite3_vfs *of, const char *name, sqlite3_file *file, int flags,
+                        int *got_flags);
 
 void sqlite_hurry(bool hurry)
 {
@@ -60,7 +63,49 @@ static ssize_t read_unless_hurried(int fd, void *data, size_t size, off64_t at)
     return real_pread(fd, data, size, at);
 }
 
-/* A copy of the usual VFS that sleeps as we say. Its reads are those of the usual one, which lets
+/* After an error of the disk SQLite ends the transaction, and begins the next one with an empty
+ * cache. A page that is only not here yet is no such error: the transaction goes on. */
+static int read_or_say_busy(sqlite3_file *file, void *data, int size, sqlite3_int64 at)
+{
+    int got = real_read(file, data, size, at);
+    return got == SQLITE_IOERR_READ && in_a_hurry && would_wait ? SQLITE_BUSY : got;
+}
+
+/* What stands for a table of methods of the usual VFS, which has one for each kind of lock. */
+static const sqlite3_io_methods *methods_instead_of(const sqlite3_io_methods *usual)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static struct {
+        const sqlite3_io_methods *usual;
+        sqlite3_io_methods ours;
+    } known[4];
+    const sqlite3_io_methods *found = usual;
+    pthread_mutex_lock(&lock);
+    if (real_read == NULL)
+        real_read = usual->xRead;
+    for (size_t i = 0; found == usual && i < sizeof known / sizeof known[0]; i++) {
+        if (known[i].usual == NULL && usual->xRead == real_read) {
+            known[i].usual = usual;
+            known[i].ours = *usual;
+            known[i].ours.xRead = read_or_say_busy;
+        }
+        if (known[i].usual == usual)
+            found = &known[i].ours;
+    }
+    pthread_mutex_unlock(&lock);
+    return found;
+}
+
+static int open_with_patience(sqlite3_vfs *of, const char *name, sqlite3_file *file, int flags,
+                              int *got_flags)
+{
+    int got = real_open(of, name, file, flags, got_flags);
+    if (got == SQLITE_OK && file->pMethods != NULL)
+        file->pMethods = methods_instead_of(file->pMethods);
+    return got;
+}
+
+/* A copy of the usual VFS that sleeps as we say. Its files are those of the usual one, which lets
  * its system calls be replaced. */
 static void make_vfs(void)
 {
@@ -71,6 +116,8 @@ static void make_vfs(void)
     vfs.zName = vfs_name;
     real_sleep = vfs.xSleep;
     vfs.xSleep = sleep_unless_hurried;
+    real_open = vfs.xOpen;
+    vfs.xOpen = open_with_patience;
     sqlite3_vfs_register(&vfs, 0);
     if (usual->iVersion < 3)
         return;

@@ -3,6 +3,7 @@
 #ifndef USHER_STORE_SQLITE_PRIV_H
 #define USHER_STORE_SQLITE_PRIV_H
 
+#include "id_hints_priv.h"
 #include "id_set_priv.h"
 #include "slots_priv.h"
 #include "sql_priv.h"
@@ -19,6 +20,7 @@ struct sqlite_session {
     const char *path; /* for messages */
     struct sealer *sealer;
     const struct id_set *with_status; /* devices that have a row of it, or may have */
+    struct id_hints *hints;           /* by identity */
     sqlite3_stmt *statements[SQL_COUNT];
 };
 
@@ -28,7 +30,8 @@ struct store_backend {
     struct sqlite_session session;
     struct unfolded unfolded;
     struct id_set with_status; /* devices that called, and of which something is folded */
-    int64_t last_device;       /* highest id given out */
+    struct id_hints hints;
+    int64_t last_device; /* highest id given out */
     uint64_t last_outcome;
     uint64_t committed_outcome; /* last_outcome as of the last commit */
     struct audit_head {
@@ -240,6 +243,8 @@ enum err_code stored_device_replace(struct store_backend *backend, const struct 
                                     struct err *err);
 enum err_code sqlite_check_identity_free(struct store_backend *backend, int64_t id,
                                          const struct enrollment *given, struct err *err);
+/* Before it is committed, or even if it never is: it is a hint. */
+void sqlite_note_identity(struct store_backend *backend, int64_t id, struct bytes identity);
 enum err_code sqlite_tags_text(const struct enrollment *enrollment, struct buf *out,
                                const char **text, struct err *err);
 enum err_code sqlite_enroll(struct store_backend *backend, struct request *request,

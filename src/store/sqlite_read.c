@@ -18,6 +18,7 @@ enum err_code sqlite_reader_open(struct store_backend *backend, struct store_rea
         return err_set(err, ERR_NO_MEMORY, "store: out of memory");
     reader->backend = backend;
     reader->session.with_status = &backend->with_status;
+    reader->session.hints = &backend->hints;
     enum err_code code = sqlite_session_open(&reader->session, &backend->setup->config, err);
     if (code == ERR_OK)
         code = sqlite_configure_reader(&reader->session, err);
@@ -114,6 +115,14 @@ static bool still_true(struct store_reader *reader, enum err_code code, struct s
            unfolded_merge(&backend->unfolded, reader->epoch, out);
 }
 
+/* Can the look serve after a find that ended so? One that only would have had to wait for the disk
+ * has left it as it was. */
+static bool look_is_whole(const struct store_reader *reader, enum err_code code)
+{
+    return code == ERR_OK || code == ERR_NOT_FOUND ||
+           (sqlite_would_wait() && !sqlite3_get_autocommit(reader->session.db));
+}
+
 enum err_code sqlite_find(struct store_reader *reader, const struct identity *identity,
                           struct bytes endpoint, struct store_device *out, struct err *err)
 {
@@ -131,7 +140,7 @@ enum err_code sqlite_find(struct store_reader *reader, const struct identity *id
         code = begin_look(reader, err);
     }
     out->as_of = stamped > reader->commits ? stamped : reader->commits;
-    if (!reader->shares || (code != ERR_OK && code != ERR_NOT_FOUND))
+    if (!reader->shares || !look_is_whole(reader, code))
         sqlite_end_look(reader);
     return code;
 }

@@ -66,9 +66,28 @@ static enum err_code read_one(struct sqlite_session *session, sqlite3_stmt *stat
     return code;
 }
 
+/* ERR_NOT_FOUND: there is no hint, or it was wrong. */
+static enum err_code read_hinted(struct sqlite_session *session, const struct identity *identity,
+                                 struct store_device *out, struct err *err)
+{
+    int64_t id = id_hints_find(session->hints, identity_bytes(identity));
+    if (id == 0)
+        return ERR_NOT_FOUND;
+    enum err_code code = sqlite_read_device_by_id(session, id, out, err);
+    if (code != ERR_OK ||
+        bytes_equal(identity_bytes(&out->enrollment.identity), identity_bytes(identity)))
+        return code;
+    store_device_clear(out);
+    return ERR_NOT_FOUND;
+}
+
 enum err_code sqlite_read_device(struct sqlite_session *session, const struct identity *identity,
                                  struct bytes endpoint, struct store_device *out, struct err *err)
 {
+    enum err_code code =
+        identity != NULL ? read_hinted(session, identity, out, err) : ERR_NOT_FOUND;
+    if (code != ERR_NOT_FOUND)
+        return code;
     enum sql_id id = identity != NULL ? SQL_DEVICE_BY_IDENTITY : SQL_DEVICE_BY_ENDPOINT;
     sqlite3_stmt *statement = sqlite_use(session, id, err);
     if (statement == NULL)

@@ -136,6 +136,39 @@ static void test_what_is_not_in_memory_is_read_elsewhere(void **state)
     assert_int_equal(store_health(bed->store, &err), ERR_OK); /* nothing has failed */
 }
 
+/* Nor does it cost the finds that follow what the lane has read by then. */
+static void test_what_was_read_is_kept_meanwhile(void **state)
+{
+    enum { DEVICES = 400 };
+    struct bed *bed = *state;
+    struct answer answer = {0};
+    char name[32], tag[129];
+    memset(tag, 'x', sizeof tag - 1);
+    tag[sizeof tag - 1] = '\0';
+    for (int i = 0; i < DEVICES; i++) {
+        struct store_device device;
+        struct err err = {0};
+        enum store_change change;
+        snprintf(name, sizeof name, "lamp-%03d", i);
+        device_make(&device, name);
+        device_add_tag(&device, "note", tag);
+        assert_int_equal(store_enroll(bed->lane, &device, false, &change, &err), ERR_OK);
+        store_device_clear(&device);
+    }
+    store_lane_rest(bed->lane); /* from here on finds share what they read */
+    assert_int_equal(find_identity(bed->lane, "id-lamp-000", &answer), ERR_OK);
+    atomic_store(&asked, 0);
+    assert_int_equal(find_identity(bed->lane, "id-lamp-001", &answer), ERR_OK);
+    assert_int_equal(atomic_load(&asked), 0); /* a neighbour, on the same page */
+    atomic_store(&place, ON_DISK);
+    assert_int_equal(find_identity(bed->lane, "id-lamp-399", &answer), ERR_OK);
+    assert_int_equal(atomic_load(&asked), 1);
+    atomic_store(&place, IN_MEMORY);
+    assert_int_equal(find_identity(bed->lane, "id-lamp-002", &answer), ERR_OK);
+    assert_int_equal(atomic_load(&asked), 1);
+    answer_clear(&answer);
+}
+
 /* Not every file system can read like that: then it is asked once, and read as ever. The last test,
  * as it is remembered. */
 static void test_file_system_that_cannot_tell(void **state)
@@ -157,6 +190,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_what_is_not_in_memory_is_read_elsewhere, open_bed,
                                         close_bed),
+        cmocka_unit_test_setup_teardown(test_what_was_read_is_kept_meanwhile, open_bed, close_bed),
         cmocka_unit_test_setup_teardown(test_only_the_first_slow_lookup_holds_the_lane_up, open_bed,
                                         close_bed),
         cmocka_unit_test_setup_teardown(test_file_system_that_cannot_tell, open_bed, close_bed),
