@@ -160,6 +160,7 @@ static void test_what_was_read_is_kept_meanwhile(void **state)
     atomic_store(&asked, 0);
     assert_int_equal(find_identity(bed->lane, "id-lamp-001", &answer), ERR_OK);
     assert_int_equal(atomic_load(&asked), 0); /* a neighbour, on the same page */
+    enroll(bed->lane, "other"); /* whoever begins anew from here on has to read anew */
     atomic_store(&place, ON_DISK);
     assert_int_equal(find_identity(bed->lane, "id-lamp-399", &answer), ERR_OK);
     assert_int_equal(atomic_load(&asked), 1);
