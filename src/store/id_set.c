@@ -17,10 +17,10 @@ static bool find_place(int64_t id, struct id_place *out)
 {
     uint64_t number = (uint64_t)id;
 
-    *out = (struct id_place){.block = (size_t)(number >> 16),
-                             .word = (size_t)(number >> 6) % ID_SET_WORDS,
+    *out = (struct id_place){.block = (size_t)(number / 64 / ID_SET_WORDS),
+                             .word = (size_t)(number / 64 % ID_SET_WORDS),
                              .bit = UINT64_C(1) << number % 64};
-    return number >> 32 == 0;
+    return number / 64 / ID_SET_WORDS < ID_SET_BLOCKS;
 }
 
 bool id_set_init(struct id_set *set)

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Ids up to 2^32 have a bit each, in blocks that come with the first id in them. */
-enum { ID_SET_BLOCKS = 65536, ID_SET_WORDS = 1024 };
+/* Ids below 2^28 have a bit each, in blocks that come with the first id in them. */
+enum { ID_SET_BLOCKS = 2048, ID_SET_WORDS = 2048 };
 
 struct id_set {
     _Atomic(struct id_block *) *blocks;
@@ -19,7 +19,7 @@ bool id_set_init(struct id_set *set); /* false: no memory */
 void id_set_clear(struct id_set *set);
 /* One thread; false: no memory. */
 bool id_set_add(struct id_set *set, int64_t id);
-/* Any thread. Ids are not taken out; of those beyond 2^32 each may be in it. */
+/* Any thread. Ids are not taken out; of those from 2^28 on each may be in it. */
 bool id_set_may_have(const struct id_set *set, int64_t id);
 
 #endif
