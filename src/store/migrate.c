@@ -133,12 +133,8 @@ static const char *const version_6[] = {
     "CASE WHEN last_ms > 0 THEN last_ms ELSE 0 END, "
     "CASE WHEN last_duration_ms > 0 THEN last_duration_ms ELSE 0 END "
     "FROM device WHERE newest_outcome > 0 OR state > 0 OR bootstraps > 0 ORDER BY id",
-    /* State and cause stay here too, for the partial indexes: of devices in trouble. What these
-     * columns have of others means nothing. */
-    "ALTER TABLE device DROP COLUMN bootstraps",
-    "ALTER TABLE device DROP COLUMN newest_outcome",
-    "ALTER TABLE device DROP COLUMN last_ms",
-    "ALTER TABLE device DROP COLUMN last_duration_ms",
+    /* The columns stay in `device`: to drop them would write each row anew. State and cause serve
+     * the partial indexes, of devices in trouble; what else is there means nothing any more. */
     NULL,
 };
 

@@ -44,8 +44,9 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_OUTCOME_GET] = "SELECT " OUTCOME_COLUMNS " FROM outcome WHERE seq = $1",
 
     [SQL_ENDPOINT_OF_IDENTITY] = "SELECT id, endpoint FROM device WHERE identity = $1",
-    [SQL_DEVICE_INSERT] = "INSERT INTO device (" DEVICE_COLUMNS ", state, cause) VALUES "
-                          "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, 0)",
+    [SQL_DEVICE_INSERT] = "INSERT INTO device (" DEVICE_COLUMNS ", state, cause, bootstraps, "
+                          "newest_outcome, last_ms, last_duration_ms) VALUES "
+                          "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, 0, 0, 0, 0, 0)",
     [SQL_DEVICE_UPDATE] = "UPDATE device SET class = $1, identity = $2, psk = $3, psk_sealed = $4, "
                           "revision = revision + 1, changed_ms = $5, tags = $6, device_group = $7 "
                           "WHERE id = $8",
