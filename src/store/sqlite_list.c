@@ -6,7 +6,6 @@
 #include "usher/buf.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 enum { CONDITIONS_MAX = 12 + 2 * FILTER_TAGS_MAX };
 
@@ -241,20 +240,8 @@ static enum err_code prepare_walk(struct sqlite_session *session, const struct s
     return prepare(session, &all, out, err);
 }
 
-/* Devices that are marked. */
-struct marks {
-    uint8_t *bits; /* NULL: all are */
-    int64_t last_device;
-};
-
-static bool is_marked(const struct marks *marks, int64_t id)
-{
-    return marks->bits == NULL ||
-           (id <= marks->last_device && (marks->bits[id / 8] >> id % 8 & 1) != 0);
-}
-
-/* The rows that `one` gives of those that are marked. */
-static enum err_code list_one_by_one(struct sqlite_session *session, const struct marks *marks,
+/* The rows that `one` gives of the devices that are marked; without marks, of the span's. */
+static enum err_code list_one_by_one(struct sqlite_session *session, const struct id_set *marks,
                                      const struct recent_span *span,
                                      const struct store_filter *filter, sqlite3_stmt *one,
                                      bool (*each)(void *context, const struct store_row *row),
@@ -265,10 +252,10 @@ static enum err_code list_one_by_one(struct sqlite_session *session, const struc
     size_t shown = 0;
     int got = SQLITE_DONE;
     enum err_code code =
-        prepare_walk(session, filter, marks->bits == NULL ? span : NULL, prefix_end, &walk, err);
+        prepare_walk(session, filter, marks == NULL ? span : NULL, prefix_end, &walk, err);
     while (code == ERR_OK && shown < filter->limit && (got = sqlite3_step(walk)) == SQLITE_ROW) {
         int64_t id = sqlite3_column_int64(walk, 0);
-        if (!is_marked(marks, id))
+        if (marks != NULL && !id_set_may_have(marks, id))
             continue;
         sqlite3_reset(one);
         bind_number(one, 1, id);
@@ -289,26 +276,23 @@ static enum err_code list(struct store_reader *reader, const struct store_filter
     char prefix_end[ENDPOINT_MAX + 1], memory[2048];
     sqlite3_stmt *statement = NULL;
     struct recent_span span = {0};
-    struct marks marks = {.bits = NULL};
+    struct id_set marks = {.blocks = NULL};
     size_t shown = 0;
     enum recent_way way = recent_way(session->db, filter, &span);
     enum err_code code = ERR_OK;
-    if (way == RECENT_MARKED)
-        code = sqlite_session_number(session, "SELECT MAX(id) FROM device", 0, &marks.last_device,
-                                     err);
-    if (way == RECENT_MARKED && code == ERR_OK &&
-        (marks.bits = sqlite_recent_devices(reader, &span, marks.last_device)) == NULL)
+    if (way == RECENT_MARKED && !sqlite_recent_devices(reader, &span, &marks))
         way = RECENT_LAST;
     buf_init_fixed(&all.sql, memory, sizeof memory);
     build_query(filter, way, &all, prefix_end);
     if (code == ERR_OK)
         code = prepare(session, &all, &statement, err);
     if (code == ERR_OK && way != RECENT_LAST)
-        code = list_one_by_one(session, &marks, &span, filter, statement, each, context, err);
+        code = list_one_by_one(session, way == RECENT_MARKED ? &marks : NULL, &span, filter,
+                               statement, each, context, err);
     else if (code == ERR_OK)
         code = show_rows(session, statement, each, context, &shown, err);
     sqlite3_finalize(statement);
-    free(marks.bits);
+    id_set_clear(&marks);
     return code;
 }
 

@@ -165,10 +165,10 @@ struct recent_span {
  * from that time on. False: the log does not go back so far, since old outcomes are dropped from
  * it; or the database does not answer. */
 bool sqlite_recent_find(sqlite3 *db, int64_t since_ms, struct recent_span *out);
-/* A bit for each device up to `last_device` that an outcome of the span, of RECENT_CALLS_MAX at
- * most, belongs to. The caller frees it; NULL: no memory, or the database does not answer. */
-uint8_t *sqlite_recent_devices(struct store_reader *reader, const struct recent_span *span,
-                               int64_t last_device);
+/* The devices that outcomes of the span, of RECENT_CALLS_MAX at most, belong to. The caller clears
+ * the set either way; false: no memory, or the database does not answer. */
+bool sqlite_recent_devices(struct store_reader *reader, const struct recent_span *span,
+                           struct id_set *out);
 
 /* ---- sqlite_rows.c: rows to and from structs ---- */
 /* ERR_NOT_FOUND, or the device without its credentials. `out` is zeroed before. */

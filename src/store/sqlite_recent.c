@@ -106,16 +106,13 @@ static bool extend(sqlite3 *db, struct recent_calls *calls, const struct recent_
     return good;
 }
 
-uint8_t *sqlite_recent_devices(struct store_reader *reader, const struct recent_span *span,
-                               int64_t last_device)
+bool sqlite_recent_devices(struct store_reader *reader, const struct recent_span *span,
+                           struct id_set *out)
 {
-    uint8_t *bits = NULL;
-    if (extend(reader->session.db, &reader->calls, span))
-        bits = calloc((size_t)last_device / 8 + 1, 1);
-    for (int64_t seq = span->first; bits != NULL && seq <= span->last; seq++) {
+    bool good = id_set_init(out) && extend(reader->session.db, &reader->calls, span);
+    for (int64_t seq = span->first; good && seq <= span->last; seq++) {
         int64_t device = *place_of(&reader->calls, seq);
-        if (device > 0 && device <= last_device)
-            bits[device / 8] |= (uint8_t)(1 << device % 8);
+        good = device == 0 || id_set_add(out, device);
     }
-    return bits;
+    return good;
 }
