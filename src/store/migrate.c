@@ -138,9 +138,25 @@ static const char *const version_6[] = {
     NULL,
 };
 
+/* Newest states of credentials, in the order in which sessions made them; `id` is that of the row
+ * in `credential` that each shall replace, and the columns are that table's. */
+static const char *const version_7[] = {
+    "CREATE TABLE credential_news ("
+    "seq @id PRIMARY KEY, id BIGINT NOT NULL, generation BIGINT NOT NULL, "
+    "changed_ms BIGINT NOT NULL, retire_at_ms BIGINT NOT NULL, "
+    "pending_generation BIGINT, pending_identity @bytes, pending_psk @bytes, "
+    "pending_sealed INTEGER, pending_kind INTEGER, pending_public @bytes, pending_place @text, "
+    "active_generation BIGINT, active_identity @bytes, active_psk @bytes, active_sealed INTEGER, "
+    "active_kind INTEGER, active_public @bytes, active_place @text, "
+    "retiring_generation BIGINT, retiring_identity @bytes, retiring_psk @bytes, "
+    "retiring_sealed INTEGER, retiring_kind INTEGER, retiring_public @bytes, "
+    "retiring_place @text)",
+    NULL,
+};
+
 static const char *const *const steps[SCHEMA_VERSION + 1] = {
-    [1] = version_1, [2] = version_2, [3] = version_3,
-    [4] = version_4, [5] = version_5, [6] = version_6,
+    [1] = version_1, [2] = version_2, [3] = version_3, [4] = version_4,
+    [5] = version_5, [6] = version_6, [7] = version_7,
 };
 
 const char *const *migrate_step(int version)

@@ -15,6 +15,26 @@
     "retiring_generation, retiring_identity, retiring_psk, retiring_sealed, "                      \
     "retiring_kind, retiring_public, retiring_place"
 
+/* All but the id, of a row that is there. */
+#define CREDENTIAL_NEWER                                                                           \
+    "generation = excluded.generation, "                                                           \
+    "changed_ms = excluded.changed_ms, retire_at_ms = excluded.retire_at_ms, "                     \
+    "pending_generation = excluded.pending_generation, "                                           \
+    "pending_identity = excluded.pending_identity, pending_psk = excluded.pending_psk, "           \
+    "pending_sealed = excluded.pending_sealed, "                                                   \
+    "pending_kind = excluded.pending_kind, pending_public = excluded.pending_public, "             \
+    "pending_place = excluded.pending_place, "                                                     \
+    "active_generation = excluded.active_generation, "                                             \
+    "active_identity = excluded.active_identity, active_psk = excluded.active_psk, "               \
+    "active_sealed = excluded.active_sealed, "                                                     \
+    "active_kind = excluded.active_kind, active_public = excluded.active_public, "                 \
+    "active_place = excluded.active_place, "                                                       \
+    "retiring_generation = excluded.retiring_generation, "                                         \
+    "retiring_identity = excluded.retiring_identity, retiring_psk = excluded.retiring_psk, "       \
+    "retiring_sealed = excluded.retiring_sealed, "                                                 \
+    "retiring_kind = excluded.retiring_kind, retiring_public = excluded.retiring_public, "         \
+    "retiring_place = excluded.retiring_place"
+
 #define OUTCOME_COLUMNS                                                                            \
     "previous, id, device, class, state, cause, detail, source, started_ms, handshake_ms, "        \
     "duration_ms, sent, received, format, profile, warnings, steps"
@@ -72,23 +92,20 @@ static const char *const texts[SQL_COUNT] = {
         "INSERT INTO credential (" CREDENTIAL_COLUMNS ") VALUES "
         "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, "
         "$20, $21, $22, $23, $24, $25) "
-        "ON CONFLICT (id) DO UPDATE SET generation = excluded.generation, "
-        "changed_ms = excluded.changed_ms, retire_at_ms = excluded.retire_at_ms, "
-        "pending_generation = excluded.pending_generation, "
-        "pending_identity = excluded.pending_identity, pending_psk = excluded.pending_psk, "
-        "pending_sealed = excluded.pending_sealed, "
-        "pending_kind = excluded.pending_kind, pending_public = excluded.pending_public, "
-        "pending_place = excluded.pending_place, "
-        "active_generation = excluded.active_generation, "
-        "active_identity = excluded.active_identity, active_psk = excluded.active_psk, "
-        "active_sealed = excluded.active_sealed, "
-        "active_kind = excluded.active_kind, active_public = excluded.active_public, "
-        "active_place = excluded.active_place, "
-        "retiring_generation = excluded.retiring_generation, "
-        "retiring_identity = excluded.retiring_identity, retiring_psk = excluded.retiring_psk, "
-        "retiring_sealed = excluded.retiring_sealed, "
-        "retiring_kind = excluded.retiring_kind, retiring_public = excluded.retiring_public, "
-        "retiring_place = excluded.retiring_place",
+        "ON CONFLICT (id) DO UPDATE SET " CREDENTIAL_NEWER,
+    [SQL_NEWS_SAVE] =
+        "INSERT INTO credential_news (" CREDENTIAL_COLUMNS ", seq) VALUES "
+        "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, "
+        "$20, $21, $22, $23, $24, $25, $26) "
+        "ON CONFLICT (seq) DO UPDATE SET " CREDENTIAL_NEWER,
+    [SQL_NEWS_GET] = "SELECT " CREDENTIAL_COLUMNS " FROM credential_news WHERE seq = $1",
+    [SQL_NEWS_DELETE] = "DELETE FROM credential_news WHERE seq = $1",
+    [SQL_NEWS_LAST] = "SELECT COALESCE(MAX(seq), 0) FROM credential_news",
+    /* In order, so that each page is met once. */
+    [SQL_NEWS_FLUSH] = "INSERT INTO credential (" CREDENTIAL_COLUMNS ") SELECT " CREDENTIAL_COLUMNS
+                       " FROM credential_news WHERE seq > 0 ORDER BY id "
+                       "ON CONFLICT (id) DO UPDATE SET " CREDENTIAL_NEWER,
+    [SQL_NEWS_CLEAR] = "DELETE FROM credential_news",
     [SQL_CREDENTIAL_DELETE] = "DELETE FROM credential WHERE id = $1",
     [SQL_CREDENTIALS_DELETE] = "DELETE FROM credential WHERE id >= $1 AND id < $2",
     /* The condition is that of the partial index, word for word. */

@@ -13,6 +13,7 @@ enum sql_id {
     SQL_DEVICE_BY_ENDPOINT,
     SQL_DEVICE_BY_ID,
     SQL_CREDENTIALS_OF_DEVICE,
+    SQL_NEWS_GET,
     SQL_BRIEF_BY_ENDPOINT,
     SQL_STATUS_GET,
     SQL_OUTCOME_PREVIOUS,
@@ -35,6 +36,11 @@ enum sql_id {
     SQL_CREDENTIAL_DELETE,
     SQL_CREDENTIALS_DELETE,
     SQL_CREDENTIALS_EXPIRED,
+    SQL_NEWS_SAVE,
+    SQL_NEWS_DELETE,
+    SQL_NEWS_LAST,
+    SQL_NEWS_FLUSH,
+    SQL_NEWS_CLEAR,
     SQL_OUTCOME_INSERT,
     SQL_OUTCOME_DELETE,
     SQL_OUTCOME_LAST,
@@ -101,7 +107,9 @@ enum status_column {
     STATUS_ID,
 };
 
-/* Columns of SQL_CREDENTIALS_OF_DEVICE; those of a slot come thrice, in order of the status. */
+/* Columns of SQL_CREDENTIALS_OF_DEVICE and SQL_NEWS_GET; those of a slot come thrice, in order of
+ * the status. Parameters of SQL_CREDENTIAL_SAVE come in the same order, and of SQL_NEWS_SAVE, which
+ * ends with the row's number. */
 enum credential_column {
     CREDENTIAL_ID,
     CREDENTIAL_GENERATION,
@@ -119,6 +127,7 @@ enum slot_column {
     SLOT_PLACE,
     SLOT_COLUMNS
 };
+enum { CREDENTIAL_NEWS_NUMBER = CREDENTIAL_SLOTS + 3 * SLOT_COLUMNS };
 
 /* Columns of SQL_OUTCOME_GET; SQL_OUTCOME_INSERT has OUTCOME_SEQ before them. */
 enum outcome_column {

@@ -18,8 +18,9 @@ static void sqlite_close(struct store_backend *backend)
         sqlite_settle(backend, &unused);
     sqlite_session_close(&backend->session);
     unfolded_clear(&backend->unfolded);
-    id_set_clear(&backend->with_status);
-    id_hints_clear(&backend->hints);
+    id_set_clear(&backend->indexes.with_status);
+    id_hints_clear(&backend->indexes.hints);
+    news_clear(&backend->indexes.news);
     briefs_clear(&backend->pending);
     if (backend->lock_fd >= 0)
         close(backend->lock_fd);
@@ -35,7 +36,7 @@ static enum err_code open_database(struct store_backend *backend, struct err *er
     if (code == ERR_OK)
         code = sqlite_file_lock(config->path, &backend->lock_fd, err);
     if (code == ERR_OK)
-        code = sqlite_session_open(&backend->session, config, err);
+        code = sqlite_session_open(&backend->session, backend, err);
     bool fresh = false;
     if (code == ERR_OK)
         code = sqlite_schema_check_owner(&backend->session, &fresh, err);
@@ -58,9 +59,7 @@ static enum err_code sqlite_open(struct store_setup *setup, struct store_backend
         return err_set(err, ERR_NO_MEMORY, "store: out of memory");
     backend->setup = setup;
     backend->lock_fd = -1;
-    backend->session.with_status = &backend->with_status;
-    backend->session.hints = &backend->hints;
-    id_hints_init(&backend->hints);
+    id_hints_init(&backend->indexes.hints);
     enum err_code code = open_database(backend, &local);
     if (code == ERR_OK)
         code = sqlite_check_keys(backend, &local);
@@ -69,8 +68,8 @@ static enum err_code sqlite_open(struct store_setup *setup, struct store_backend
     if (code == ERR_OK)
         code = sqlite_load_audit(backend, &local);
     if (code == ERR_OK &&
-        (!unfolded_init(&backend->unfolded) || !id_set_init(&backend->with_status) ||
-         !briefs_init(&backend->pending, PENDING_BRIEFS)))
+        (!unfolded_init(&backend->unfolded) || !id_set_init(&backend->indexes.with_status) ||
+         !news_init(&backend->indexes.news) || !briefs_init(&backend->pending, PENDING_BRIEFS)))
         code = err_set(&local, ERR_NO_MEMORY, "store: out of memory");
     if (code == ERR_OK)
         code = sqlite_recover(backend, &local);

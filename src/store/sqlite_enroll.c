@@ -80,7 +80,7 @@ enum err_code sqlite_check_identity_free(struct store_backend *backend, int64_t 
 void sqlite_note_identity(struct store_backend *backend, int64_t id, struct bytes identity)
 {
     if (identity.len > 0)
-        id_hints_note(&backend->hints, identity, id);
+        id_hints_note(&backend->indexes.hints, identity, id);
 }
 
 static enum err_code insert_device(struct store_backend *backend, int64_t id,
@@ -275,15 +275,13 @@ enum err_code sqlite_set_blocked(struct store_backend *backend, struct request *
     return code;
 }
 
-static enum err_code delete_by(struct store_backend *backend, enum sql_id id, int64_t first,
-                               int64_t second, struct err *err)
+static enum err_code delete_by(struct store_backend *backend, enum sql_id id, int64_t key,
+                               struct err *err)
 {
     sqlite3_stmt *statement = sqlite_use(&backend->session, id, err);
     if (statement == NULL)
         return err->code;
-    bind_number(statement, 1, first);
-    if (id == SQL_CREDENTIALS_DELETE)
-        bind_number(statement, 2, second);
+    bind_number(statement, 1, key);
     return sqlite_finish(&backend->session, statement, "removing a device", err);
 }
 
@@ -296,7 +294,7 @@ static enum err_code delete_history(struct store_backend *backend, uint64_t newe
         enum err_code code =
             sqlite_read_previous(&backend->session, newest, &found, &previous, id, err);
         if (code == ERR_OK && found)
-            code = delete_by(backend, SQL_OUTCOME_DELETE, (int64_t)newest, 0, err);
+            code = delete_by(backend, SQL_OUTCOME_DELETE, (int64_t)newest, err);
         if (code != ERR_OK)
             return code;
         newest = previous;
@@ -315,14 +313,13 @@ enum err_code sqlite_remove(struct store_backend *backend, struct request *reque
     enum device_state state = current_state(backend, brief.id, brief.blocked, brief.state);
     code = delete_history(backend, sum != NULL ? sum->newest : brief.newest_outcome, err);
     if (code == ERR_OK)
-        code = delete_by(backend, SQL_CREDENTIALS_DELETE, brief.id * 65536, (brief.id + 1) * 65536,
-                         err);
+        code = sqlite_delete_slots(backend, brief.id, err);
     if (code == ERR_OK)
         code = sqlite_drop_tags(&backend->session, request->endpoint, err);
     if (code == ERR_OK)
-        code = delete_by(backend, SQL_DEVICE_DELETE, brief.id, 0, err);
+        code = delete_by(backend, SQL_DEVICE_DELETE, brief.id, err);
     if (code == ERR_OK)
-        code = delete_by(backend, SQL_STATUS_DELETE, brief.id, 0, err);
+        code = delete_by(backend, SQL_STATUS_DELETE, brief.id, err);
     if (code == ERR_OK)
         code = sqlite_stage_count(backend, brief.class_name, state, -1, err);
     if (code == ERR_OK)

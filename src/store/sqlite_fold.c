@@ -1,5 +1,5 @@
-/* What is done aside from requests: folding outcomes into device rows, dropping what is past its
- * time, and finding the place again after a crash. */
+/* What is done aside from requests: folding outcomes into the rows of devices, bringing credentials
+ * to their own table, dropping what is past its time, and finding the place again after a crash. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "device_priv.h"
 #include "sqlite_priv.h"
@@ -63,6 +63,8 @@ static enum err_code fold_all(struct store_backend *backend, const struct unfold
     if (code == ERR_OK)
         code = set_mark(session, folded_mark, (int64_t)backend->committed_outcome, err);
     if (code == ERR_OK)
+        code = sqlite_flush_news(backend, err);
+    if (code == ERR_OK)
         code = sqlite_session_transact(session, SQL_END, err);
     sqlite_session_rollback(session);
     return code;
@@ -70,8 +72,10 @@ static enum err_code fold_all(struct store_backend *backend, const struct unfold
 
 enum err_code sqlite_settle(struct store_backend *backend, struct err *err)
 {
-    if (atomic_load(&backend->unfolded.waiting) == 0)
+    if (atomic_load(&backend->unfolded.waiting) == 0 && backend->indexes.news.rows == 0) {
+        backend->fold_us = 0;
         return ERR_OK;
+    }
     size_t count = 0;
     const struct unfolded_entry **sorted = unfolded_sorted(&backend->unfolded, &count);
     if (sorted == NULL)
@@ -79,10 +83,12 @@ enum err_code sqlite_settle(struct store_backend *backend, struct err *err)
     enum err_code code = fold_all(backend, sorted, count, err);
     free(sorted);
     if (code != ERR_OK) {
+        news_drop(&backend->indexes.news);
         backend->fold_us = clock_monotonic_us() + RETRY_US;
         return code;
     }
     unfolded_purge(&backend->unfolded);
+    news_commit(&backend->indexes.news);
     backend->era++;
     backend->fold_us = 0;
     return ERR_OK;
@@ -175,7 +181,10 @@ static enum err_code sweep_credentials(struct store_backend *backend, int64_t no
     if (code != ERR_OK || count == 0)
         return code;
     *more |= count == SWEEP_CREDENTIALS;
-    code = sqlite_session_transact(session, SQL_BEGIN_WRITE, err);
+    /* A row whose news put its end off would be found again and again. */
+    code = sqlite_settle(backend, err);
+    if (code == ERR_OK)
+        code = sqlite_session_transact(session, SQL_BEGIN_WRITE, err);
     for (size_t i = 0; code == ERR_OK && i < count; i++)
         code = expire_device(backend, ids[i] / 65536, now_ms, err);
     if (code == ERR_OK)
@@ -202,7 +211,8 @@ enum err_code sqlite_upkeep(struct store_backend *backend, uint64_t now_us, uint
 {
     enum err_code code = ERR_OK;
     bool fold_due = backend->fold_us != 0 && now_us >= backend->fold_us;
-    if (fold_due || atomic_load(&backend->unfolded.waiting) >= FOLD_ROWS)
+    if (fold_due || atomic_load(&backend->unfolded.waiting) >= FOLD_ROWS ||
+        backend->indexes.news.rows >= FOLD_ROWS)
         code = sqlite_settle(backend, err);
     if (code == ERR_OK && now_us >= backend->sweep_us)
         code = sweep(backend, now_us, err);
@@ -281,6 +291,23 @@ static enum err_code count_devices(struct store_backend *backend, struct err *er
     return code;
 }
 
+/* What the news hold was left by a server that did not end in order. */
+static enum err_code recover_news(struct store_backend *backend, struct err *err)
+{
+    struct sqlite_session *session = &backend->session;
+    int64_t last = 0;
+    enum err_code code = get_number(session, SQL_NEWS_LAST, NULL, &last, err);
+    if (code != ERR_OK || last == 0)
+        return code;
+    code = sqlite_session_transact(session, SQL_BEGIN_WRITE, err);
+    if (code == ERR_OK)
+        code = sqlite_flush_news(backend, err);
+    if (code == ERR_OK)
+        code = sqlite_session_transact(session, SQL_END, err);
+    sqlite_session_rollback(session);
+    return code;
+}
+
 enum err_code sqlite_recover(struct store_backend *backend, struct err *err)
 {
     struct sqlite_session *session = &backend->session;
@@ -299,6 +326,8 @@ enum err_code sqlite_recover(struct store_backend *backend, struct err *err)
         code = load_unfolded(backend, folded, err);
     if (code == ERR_OK)
         code = sqlite_settle(backend, err);
+    if (code == ERR_OK)
+        code = recover_news(backend, err);
     return code == ERR_OK ? count_devices(backend, err) : code;
 }
 

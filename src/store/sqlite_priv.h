@@ -5,6 +5,7 @@
 
 #include "id_hints_priv.h"
 #include "id_set_priv.h"
+#include "news_priv.h"
 #include "slots_priv.h"
 #include "sql_priv.h"
 #include "store_priv.h"
@@ -14,13 +15,20 @@
 #include <sqlite3.h>
 #include <string.h>
 
+/* What is kept in memory of where rows are. The writer changes it, readers ask. */
+struct sqlite_indexes {
+    struct id_set with_status; /* devices that called, and of which something is folded */
+    struct id_hints hints;     /* by identity */
+    struct news news;          /* credentials whose newest state is not in their own table */
+};
+
 /* One connection with its prepared statements; one thread at a time. */
 struct sqlite_session {
     sqlite3 *db;
     const char *path; /* for messages */
     struct sealer *sealer;
-    const struct id_set *with_status; /* devices that have a row of it, or may have */
-    struct id_hints *hints;           /* by identity */
+    struct sqlite_indexes *indexes;
+    bool is_reader;
     sqlite3_stmt *statements[SQL_COUNT];
 };
 
@@ -29,8 +37,7 @@ struct store_backend {
     int lock_fd; /* holds the lock against a second usherd */
     struct sqlite_session session;
     struct unfolded unfolded;
-    struct id_set with_status; /* devices that called, and of which something is folded */
-    struct id_hints hints;
+    struct sqlite_indexes indexes;
     int64_t last_device; /* highest id given out */
     uint64_t last_outcome;
     uint64_t committed_outcome; /* last_outcome as of the last commit */
@@ -82,7 +89,7 @@ enum err_code sqlite_file_check(const char *path, struct err *err);
 enum err_code sqlite_file_lock(const char *path, int *fd, struct err *err);
 
 /* ---- sqlite_session.c ---- */
-enum err_code sqlite_session_open(struct sqlite_session *session, const struct store_config *config,
+enum err_code sqlite_session_open(struct sqlite_session *session, struct store_backend *backend,
                                   struct err *err);
 enum err_code sqlite_configure_writer(struct sqlite_session *session, struct err *err);
 enum err_code sqlite_configure_reader(struct sqlite_session *session, struct err *err);
@@ -179,13 +186,12 @@ enum err_code sqlite_read_device_by_id(struct sqlite_session *session, int64_t i
 /* State and last outcome as folded. */
 enum err_code sqlite_read_brief(struct sqlite_session *session, struct bytes endpoint,
                                 struct device_brief *out, struct err *err);
-enum err_code sqlite_read_slots(struct sqlite_session *session, int64_t device,
-                                struct slot_set *set, struct err *err);
 enum err_code sqlite_read_outcome(struct sqlite_session *session, uint64_t seq, struct outcome *out,
                                   uint64_t *previous, struct err *err);
 /* `found` false: the outcome is gone. `id` may be NULL. */
 enum err_code sqlite_read_previous(struct sqlite_session *session, uint64_t seq, bool *found,
                                    uint64_t *previous, char id[static 33], struct err *err);
+bool column_identity(sqlite3_stmt *statement, int column, struct identity *out);
 /* NULL is a device's that never called. False: there is no such state. */
 bool column_state(sqlite3_stmt *statement, int column, enum device_state *out);
 
@@ -253,11 +259,26 @@ enum err_code sqlite_set_blocked(struct store_backend *backend, struct request *
                                  struct err *err);
 enum err_code sqlite_remove(struct store_backend *backend, struct request *request,
                             struct err *err);
-enum err_code sqlite_save_slots(struct store_backend *backend, int64_t device,
-                                const struct slot_set *set, struct err *err);
 enum err_code sqlite_stage_count(struct store_backend *backend, const char *class_name,
                                  enum device_state state, int by, struct err *err);
 struct slot_time sqlite_slot_time(const struct store_backend *backend);
+
+/* ---- sqlite_credentials.c: credentials, and where their rows stand ---- */
+enum err_code sqlite_read_slots(struct sqlite_session *session, int64_t device,
+                                struct slot_set *set, struct err *err);
+/* Of these servers; of others perhaps. */
+enum err_code sqlite_read_slots_of(struct store_backend *backend, int64_t device,
+                                   const struct store_promotion *promotions, size_t count,
+                                   struct slot_set *set, struct err *err);
+/* What became dirty goes to its own table. */
+enum err_code sqlite_save_slots(struct store_backend *backend, int64_t device,
+                                const struct slot_set *set, struct err *err);
+/* What became dirty in a session goes to the news. */
+enum err_code sqlite_append_slots(struct store_backend *backend, int64_t device,
+                                  const struct slot_set *set, struct err *err);
+enum err_code sqlite_delete_slots(struct store_backend *backend, int64_t device, struct err *err);
+/* Brings all news to their own table, in the open transaction. */
+enum err_code sqlite_flush_news(struct store_backend *backend, struct err *err);
 
 /* ---- sqlite_groups.c ---- */
 enum err_code sqlite_group_save(struct store_backend *backend, int64_t id,

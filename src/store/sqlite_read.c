@@ -17,9 +17,8 @@ enum err_code sqlite_reader_open(struct store_backend *backend, struct store_rea
     if (reader == NULL)
         return err_set(err, ERR_NO_MEMORY, "store: out of memory");
     reader->backend = backend;
-    reader->session.with_status = &backend->with_status;
-    reader->session.hints = &backend->hints;
-    enum err_code code = sqlite_session_open(&reader->session, &backend->setup->config, err);
+    reader->session.is_reader = true;
+    enum err_code code = sqlite_session_open(&reader->session, backend, err);
     if (code == ERR_OK)
         code = sqlite_configure_reader(&reader->session, err);
     if (code != ERR_OK) {
@@ -121,7 +120,7 @@ static bool still_true(struct store_reader *reader, enum err_code code, struct s
     struct stamps *stamps = &backend->setup->stamps;
     if (code == ERR_NOT_FOUND)
         return atomic_load(&stamps->changes) == reader->changes;
-    /* A fold in between moved outcomes from one place to the other. */
+    /* A fold in between moved outcomes and credentials from one place to the other. */
     return stamps_unchanged(stamps, out->enrollment.endpoint, reader->commits) &&
            unfolded_merge(&backend->unfolded, reader->epoch, out);
 }

@@ -101,6 +101,13 @@ enum err_code sqlite_rekey(struct store_backend *backend, struct request *reques
         rekey->done = true;
         return forget_old_keys(backend, current, err);
     }
+    /* News go to rows that may have been passed by then, with keys as they were sealed before;
+     * those to come are sealed under the current one. */
+    if (rekey->after == 0) {
+        enum err_code flushed = sqlite_flush_news(backend, err);
+        if (flushed != ERR_OK)
+            return flushed;
+    }
     struct keyed_row *rows = calloc(ROWS_AT_ONCE, sizeof *rows);
     size_t count = 0;
     if (rows == NULL)

@@ -4,13 +4,6 @@
 #include "pack_priv.h"
 #include "sqlite_priv.h"
 
-/* Credentials of a device: ids from the first to just below the second. */
-static void bind_credential_range(sqlite3_stmt *statement, int64_t device)
-{
-    bind_number(statement, 1, device * 65536);
-    bind_number(statement, 2, (device + 1) * 65536);
-}
-
 bool column_state(sqlite3_stmt *statement, int column, enum device_state *out)
 {
     int64_t state = sqlite3_column_int64(statement, column);
@@ -20,7 +13,7 @@ bool column_state(sqlite3_stmt *statement, int column, enum device_state *out)
     return true;
 }
 
-static bool column_identity(sqlite3_stmt *statement, int column, struct identity *out)
+bool column_identity(sqlite3_stmt *statement, int column, struct identity *out)
 {
     struct bytes data = column_bytes(statement, column);
     return data.len == 0 || identity_set(out, data);
@@ -70,7 +63,7 @@ static enum err_code read_one(struct sqlite_session *session, sqlite3_stmt *stat
 static enum err_code read_hinted(struct sqlite_session *session, const struct identity *identity,
                                  struct store_device *out, struct err *err)
 {
-    int64_t id = id_hints_find(session->hints, identity_bytes(identity));
+    int64_t id = id_hints_find(&session->indexes->hints, identity_bytes(identity));
     if (id == 0)
         return ERR_NOT_FOUND;
     enum err_code code = sqlite_read_device_by_id(session, id, out, err);
@@ -139,67 +132,6 @@ enum err_code sqlite_read_brief(struct sqlite_session *session, struct bytes end
     out->state = status.state;
     out->newest_outcome = status.newest_outcome;
     return ERR_OK;
-}
-
-static bool take_slot(struct sqlite_session *session, sqlite3_stmt *row, int base,
-                      const struct vault_place *place, struct slot *slot)
-{
-    slot->generation = (uint64_t)sqlite3_column_int64(row, base + SLOT_GENERATION);
-    int kind = sqlite3_column_int(row, base + SLOT_KIND);
-    struct bytes public_part = column_bytes(row, base + SLOT_PUBLIC);
-    if (!column_identity(row, base + SLOT_IDENTITY, &slot->identity) ||
-        !column_key(session, row, base + SLOT_PSK, place, &slot->key) || kind < 0 ||
-        kind >= CREDENTIAL_KIND_COUNT || public_part.len > PUBLIC_PART_MAX ||
-        !column_text(row, base + SLOT_PLACE, slot->place, sizeof slot->place))
-        return false;
-    slot->kind = (enum credential_kind)kind;
-    if (public_part.len > 0)
-        slot->public_part = blob_new(public_part);
-    return public_part.len == 0 || slot->public_part != NULL;
-}
-
-static bool take_slots(struct sqlite_session *session, sqlite3_stmt *row, struct slots *out)
-{
-    int64_t id = sqlite3_column_int64(row, CREDENTIAL_ID);
-    out->ssid = out->stored_ssid = (uint16_t)(id & 0xffff);
-    out->generation = (uint64_t)sqlite3_column_int64(row, CREDENTIAL_GENERATION);
-    out->changed_ms = sqlite3_column_int64(row, CREDENTIAL_CHANGED);
-    out->retire_at_ms = sqlite3_column_int64(row, CREDENTIAL_RETIRE_AT);
-    for (int status = 0; status < SLOT_COUNT; status++) {
-        struct vault_place place = place_of_slot(id, status);
-        if (!take_slot(session, row, CREDENTIAL_SLOTS + status * SLOT_COLUMNS, &place,
-                       &out->slot[status]))
-            return false;
-    }
-    return true;
-}
-
-enum err_code sqlite_read_slots(struct sqlite_session *session, int64_t device,
-                                struct slot_set *set, struct err *err)
-{
-    set->count = 0;
-    sqlite3_stmt *statement = sqlite_use(session, SQL_CREDENTIALS_OF_DEVICE, err);
-    if (statement == NULL)
-        return err->code;
-    bind_credential_range(statement, device);
-    enum err_code code = ERR_OK;
-    int got;
-    while ((got = sqlite3_step(statement)) == SQLITE_ROW) {
-        if (set->count == ACCOUNTS_MAX)
-            break;
-        struct slots *slots = &set->servers[set->count];
-        memset(slots, 0, sizeof *slots);
-        /* Counted first, so that a damaged one is wiped with the others. */
-        set->count++;
-        if (!take_slots(session, statement, slots))
-            break;
-    }
-    if (got == SQLITE_ROW)
-        code = sqlite_damaged(session, "a credential's row", err);
-    else if (got != SQLITE_DONE)
-        code = sqlite_session_error(session, "reading credentials", err);
-    sqlite_done(statement);
-    return code;
 }
 
 static bool take_outcome(sqlite3_stmt *row, struct outcome *out)

@@ -111,6 +111,9 @@ enum err_code sqlite_configure_writer(struct sqlite_session *session, struct err
         code = sqlite_session_run(session, "PRAGMA cache_size = -16384", err);
     if (code == ERR_OK)
         code = sqlite_session_run(session, "PRAGMA wal_autocheckpoint = 4000", err);
+    /* What is sorted are rows with keys, which may lie in the clear: never in a file of its own. */
+    if (code == ERR_OK)
+        code = sqlite_session_run(session, "PRAGMA temp_store = MEMORY", err);
     /* A log that grew behind a long read shrinks again. */
     if (code == ERR_OK)
         code = sqlite_session_run(session, "PRAGMA journal_size_limit = 67108864", err);
@@ -125,10 +128,12 @@ enum err_code sqlite_configure_reader(struct sqlite_session *session, struct err
     return code;
 }
 
-enum err_code sqlite_session_open(struct sqlite_session *session, const struct store_config *config,
+enum err_code sqlite_session_open(struct sqlite_session *session, struct store_backend *backend,
                                   struct err *err)
 {
+    const struct store_config *config = &backend->setup->config;
     session->path = config->path;
+    session->indexes = &backend->indexes;
     /* Each connection is used by one thread: no mutex inside. */
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
     if (sqlite3_open_v2(config->path, &session->db, flags, sqlite_patience_vfs(config->vfs)) !=

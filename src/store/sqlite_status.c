@@ -21,7 +21,7 @@ static enum err_code read_status(struct sqlite_session *session, int64_t device,
 {
     *out = (struct device_status){.state = STATE_NEW};
     *found = false;
-    if (!id_set_may_have(session->with_status, device))
+    if (!id_set_may_have(&session->indexes->with_status, device))
         return ERR_OK;
     sqlite3_stmt *statement = sqlite_use(session, SQL_STATUS_GET, err);
     if (statement == NULL)
@@ -93,7 +93,7 @@ enum err_code sqlite_fold_status(struct store_backend *backend, int64_t device,
     after = before;
     unfolded_apply(sum, &after);
     /* Before the row can be seen: who asks afterwards must not miss it. */
-    if (!id_set_add(&backend->with_status, device))
+    if (!id_set_add(&backend->indexes.with_status, device))
         return err_set(err, ERR_NO_MEMORY, "store: out of memory");
     code = write_status(session, device, &after, found, err);
     if (code == ERR_OK && (in_trouble(&before) || in_trouble(&after)))
@@ -112,7 +112,7 @@ enum err_code sqlite_load_status_ids(struct store_backend *backend, struct err *
     while (code == ERR_OK && (got = sqlite3_step(statement)) != SQLITE_DONE) {
         if (got != SQLITE_ROW)
             code = sqlite_session_error(session, "reading who called", err);
-        else if (!id_set_add(&backend->with_status, sqlite3_column_int64(statement, 0)))
+        else if (!id_set_add(&backend->indexes.with_status, sqlite3_column_int64(statement, 0)))
             code = err_set(err, ERR_NO_MEMORY, "store: out of memory");
     }
     sqlite_done(statement);

@@ -21,7 +21,8 @@ struct slot_time sqlite_slot_time(const struct store_backend *backend)
 enum err_code sqlite_begin(struct store_backend *backend, struct err *err)
 {
     /* Folding fails while the log still takes rows: what waits for it must not grow for ever. */
-    if (atomic_load(&backend->unfolded.waiting) >= UNFOLDED_MAX) {
+    if (atomic_load(&backend->unfolded.waiting) >= UNFOLDED_MAX ||
+        backend->indexes.news.rows >= UNFOLDED_MAX) {
         enum err_code code = sqlite_settle(backend, err);
         if (code != ERR_OK)
             return code;
@@ -35,9 +36,14 @@ enum err_code sqlite_commit(struct store_backend *backend, struct err *err)
     enum err_code code = sqlite_session_transact(&backend->session, SQL_END, err);
     if (code != ERR_OK)
         return code;
-    if (backend->fold_us == 0 && backend->unfolded.touched_count > 0)
+    if (backend->fold_us == 0 &&
+        (backend->unfolded.touched_count > 0 || backend->indexes.news.rows > 0))
         backend->fold_us = clock_monotonic_us() + FOLD_AFTER_US;
     unfolded_commit(&backend->unfolded);
+    /* Before it shows: who looked before must not take what is left for all. */
+    if (backend->indexes.news.removes)
+        unfolded_end_epoch(&backend->unfolded);
+    news_commit(&backend->indexes.news);
     backend->committed_outcome = backend->last_outcome;
     backend->committed_audit = backend->audit;
     return ERR_OK;
@@ -47,75 +53,13 @@ void sqlite_rollback(struct store_backend *backend)
 {
     sqlite_session_rollback(&backend->session);
     unfolded_drop(&backend->unfolded);
+    news_drop(&backend->indexes.news);
     backend->era++;
     backend->last_outcome = backend->committed_outcome;
     backend->audit = backend->committed_audit;
 }
 
 /* ---- credentials ---- */
-
-static bool bind_slot(struct sqlite_session *session, sqlite3_stmt *statement, int index,
-                      const struct vault_place *place, const struct slot *slot,
-                      struct sealed_key *memory)
-{
-    if (slot->generation == 0)
-        return true; /* unbound columns are NULL */
-    bind_number(statement, index + SLOT_GENERATION, (int64_t)slot->generation);
-    bind_bytes(statement, index + SLOT_IDENTITY, identity_bytes(&slot->identity));
-    bind_number(statement, index + SLOT_KIND, slot->kind);
-    bind_bytes(statement, index + SLOT_PUBLIC, blob_bytes(slot->public_part));
-    if (slot->place[0] != '\0')
-        bind_text(statement, index + SLOT_PLACE, slot->place);
-    return bind_key(session, statement, index + SLOT_PSK, place, &slot->key, memory);
-}
-
-static enum err_code save_server(struct sqlite_session *session, int64_t device,
-                                 const struct slots *server, struct err *err)
-{
-    sqlite3_stmt *statement = sqlite_use(session, SQL_CREDENTIAL_SAVE, err);
-    if (statement == NULL)
-        return err->code;
-    bind_number(statement, 1 + CREDENTIAL_ID, device * 65536 + server->ssid);
-    bind_number(statement, 1 + CREDENTIAL_GENERATION, (int64_t)server->generation);
-    bind_number(statement, 1 + CREDENTIAL_CHANGED, server->changed_ms);
-    bind_number(statement, 1 + CREDENTIAL_RETIRE_AT, server->retire_at_ms);
-    struct sealed_key memory[SLOT_COUNT];
-    for (int status = 0; status < SLOT_COUNT; status++) {
-        struct vault_place place = place_of_slot(device * 65536 + server->ssid, status);
-        if (!bind_slot(session, statement, 1 + CREDENTIAL_SLOTS + status * SLOT_COLUMNS, &place,
-                       &server->slot[status], &memory[status])) {
-            sqlite_done(statement);
-            return sqlite_seal_failed(session, err);
-        }
-    }
-    return sqlite_finish(session, statement, "storing a credential", err);
-}
-
-static enum err_code delete_server(struct sqlite_session *session, int64_t device, uint16_t ssid,
-                                   struct err *err)
-{
-    sqlite3_stmt *statement = sqlite_use(session, SQL_CREDENTIAL_DELETE, err);
-    if (statement == NULL)
-        return err->code;
-    bind_number(statement, 1, device * 65536 + ssid);
-    return sqlite_finish(session, statement, "dropping a credential", err);
-}
-
-enum err_code sqlite_save_slots(struct store_backend *backend, int64_t device,
-                                const struct slot_set *set, struct err *err)
-{
-    enum err_code code = ERR_OK;
-    for (size_t i = 0; code == ERR_OK && i < set->count; i++) {
-        const struct slots *server = &set->servers[i];
-        if (!server->dirty)
-            continue;
-        if (server->stored_ssid != 0 && server->stored_ssid != server->ssid)
-            code = delete_server(&backend->session, device, server->stored_ssid, err);
-        if (code == ERR_OK)
-            code = save_server(&backend->session, device, server, err);
-    }
-    return code;
-}
 
 /* Is what a find told the session's thread still so, in the open transaction too? */
 static bool still_known(const struct store_backend *backend, const struct request *request)
@@ -149,7 +93,7 @@ static enum err_code make_pending(struct store_backend *backend, const struct re
     briefs_note(&backend->pending, device, backend->era);
     code = sqlite_read_slots(&backend->session, device->id, &set, err);
     if (code == ERR_OK && slot_set_make_pending(&set, request->credentials, request->count, &time))
-        code = sqlite_save_slots(backend, device->id, &set, err);
+        code = sqlite_append_slots(backend, device->id, &set, err);
     if (code == ERR_OK) {
         slot_set_show(&set, time.now_ms, device);
         const struct unfolded_sum *sum = unfolded_find(&backend->unfolded, device->id);
@@ -224,9 +168,10 @@ static enum err_code promote(struct store_backend *backend, const struct request
 {
     struct slot_set set;
     struct slot_time time = sqlite_slot_time(backend);
-    enum err_code code = sqlite_read_slots(&backend->session, device, &set, err);
+    enum err_code code =
+        sqlite_read_slots_of(backend, device, request->promotions, request->count, &set, err);
     if (code == ERR_OK && slot_set_promote(&set, request->promotions, request->count, &time))
-        code = sqlite_save_slots(backend, device, &set, err);
+        code = sqlite_append_slots(backend, device, &set, err);
     slot_set_clear(&set);
     return code;
 }

@@ -661,7 +661,7 @@ enum err_code store_bulk_load(struct store_lane *lane,
     return read_result(lane, code, &cause, err);
 }
 
-/* Lists show device rows: bring them up to date when outcomes are waiting for that. */
+/* Lists show rows: bring them up to date when outcomes are waiting for that. */
 static enum err_code settle(struct store_lane *lane, struct err *err)
 {
     struct store *store = lane_store(lane);
@@ -705,9 +705,12 @@ enum err_code store_place_counts(struct store_lane *lane,
                                               uint64_t devices),
                                  void *context, struct err *err)
 {
+    /* An outcome may have made another credential active. */
+    enum err_code code = settle(lane, err);
+    if (code != ERR_OK)
+        return code;
     struct err cause = {0};
-    enum err_code code =
-        lane_store(lane)->ops->place_counts(lane_reader(lane), each, context, &cause);
+    code = lane_store(lane)->ops->place_counts(lane_reader(lane), each, context, &cause);
     return read_result(lane, code, &cause, err);
 }
 

@@ -189,6 +189,11 @@ void unfolded_purge(struct unfolded *unfolded)
     atomic_store(&unfolded->waiting, 0);
 }
 
+void unfolded_end_epoch(struct unfolded *unfolded)
+{
+    atomic_fetch_add(&unfolded->epoch, 1);
+}
+
 uint64_t unfolded_epoch(struct unfolded *unfolded)
 {
     return atomic_load(&unfolded->epoch);

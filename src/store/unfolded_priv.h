@@ -31,7 +31,7 @@ struct unfolded_entry {
 
 struct unfolded {
     pthread_mutex_t lock;
-    atomic_uint_fast64_t epoch;     /* counts folds */
+    atomic_uint_fast64_t epoch;     /* counts folds, and what else moves rows */
     atomic_uint_fast64_t waiting;   /* outcomes */
     struct unfolded_entry *entries; /* open addressing; a power of two of them */
     size_t cap, used;
@@ -57,6 +57,8 @@ void unfolded_drop(struct unfolded *unfolded);
 const struct unfolded_entry **unfolded_sorted(const struct unfolded *unfolded, size_t *count);
 /* After the fold is committed. */
 void unfolded_purge(struct unfolded *unfolded);
+/* Something else was moved from one place to the other: whoever has looked before looks again. */
+void unfolded_end_epoch(struct unfolded *unfolded);
 
 /* ---- readers ---- */
 

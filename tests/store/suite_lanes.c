@@ -135,15 +135,24 @@ static void test_lanes_share_one_endpoint(void **state)
     answer_clear(&answer);
 }
 
-/* ---- readers see every durable outcome, whatever is being folded ---- */
+/* ---- readers see all that is durable, whatever is being folded ---- */
 
 struct watcher {
     struct bed *bed;
+    bool rests;          /* and so shares looks */
     atomic_uint durable; /* bootstraps reported so far */
+    atomic_uint made;    /* generation of the last credential that was reported */
     atomic_bool stop;
     const char *failure;
     unsigned reads;
 };
+
+static uint64_t newest_generation(const struct store_device *device, uint16_t ssid)
+{
+    uint64_t pending = generation_of(device, ssid, CREDENTIAL_PENDING);
+    uint64_t active = generation_of(device, ssid, CREDENTIAL_ACTIVE);
+    return pending > active ? pending : active;
+}
 
 static void *watch_main(void *argument)
 {
@@ -154,9 +163,11 @@ static void *watch_main(void *argument)
         watcher->failure = "no lane";
     while (watcher->failure == NULL && !atomic_load(&watcher->stop)) {
         struct answer answer = {0};
-        unsigned before = atomic_load(&watcher->durable);
+        unsigned before = atomic_load(&watcher->durable), made = atomic_load(&watcher->made);
         store_find_identity(lane, bytes_of_text("id-lamp-7"), keep_device, &answer);
         wait_in_thread(lane, &answer);
+        if (watcher->rests)
+            store_lane_rest(lane);
         /* One more may be durable and its report under way. */
         unsigned after = atomic_load(&watcher->durable) + 1;
         uint64_t seen = answer.device.enrollment.bootstraps;
@@ -164,6 +175,8 @@ static void *watch_main(void *argument)
             watcher->failure = "not found";
         else if (seen < before || seen > after)
             watcher->failure = "a durable outcome is missing, or counted twice";
+        else if (newest_generation(&answer.device, 101) < made)
+            watcher->failure = "a durable credential is missing";
         watcher->reads++;
         store_device_clear(&answer.device);
     }
@@ -199,6 +212,54 @@ static void test_readers_see_every_durable_outcome(void **state)
     if (watcher.failure != NULL)
         fail_msg("%s", watcher.failure);
     assert_true(watcher.reads > 0);
+}
+
+/* By sessions, by somebody else, and brought from one table to another. */
+static void make_credentials(struct bed *bed, struct watcher *watcher)
+{
+    struct store_filter filter = {.state = -1, .cause = -1, .limit = 1};
+    struct answer answer = {0};
+    struct outcome outcome;
+    struct err err;
+    enum store_change change;
+    for (unsigned i = 1; i <= 120; i++) {
+        assert_int_equal(make_pending(bed->lane, "lamp-7", 101, "fresh", &answer), ERR_OK);
+        atomic_store(&watcher->made, i);
+        if (i % 5 == 0)
+            assert_int_equal(store_set_place(bed->lane, bytes_of_text("lamp-7"), 101,
+                                             i % 2 == 0 ? "north" : "south", &change, &err),
+                             ERR_OK);
+        outcome_make(&outcome, "lamp-7", STATE_BOOTSTRAPPED, i);
+        assert_int_equal(record(bed->lane, &outcome, 101, i), ERR_OK);
+        atomic_store(&watcher->durable, i);
+        if (i % 3 == 0)
+            assert_int_equal(store_list(bed->lane, &filter, ignore_row, NULL, &err), ERR_OK);
+    }
+    answer_clear(&answer);
+}
+
+static void watch_credentials(struct bed *bed, bool rests)
+{
+    struct watcher watcher = {.bed = bed, .rests = rests};
+    pthread_t thread;
+    enroll(bed->lane, "lamp-7");
+    assert_int_equal(pthread_create(&thread, NULL, watch_main, &watcher), 0);
+    make_credentials(bed, &watcher);
+    atomic_store(&watcher.stop, true);
+    pthread_join(thread, NULL);
+    if (watcher.failure != NULL)
+        fail_msg("%s", watcher.failure);
+    assert_true(watcher.reads > 0);
+}
+
+static void test_readers_see_every_durable_credential(void **state)
+{
+    watch_credentials(*state, false);
+}
+
+static void test_sharing_readers_see_every_durable_credential(void **state)
+{
+    watch_credentials(*state, true);
 }
 
 /* ---- full queue, closing ---- */
@@ -775,6 +836,8 @@ int suite_lanes(void)
     const struct CMUnitTest tests[] = {
         SUITE_TEST(test_lanes_share_one_endpoint),
         SUITE_TEST(test_readers_see_every_durable_outcome),
+        SUITE_TEST(test_readers_see_every_durable_credential),
+        SUITE_TEST(test_sharing_readers_see_every_durable_credential),
         SUITE_TEST(test_full_queue_is_busy),
         SUITE_TEST(test_closing_a_lane_answers_everything),
         SUITE_TEST(test_callbacks_may_call_the_store),

@@ -225,6 +225,39 @@ static void test_rekey_while_it_serves(void **state)
     answer_clear(&answer);
 }
 
+/* Credentials that a session has just made are sealed anew as well, and a lane that has looked
+ * before sees them all the same. */
+static void test_rekey_with_fresh_credentials(void **state)
+{
+    struct world *world = *state;
+    struct bed *bed = &world->bed;
+    struct store_lane *busy = NULL;
+    struct answer answer = {0};
+    struct err err = {0};
+    open_vault(world, KEY_A "\n");
+    bed_start(bed);
+    enroll(bed->lane, "lamp-1");
+    enroll(bed->lane, "lamp-2");
+    assert_int_equal(make_pending(bed->lane, "lamp-1", 101, "fresh-1", &answer), ERR_OK);
+    assert_int_equal(make_pending(bed->lane, "lamp-2", 101, "fresh-2", &answer), ERR_OK);
+    assert_int_equal(store_lane_open(bed->store, &busy, &err), ERR_OK);
+    store_lane_rest(busy);
+    assert_int_equal(find_identity(busy, "id-lamp-1", &answer), ERR_OK);
+    write_keys(world, KEY_B "\n" KEY_A "\n");
+    assert_int_equal(rekey(world), 2 + 2);
+    assert_int_equal(find_identity(busy, "id-lamp-2", &answer), ERR_OK);
+    assert_true(bytes_equal(secret_bytes(key_of(&answer.device, 101, CREDENTIAL_PENDING)),
+                            bytes_of_text("fresh-2")));
+    store_lane_close(busy);
+    bed_stop(bed);
+    open_vault(world, KEY_B "\n");
+    bed_start(bed);
+    assert_int_equal(find_identity(bed->lane, "id-lamp-1", &answer), ERR_OK);
+    assert_true(bytes_equal(secret_bytes(key_of(&answer.device, 101, CREDENTIAL_PENDING)),
+                            bytes_of_text("fresh-1")));
+    answer_clear(&answer);
+}
+
 static void test_rekey_seals_what_was_not(void **state)
 {
     struct world *world = *state;
@@ -301,7 +334,7 @@ static void test_file_of_version_1_is_taken_over(void **state)
     open_vault(world, KEY_A "\n");
     bed_start(bed);
     store_metrics(bed->store, &metrics);
-    assert_int_equal(metrics.schema_version, 6);
+    assert_int_equal(metrics.schema_version, 7);
     assert_int_equal(find_identity(bed->lane, "psk-2", &answer), ERR_OK);
     assert_string_equal(answer.device.enrollment.endpoint, "lamp-2");
     assert_int_equal(find_identity(bed->lane, "lamp-1", &answer), ERR_OK);
@@ -351,6 +384,7 @@ int main(void)
         TEST(test_wrong_master_key_is_said_at_start),
         TEST(test_key_moved_to_another_row_does_not_open),
         TEST(test_rekey_while_it_serves),
+        TEST(test_rekey_with_fresh_credentials),
         TEST(test_rekey_seals_what_was_not),
         TEST(test_file_of_version_1_is_taken_over),
     };

@@ -1,0 +1,306 @@
+/* Credentials of devices and where their rows stand: in `credential`, or, what a session has
+ * changed lately, in `credential_news`. A row of news is the whole state of a device's credentials
+ * for one server and counts in place of the row in `credential`. Sessions append news at the end of
+ * a small table instead of changing a page of their own each; all of them go to `credential` in
+ * order, in one transaction, before long. Whoever else changes a device's credentials writes to
+ * `credential` and takes the news out. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sqlite_priv.h"
+
+/* ---- reading ---- */
+
+/* Credentials of a device: ids from the first to just below the second. */
+static void bind_credential_range(sqlite3_stmt *statement, int64_t device)
+{
+    bind_number(statement, 1, device * 65536);
+    bind_number(statement, 2, (device + 1) * 65536);
+}
+
+static bool take_slot(struct sqlite_session *session, sqlite3_stmt *row, int base,
+                      const struct vault_place *place, struct slot *slot)
+{
+    slot->generation = (uint64_t)sqlite3_column_int64(row, base + SLOT_GENERATION);
+    int kind = sqlite3_column_int(row, base + SLOT_KIND);
+    struct bytes public_part = column_bytes(row, base + SLOT_PUBLIC);
+    if (!column_identity(row, base + SLOT_IDENTITY, &slot->identity) ||
+        !column_key(session, row, base + SLOT_PSK, place, &slot->key) || kind < 0 ||
+        kind >= CREDENTIAL_KIND_COUNT || public_part.len > PUBLIC_PART_MAX ||
+        !column_text(row, base + SLOT_PLACE, slot->place, sizeof slot->place))
+        return false;
+    slot->kind = (enum credential_kind)kind;
+    if (public_part.len > 0)
+        slot->public_part = blob_new(public_part);
+    return public_part.len == 0 || slot->public_part != NULL;
+}
+
+static bool take_slots(struct sqlite_session *session, sqlite3_stmt *row, struct slots *out)
+{
+    int64_t id = sqlite3_column_int64(row, CREDENTIAL_ID);
+    out->ssid = out->stored_ssid = (uint16_t)(id & 0xffff);
+    out->generation = (uint64_t)sqlite3_column_int64(row, CREDENTIAL_GENERATION);
+    out->changed_ms = sqlite3_column_int64(row, CREDENTIAL_CHANGED);
+    out->retire_at_ms = sqlite3_column_int64(row, CREDENTIAL_RETIRE_AT);
+    for (int status = 0; status < SLOT_COUNT; status++) {
+        struct vault_place place = place_of_slot(id, status);
+        if (!take_slot(session, row, CREDENTIAL_SLOTS + status * SLOT_COLUMNS, &place,
+                       &out->slot[status]))
+            return false;
+    }
+    return true;
+}
+
+static bool has_server(const struct slot_set *set, uint16_t ssid)
+{
+    bool has = false;
+    for (size_t i = 0; !has && i < set->count; i++)
+        has = set->servers[i].ssid == ssid;
+    return has;
+}
+
+/* Takes a row into a set, in order of the server, unless the server's is there. */
+static bool take_row(struct sqlite_session *session, sqlite3_stmt *row, struct slot_set *set)
+{
+    uint16_t ssid = (uint16_t)(sqlite3_column_int64(row, CREDENTIAL_ID) & 0xffff);
+    size_t at = set->count;
+    if (has_server(set, ssid))
+        return true;
+    if (set->count == ACCOUNTS_MAX)
+        return false;
+    for (; at > 0 && set->servers[at - 1].ssid > ssid; at--)
+        set->servers[at] = set->servers[at - 1];
+    memset(&set->servers[at], 0, sizeof set->servers[at]);
+    /* Counted first, so that a damaged one is wiped with the others. */
+    set->count++;
+    return take_slots(session, row, &set->servers[at]);
+}
+
+static enum err_code take_rows(struct sqlite_session *session, sqlite3_stmt *statement,
+                               struct slot_set *set, size_t *rows, struct err *err)
+{
+    enum err_code code = ERR_OK;
+    int got;
+    *rows = 0;
+    while (code == ERR_OK && (got = sqlite3_step(statement)) != SQLITE_DONE) {
+        if (got != SQLITE_ROW)
+            code = sqlite_session_error(session, "reading credentials", err);
+        else if (!take_row(session, statement, set))
+            code = sqlite_damaged(session, "a credential's row", err);
+        ++*rows;
+    }
+    sqlite_done(statement);
+    return code;
+}
+
+static enum err_code read_stored(struct sqlite_session *session, int64_t device,
+                                 struct slot_set *set, struct err *err)
+{
+    sqlite3_stmt *statement = sqlite_use(session, SQL_CREDENTIALS_OF_DEVICE, err);
+    size_t rows;
+    if (statement == NULL)
+        return err->code;
+    bind_credential_range(statement, device);
+    return take_rows(session, statement, set, &rows, err);
+}
+
+/* A row that a reader does not see is gone to `credential`; or it is newer than the reader's look,
+ * and so either not reported yet or cause for another look. */
+static enum err_code read_news_row(struct sqlite_session *session, uint64_t number,
+                                   struct slot_set *set, struct err *err)
+{
+    sqlite3_stmt *statement = sqlite_use(session, SQL_NEWS_GET, err);
+    size_t rows;
+    if (statement == NULL)
+        return err->code;
+    bind_number(statement, 1, (int64_t)number);
+    enum err_code code = take_rows(session, statement, set, &rows, err);
+    if (code != ERR_OK || rows > 0)
+        return code;
+    if (!session->is_reader)
+        return sqlite_damaged(session, "the table of newest credentials", err);
+    return ERR_OK;
+}
+
+static enum err_code read_news(struct sqlite_session *session, int64_t device, struct slot_set *set,
+                               struct err *err)
+{
+    struct news *news = &session->indexes->news;
+    struct news_row rows[ACCOUNTS_MAX];
+    size_t count = session->is_reader ? news_committed(news, device, rows, ACCOUNTS_MAX)
+                                      : news_staged(news, device, rows, ACCOUNTS_MAX);
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; code == ERR_OK && i < count; i++)
+        code = read_news_row(session, rows[i].number, set, err);
+    return code;
+}
+
+enum err_code sqlite_read_slots(struct sqlite_session *session, int64_t device,
+                                struct slot_set *set, struct err *err)
+{
+    set->count = 0;
+    enum err_code code = read_news(session, device, set, err);
+    return code == ERR_OK ? read_stored(session, device, set, err) : code;
+}
+
+enum err_code sqlite_read_slots_of(struct store_backend *backend, int64_t device,
+                                   const struct store_promotion *promotions, size_t count,
+                                   struct slot_set *set, struct err *err)
+{
+    bool is_news = true;
+    for (size_t i = 0; i < count; i++)
+        is_news &= news_find(&backend->indexes.news, device, promotions[i].ssid) != 0;
+    if (!is_news)
+        return sqlite_read_slots(&backend->session, device, set, err);
+    set->count = 0;
+    return read_news(&backend->session, device, set, err);
+}
+
+/* ---- writing ---- */
+
+static bool bind_slot(struct sqlite_session *session, sqlite3_stmt *statement, int index,
+                      const struct vault_place *place, const struct slot *slot,
+                      struct sealed_key *memory)
+{
+    if (slot->generation == 0)
+        return true; /* unbound columns are NULL */
+    bind_number(statement, index + SLOT_GENERATION, (int64_t)slot->generation);
+    bind_bytes(statement, index + SLOT_IDENTITY, identity_bytes(&slot->identity));
+    bind_number(statement, index + SLOT_KIND, slot->kind);
+    bind_bytes(statement, index + SLOT_PUBLIC, blob_bytes(slot->public_part));
+    if (slot->place[0] != '\0')
+        bind_text(statement, index + SLOT_PLACE, slot->place);
+    return bind_key(session, statement, index + SLOT_PSK, place, &slot->key, memory);
+}
+
+/* A row of either table; the statement has what is the table's own. */
+static enum err_code save_server(struct sqlite_session *session, sqlite3_stmt *statement,
+                                 int64_t device, const struct slots *server, struct err *err)
+{
+    bind_number(statement, 1 + CREDENTIAL_ID, device * 65536 + server->ssid);
+    bind_number(statement, 1 + CREDENTIAL_GENERATION, (int64_t)server->generation);
+    bind_number(statement, 1 + CREDENTIAL_CHANGED, server->changed_ms);
+    bind_number(statement, 1 + CREDENTIAL_RETIRE_AT, server->retire_at_ms);
+    struct sealed_key memory[SLOT_COUNT];
+    for (int status = 0; status < SLOT_COUNT; status++) {
+        struct vault_place place = place_of_slot(device * 65536 + server->ssid, status);
+        if (!bind_slot(session, statement, 1 + CREDENTIAL_SLOTS + status * SLOT_COLUMNS, &place,
+                       &server->slot[status], &memory[status])) {
+            sqlite_done(statement);
+            return sqlite_seal_failed(session, err);
+        }
+    }
+    return sqlite_finish(session, statement, "storing a credential", err);
+}
+
+static enum err_code delete_by(struct sqlite_session *session, enum sql_id id, int64_t key,
+                               struct err *err)
+{
+    sqlite3_stmt *statement = sqlite_use(session, id, err);
+    if (statement == NULL)
+        return err->code;
+    bind_number(statement, 1, key);
+    return sqlite_finish(session, statement, "dropping a credential", err);
+}
+
+static enum err_code delete_news(struct store_backend *backend, int64_t device, uint16_t ssid,
+                                 struct err *err)
+{
+    struct news *news = &backend->indexes.news;
+    uint64_t number = news_find(news, device, ssid);
+    if (number == 0)
+        return ERR_OK;
+    if (!news_remove(news, device, ssid))
+        return err_set(err, ERR_NO_MEMORY, "store: out of memory");
+    return delete_by(&backend->session, SQL_NEWS_DELETE, (int64_t)number, err);
+}
+
+static enum err_code store_server(struct store_backend *backend, int64_t device,
+                                  const struct slots *server, struct err *err)
+{
+    enum err_code code = delete_news(backend, device, server->ssid, err);
+    if (code != ERR_OK)
+        return code;
+    sqlite3_stmt *statement = sqlite_use(&backend->session, SQL_CREDENTIAL_SAVE, err);
+    return statement == NULL ? err->code
+                             : save_server(&backend->session, statement, device, server, err);
+}
+
+static enum err_code append_server(struct store_backend *backend, int64_t device,
+                                   const struct slots *server, struct err *err)
+{
+    struct news *news = &backend->indexes.news;
+    uint64_t number = news_find(news, device, server->ssid);
+    if (number == 0 && (number = news_add(news, device, server->ssid)) == 0)
+        return err_set(err, ERR_NO_MEMORY, "store: out of memory");
+    sqlite3_stmt *statement = sqlite_use(&backend->session, SQL_NEWS_SAVE, err);
+    if (statement == NULL)
+        return err->code;
+    bind_number(statement, 1 + CREDENTIAL_NEWS_NUMBER, (int64_t)number);
+    return save_server(&backend->session, statement, device, server, err);
+}
+
+static enum err_code save_dirty(struct store_backend *backend, int64_t device,
+                                const struct slot_set *set,
+                                enum err_code (*save)(struct store_backend *backend, int64_t device,
+                                                      const struct slots *server, struct err *err),
+                                struct err *err)
+{
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; code == ERR_OK && i < set->count; i++) {
+        const struct slots *server = &set->servers[i];
+        if (!server->dirty)
+            continue;
+        if (server->stored_ssid != 0 && server->stored_ssid != server->ssid) {
+            code = delete_news(backend, device, server->stored_ssid, err);
+            if (code == ERR_OK)
+                code = delete_by(&backend->session, SQL_CREDENTIAL_DELETE,
+                                 device * 65536 + server->stored_ssid, err);
+        }
+        if (code == ERR_OK)
+            code = save(backend, device, server, err);
+    }
+    return code;
+}
+
+enum err_code sqlite_save_slots(struct store_backend *backend, int64_t device,
+                                const struct slot_set *set, struct err *err)
+{
+    return save_dirty(backend, device, set, store_server, err);
+}
+
+enum err_code sqlite_append_slots(struct store_backend *backend, int64_t device,
+                                  const struct slot_set *set, struct err *err)
+{
+    return save_dirty(backend, device, set, append_server, err);
+}
+
+enum err_code sqlite_delete_slots(struct store_backend *backend, int64_t device, struct err *err)
+{
+    struct news_row rows[ACCOUNTS_MAX];
+    size_t count = news_staged(&backend->indexes.news, device, rows, ACCOUNTS_MAX);
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; code == ERR_OK && i < count; i++)
+        code = delete_news(backend, device, rows[i].ssid, err);
+    sqlite3_stmt *statement = NULL;
+    if (code == ERR_OK &&
+        (statement = sqlite_use(&backend->session, SQL_CREDENTIALS_DELETE, err)) == NULL)
+        code = err->code;
+    if (code != ERR_OK)
+        return code;
+    bind_credential_range(statement, device);
+    return sqlite_finish(&backend->session, statement, "dropping credentials", err);
+}
+
+enum err_code sqlite_flush_news(struct store_backend *backend, struct err *err)
+{
+    static const enum sql_id steps[] = {SQL_NEWS_FLUSH, SQL_NEWS_CLEAR};
+    enum err_code code = ERR_OK;
+    if (!news_remove_all(&backend->indexes.news))
+        return err_set(err, ERR_NO_MEMORY, "store: out of memory");
+    for (size_t i = 0; code == ERR_OK && i < sizeof steps / sizeof steps[0]; i++) {
+        sqlite3_stmt *statement = sqlite_use(&backend->session, steps[i], err);
+        code = statement == NULL ? err->code
+                                 : sqlite_finish(&backend->session, statement,
+                                                 "bringing credentials to their table", err);
+    }
+    return code;
+}
