@@ -137,16 +137,33 @@ bool news_remove(struct news *news, int64_t device, uint16_t ssid)
     return stage(news, device, ssid, 0);
 }
 
-bool news_remove_all(struct news *news)
+bool news_load(struct news *news, const struct news_row *row)
 {
-    bool removed = true;
-    /* No entry is added, so that none moves. */
-    for (size_t i = 0; removed && i < news->cap; i++) {
+    if (news->next <= row->number)
+        news->next = row->number + 1;
+    return stage(news, row->device, row->ssid, row->number);
+}
+
+static int compare_rows(const void *a, const void *b)
+{
+    const struct news_row *left = a, *right = b;
+    int devices = (left->device > right->device) - (left->device < right->device);
+    return devices != 0 ? devices : (int)left->ssid - (int)right->ssid;
+}
+
+struct news_row *news_sorted(const struct news *news, size_t *count)
+{
+    struct news_row *rows = malloc((news->rows + 1) * sizeof *rows);
+    if (rows == NULL)
+        return NULL;
+    *count = 0;
+    for (size_t i = 0; i < news->cap; i++) {
         const struct news_entry *entry = &news->entries[i];
         if (entry->device != 0 && entry->staged != 0)
-            removed = news_remove(news, entry->device, entry->ssid);
+            rows[(*count)++] = (struct news_row){entry->device, entry->ssid, entry->staged};
     }
-    return removed;
+    qsort(rows, *count, sizeof *rows, compare_rows);
+    return rows;
 }
 
 static size_t collect(const struct news *news, int64_t device, bool staged, struct news_row *out,
@@ -158,7 +175,7 @@ static size_t collect(const struct news *news, int64_t device, bool staged, stru
         const struct news_entry *entry = &news->entries[at];
         uint64_t number = staged ? entry->staged : entry->committed;
         if (entry->device == device && number != 0)
-            out[count++] = (struct news_row){.ssid = entry->ssid, .number = number};
+            out[count++] = (struct news_row){device, entry->ssid, number};
     }
     return count;
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 struct news_row {
+    int64_t device;
     uint16_t ssid;
     uint64_t number; /* its key; never given out twice while the server runs */
 };
@@ -40,9 +41,12 @@ uint64_t news_find(const struct news *news, int64_t device, uint16_t ssid);
 size_t news_staged(const struct news *news, int64_t device, struct news_row *out, size_t max);
 /* Gives out a number for a row; 0: no memory. */
 uint64_t news_add(struct news *news, int64_t device, uint16_t ssid);
+/* At the start: the table has this row already. */
+bool news_load(struct news *news, const struct news_row *row);
+/* All rows in order of device and server, to be freed; NULL: no memory. */
+struct news_row *news_sorted(const struct news *news, size_t *count);
 /* The row goes; false: no memory. */
 bool news_remove(struct news *news, int64_t device, uint16_t ssid);
-bool news_remove_all(struct news *news);
 void news_commit(struct news *news);
 void news_drop(struct news *news);
 

@@ -100,10 +100,9 @@ static const char *const texts[SQL_COUNT] = {
         "ON CONFLICT (seq) DO UPDATE SET " CREDENTIAL_NEWER,
     [SQL_NEWS_GET] = "SELECT " CREDENTIAL_COLUMNS " FROM credential_news WHERE seq = $1",
     [SQL_NEWS_DELETE] = "DELETE FROM credential_news WHERE seq = $1",
-    [SQL_NEWS_LAST] = "SELECT COALESCE(MAX(seq), 0) FROM credential_news",
-    /* In order, so that each page is met once. */
+    [SQL_NEWS_IDS] = "SELECT seq, id FROM credential_news",
     [SQL_NEWS_FLUSH] = "INSERT INTO credential (" CREDENTIAL_COLUMNS ") SELECT " CREDENTIAL_COLUMNS
-                       " FROM credential_news WHERE seq > 0 ORDER BY id "
+                       " FROM credential_news WHERE seq = $1 "
                        "ON CONFLICT (id) DO UPDATE SET " CREDENTIAL_NEWER,
     [SQL_NEWS_CLEAR] = "DELETE FROM credential_news",
     [SQL_CREDENTIAL_DELETE] = "DELETE FROM credential WHERE id = $1",

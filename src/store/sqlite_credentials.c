@@ -7,6 +7,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sqlite_priv.h"
 
+#include <stdlib.h>
+
 /* ---- reading ---- */
 
 /* Credentials of a device: ids from the first to just below the second. */
@@ -290,17 +292,64 @@ enum err_code sqlite_delete_slots(struct store_backend *backend, int64_t device,
     return sqlite_finish(&backend->session, statement, "dropping credentials", err);
 }
 
+/* ---- from the news to their own table ---- */
+
+static enum err_code flush_row(struct store_backend *backend, const struct news_row *row,
+                               struct err *err)
+{
+    sqlite3_stmt *statement = sqlite_use(&backend->session, SQL_NEWS_FLUSH, err);
+    if (statement == NULL)
+        return err->code;
+    /* The keys in it are copied as they are sealed. */
+    bind_number(statement, 1, (int64_t)row->number);
+    enum err_code code = sqlite_finish(&backend->session, statement, "storing a credential", err);
+    if (code == ERR_OK && !news_remove(&backend->indexes.news, row->device, row->ssid))
+        code = err_set(err, ERR_NO_MEMORY, "store: out of memory");
+    return code;
+}
+
 enum err_code sqlite_flush_news(struct store_backend *backend, struct err *err)
 {
-    static const enum sql_id steps[] = {SQL_NEWS_FLUSH, SQL_NEWS_CLEAR};
-    enum err_code code = ERR_OK;
-    if (!news_remove_all(&backend->indexes.news))
+    size_t count = 0;
+    if (backend->indexes.news.rows == 0)
+        return ERR_OK;
+    /* In order, so that each page of the table is met once. */
+    struct news_row *rows = news_sorted(&backend->indexes.news, &count);
+    if (rows == NULL)
         return err_set(err, ERR_NO_MEMORY, "store: out of memory");
-    for (size_t i = 0; code == ERR_OK && i < sizeof steps / sizeof steps[0]; i++) {
-        sqlite3_stmt *statement = sqlite_use(&backend->session, steps[i], err);
-        code = statement == NULL ? err->code
-                                 : sqlite_finish(&backend->session, statement,
-                                                 "bringing credentials to their table", err);
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; code == ERR_OK && i < count; i++)
+        code = flush_row(backend, &rows[i], err);
+    free(rows);
+    sqlite3_stmt *statement = NULL;
+    if (code == ERR_OK && (statement = sqlite_use(&backend->session, SQL_NEWS_CLEAR, err)) == NULL)
+        code = err->code;
+    return code != ERR_OK
+               ? code
+               : sqlite_finish(&backend->session, statement, "clearing what was stored", err);
+}
+
+enum err_code sqlite_load_news(struct store_backend *backend, struct err *err)
+{
+    struct sqlite_session *session = &backend->session;
+    sqlite3_stmt *statement = sqlite_use(session, SQL_NEWS_IDS, err);
+    if (statement == NULL)
+        return err->code;
+    enum err_code code = ERR_OK;
+    int got;
+    while (code == ERR_OK && (got = sqlite3_step(statement)) != SQLITE_DONE) {
+        int64_t id = sqlite3_column_int64(statement, 1);
+        struct news_row row = {.device = id / 65536,
+                               .ssid = (uint16_t)(id & 0xffff),
+                               .number = (uint64_t)sqlite3_column_int64(statement, 0)};
+        if (got != SQLITE_ROW)
+            code = sqlite_session_error(session, "reading credentials", err);
+        else if (row.device <= 0 || row.number == 0)
+            code = sqlite_damaged(session, "the table of newest credentials", err);
+        else if (!news_load(&backend->indexes.news, &row))
+            code = err_set(err, ERR_NO_MEMORY, "store: out of memory");
     }
+    sqlite_done(statement);
+    news_commit(&backend->indexes.news);
     return code;
 }

@@ -291,23 +291,6 @@ static enum err_code count_devices(struct store_backend *backend, struct err *er
     return code;
 }
 
-/* What the news hold was left by a server that did not end in order. */
-static enum err_code recover_news(struct store_backend *backend, struct err *err)
-{
-    struct sqlite_session *session = &backend->session;
-    int64_t last = 0;
-    enum err_code code = get_number(session, SQL_NEWS_LAST, NULL, &last, err);
-    if (code != ERR_OK || last == 0)
-        return code;
-    code = sqlite_session_transact(session, SQL_BEGIN_WRITE, err);
-    if (code == ERR_OK)
-        code = sqlite_flush_news(backend, err);
-    if (code == ERR_OK)
-        code = sqlite_session_transact(session, SQL_END, err);
-    sqlite_session_rollback(session);
-    return code;
-}
-
 enum err_code sqlite_recover(struct store_backend *backend, struct err *err)
 {
     struct sqlite_session *session = &backend->session;
@@ -325,9 +308,9 @@ enum err_code sqlite_recover(struct store_backend *backend, struct err *err)
     if (code == ERR_OK)
         code = load_unfolded(backend, folded, err);
     if (code == ERR_OK)
-        code = sqlite_settle(backend, err);
+        code = sqlite_load_news(backend, err);
     if (code == ERR_OK)
-        code = recover_news(backend, err);
+        code = sqlite_settle(backend, err);
     return code == ERR_OK ? count_devices(backend, err) : code;
 }
 

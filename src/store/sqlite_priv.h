@@ -279,6 +279,8 @@ enum err_code sqlite_append_slots(struct store_backend *backend, int64_t device,
 enum err_code sqlite_delete_slots(struct store_backend *backend, int64_t device, struct err *err);
 /* Brings all news to their own table, in the open transaction. */
 enum err_code sqlite_flush_news(struct store_backend *backend, struct err *err);
+/* At open: those that a server has left which did not end in order. */
+enum err_code sqlite_load_news(struct store_backend *backend, struct err *err);
 
 /* ---- sqlite_groups.c ---- */
 enum err_code sqlite_group_save(struct store_backend *backend, int64_t id,

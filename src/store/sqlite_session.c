@@ -111,9 +111,6 @@ enum err_code sqlite_configure_writer(struct sqlite_session *session, struct err
         code = sqlite_session_run(session, "PRAGMA cache_size = -16384", err);
     if (code == ERR_OK)
         code = sqlite_session_run(session, "PRAGMA wal_autocheckpoint = 4000", err);
-    /* What is sorted are rows with keys, which may lie in the clear: never in a file of its own. */
-    if (code == ERR_OK)
-        code = sqlite_session_run(session, "PRAGMA temp_store = MEMORY", err);
     /* A log that grew behind a long read shrinks again. */
     if (code == ERR_OK)
         code = sqlite_session_run(session, "PRAGMA journal_size_limit = 67108864", err);

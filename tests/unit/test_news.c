@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -67,7 +68,7 @@ static void test_numbers_never_come_again(void **state)
     news_drop(news);
     uint64_t second = news_add(news, 7, 101);
     news_commit(news);
-    assert_true(news_remove_all(news));
+    assert_true(news_remove(news, 7, 101));
     news_commit(news);
     assert_int_equal(news->used, 0);
     uint64_t third = news_add(news, 7, 101);
@@ -94,13 +95,32 @@ static void test_many_are_kept_apart(void **state)
     }
     assert_int_equal(seen, sum);
     assert_int_equal(news_committed(news, 1024, rows, 2), 2);
-    assert_true(news_remove_all(news));
+    size_t count = 0;
+    struct news_row *all = news_sorted(news, &count);
+    assert_int_equal(count, DEVICES * SERVERS);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(all[i].device, (int64_t)(1 + i / SERVERS) * 1024);
+        assert_int_equal(all[i].ssid, i % SERVERS);
+        assert_true(news_remove(news, all[i].device, all[i].ssid));
+    }
+    free(all);
     assert_true(news->removes);
     assert_int_equal(news->rows, 0);
     assert_int_equal(news_committed(news, 1024, rows, MAX), SERVERS);
     assert_int_equal(news_staged(news, 1024, rows, MAX), 0);
     news_commit(news);
     assert_int_equal(news_committed(news, 1024, rows, MAX), 0);
+}
+
+static void test_what_was_left_is_loaded(void **state)
+{
+    struct news *news = *state;
+    assert_true(news_load(news, &(struct news_row){7, 101, 12}));
+    assert_true(news_load(news, &(struct news_row){8, 101, 5}));
+    news_commit(news);
+    assert_int_equal(news_find(news, 7, 101), 12);
+    assert_int_equal(news_find(news, 8, 101), 5);
+    assert_int_equal(news_add(news, 9, 101), 13);
 }
 
 static void test_a_removed_one_may_come_again(void **state)
@@ -128,6 +148,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_dropped_is_as_before, setup, teardown),
         cmocka_unit_test_setup_teardown(test_numbers_never_come_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_are_kept_apart, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_was_left_is_loaded, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_removed_one_may_come_again, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
