@@ -166,15 +166,27 @@ struct news_row *news_sorted(const struct news *news, size_t *count)
     return rows;
 }
 
-static size_t collect(const struct news *news, int64_t device, bool staged, struct news_row *out,
+static uint64_t staged_number(const struct news_entry *entry)
+{
+    return entry->staged;
+}
+
+static uint64_t committed_number(const struct news_entry *entry)
+{
+    return entry->committed;
+}
+
+/* One number is asked for and no other looked at: what is staged is not for readers' threads. */
+static size_t collect(const struct news *news, int64_t device,
+                      uint64_t (*number_of)(const struct news_entry *entry), struct news_row *out,
                       size_t max)
 {
     size_t count = 0;
     size_t at = first_place(device, news->cap);
     for (; news->entries[at].device != 0 && count < max; at = (at + 1) & (news->cap - 1)) {
         const struct news_entry *entry = &news->entries[at];
-        uint64_t number = staged ? entry->staged : entry->committed;
-        if (entry->device == device && number != 0)
+        uint64_t number = entry->device == device ? number_of(entry) : 0;
+        if (number != 0)
             out[count++] = (struct news_row){device, entry->ssid, number};
     }
     return count;
@@ -182,13 +194,13 @@ static size_t collect(const struct news *news, int64_t device, bool staged, stru
 
 size_t news_staged(const struct news *news, int64_t device, struct news_row *out, size_t max)
 {
-    return collect(news, device, true, out, max);
+    return collect(news, device, staged_number, out, max);
 }
 
 size_t news_committed(struct news *news, int64_t device, struct news_row *out, size_t max)
 {
     pthread_mutex_lock(&news->lock);
-    size_t count = collect(news, device, false, out, max);
+    size_t count = collect(news, device, committed_number, out, max);
     pthread_mutex_unlock(&news->lock);
     return count;
 }
