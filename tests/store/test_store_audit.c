@@ -172,7 +172,7 @@ static void test_chain_goes_on_after_a_restart(void **state)
     free(reading);
 }
 
-static int64_t false_now;
+static _Atomic int64_t false_now; /* the writer asks as well */
 
 static int64_t false_clock(void)
 {
