@@ -46,4 +46,11 @@ void device_show_status(struct store_device *device, const struct device_status 
 /* End of the attempt. */
 int64_t outcome_end_ms(const struct outcome *outcome);
 
+/* Where a device's entry is looked for first in a hash table of `cap` places, a power of two. The
+ * ids are our own numbers: nobody can choose them to collide. */
+static inline size_t device_place(int64_t device, size_t cap)
+{
+    return (size_t)(((uint64_t)device * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & (cap - 1);
+}
+
 #endif

@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "news_priv.h"
 
+#include "device_priv.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,17 +41,11 @@ void news_clear(struct news *news)
     *news = (struct news){0};
 }
 
-/* By the device alone: its entries follow each other. The ids are our own numbers: nobody can
- * choose them to collide. */
-static size_t first_place(int64_t device, size_t cap)
-{
-    return (size_t)(((uint64_t)device * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & (cap - 1);
-}
-
+/* By the device alone: its entries follow each other. */
 static struct news_entry *find_entry(struct news_entry *entries, size_t cap, int64_t device,
                                      uint16_t ssid)
 {
-    size_t at = first_place(device, cap);
+    size_t at = device_place(device, cap);
     while (entries[at].device != 0 && (entries[at].device != device || entries[at].ssid != ssid))
         at = (at + 1) & (cap - 1);
     return &entries[at];
@@ -182,7 +178,7 @@ static size_t collect(const struct news *news, int64_t device,
                       size_t max)
 {
     size_t count = 0;
-    size_t at = first_place(device, news->cap);
+    size_t at = device_place(device, news->cap);
     for (; news->entries[at].device != 0 && count < max; at = (at + 1) & (news->cap - 1)) {
         const struct news_entry *entry = &news->entries[at];
         uint64_t number = entry->device == device ? number_of(entry) : 0;

@@ -47,7 +47,7 @@ static void slot_move(struct slot *to, struct slot *from)
     bytes_wipe(from, sizeof *from);
 }
 
-static struct slots *find_server(struct slot_set *set, uint16_t ssid)
+struct slots *slot_set_find(struct slot_set *set, uint16_t ssid)
 {
     for (size_t i = 0; i < set->count; i++) {
         if (set->servers[i].ssid == ssid)
@@ -83,12 +83,12 @@ static struct slots *oldest_server(struct slot_set *set)
 
 static struct slots *find_or_add_server(struct slot_set *set, uint16_t ssid)
 {
-    struct slots *server = find_server(set, ssid);
+    struct slots *server = slot_set_find(set, ssid);
     if (server != NULL)
         return server;
     uint64_t generation = 0;
     uint16_t stored_ssid = 0;
-    size_t servers = set->count - (find_server(set, 0) != NULL);
+    size_t servers = set->count - (slot_set_find(set, 0) != NULL);
     if (ssid == 0 || servers < SERVERS_MAX) {
         server = &set->servers[set->count++];
         bytes_wipe(server, sizeof *server); /* nothing stood there yet */
@@ -109,7 +109,7 @@ static struct slots *find_or_add_server(struct slot_set *set, uint16_t ssid)
 
 static void name_server(struct slot_set *set, uint16_t ssid)
 {
-    struct slots *server = find_server(set, ssid);
+    struct slots *server = slot_set_find(set, ssid);
     if (server != NULL)
         server->named = true;
 }
@@ -141,7 +141,7 @@ bool slot_set_make_pending(struct slot_set *set, const struct store_new_credenti
     for (size_t i = 0; i < count; i++)
         name_server(set, credentials[i].ssid);
     for (size_t i = 0; i < count; i++) {
-        struct slots *server = find_server(set, credentials[i].ssid);
+        struct slots *server = slot_set_find(set, credentials[i].ssid);
         /* One of another kind is of no use any more: the profile has changed. */
         if (server != NULL && server->slot[CREDENTIAL_PENDING].generation != 0 &&
             server->slot[CREDENTIAL_PENDING].kind == credentials[i].kind)
@@ -166,7 +166,7 @@ bool slot_set_promote(struct slot_set *set, const struct store_promotion *promot
 {
     bool changed = false;
     for (size_t i = 0; i < count; i++) {
-        struct slots *server = find_server(set, promotions[i].ssid);
+        struct slots *server = slot_set_find(set, promotions[i].ssid);
         if (server == NULL || promotions[i].generation == 0 ||
             server->slot[CREDENTIAL_PENDING].generation != promotions[i].generation)
             continue;
@@ -192,7 +192,7 @@ static bool is_active_already(const struct slots *server, const struct slot *giv
 static bool enroll_server(struct slot_set *set, uint16_t ssid, const struct slot *given,
                           const struct slot_time *time, bool apply)
 {
-    struct slots *server = find_server(set, ssid);
+    struct slots *server = slot_set_find(set, ssid);
     if (server != NULL && is_active_already(server, given))
         return false;
     if (!apply)
@@ -233,7 +233,7 @@ static bool grace_is_over(const struct slots *server, int64_t now_ms)
 bool slot_set_place(struct slot_set *set, uint16_t ssid, const char *place, int64_t now_ms,
                     bool *found)
 {
-    struct slots *server = find_server(set, ssid);
+    struct slots *server = slot_set_find(set, ssid);
     bool changed = false;
     *found = false;
     for (int status = CREDENTIAL_PENDING; server != NULL && status <= CREDENTIAL_ACTIVE; status++) {
@@ -268,7 +268,7 @@ bool slot_set_expire(struct slot_set *set, int64_t now_ms)
 
 bool slot_set_drop_account(struct slot_set *set, int64_t now_ms)
 {
-    struct slots *account = find_server(set, 0);
+    struct slots *account = slot_set_find(set, 0);
     bool changed = false;
     for (int status = 0; account != NULL && status < SLOT_COUNT; status++) {
         changed = changed || account->slot[status].generation != 0;

@@ -46,6 +46,7 @@ void slot_set_clear(struct slot_set *set); /* wipes */
 /* The same for servers that stand elsewhere; and a reference to each public part for a copy. */
 void slots_clear(struct slots *servers, size_t count);
 void slots_hold(const struct slots *servers, size_t count);
+struct slots *slot_set_find(struct slot_set *set, uint16_t ssid); /* NULL: none */
 /* Each returns whether something changed. */
 bool slot_set_make_pending(struct slot_set *set, const struct store_new_credential *credentials,
                            size_t count, const struct slot_time *time);

@@ -313,12 +313,9 @@ static enum err_code expire(struct store_backend *backend, int64_t last, struct 
     bind_text(statement, 2, detail);
     bind_number(statement, 3, last);
     enum err_code code = sqlite_finish(session, statement, "dropping old records", err);
-    if (code == ERR_OK && (statement = sqlite_use(session, SQL_AUDIT_DELETE_UP_TO, err)) == NULL)
-        code = err->code;
-    if (code != ERR_OK)
-        return code;
-    bind_number(statement, 1, last);
-    return sqlite_finish(session, statement, "dropping old records", err);
+    return code != ERR_OK
+               ? code
+               : sqlite_run_for(session, SQL_AUDIT_DELETE_UP_TO, last, "dropping old records", err);
 }
 
 enum err_code sqlite_sweep_audit(struct store_backend *backend, int64_t now_ms, bool *more,

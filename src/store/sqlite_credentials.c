@@ -51,20 +51,12 @@ static bool take_slots(struct sqlite_session *session, sqlite3_stmt *row, struct
     return true;
 }
 
-static bool has_server(const struct slot_set *set, uint16_t ssid)
-{
-    bool has = false;
-    for (size_t i = 0; !has && i < set->count; i++)
-        has = set->servers[i].ssid == ssid;
-    return has;
-}
-
 /* Takes a row into a set, in order of the server, unless the server's is there. */
 static bool take_row(struct sqlite_session *session, sqlite3_stmt *row, struct slot_set *set)
 {
     uint16_t ssid = (uint16_t)(sqlite3_column_int64(row, CREDENTIAL_ID) & 0xffff);
     size_t at = set->count;
-    if (has_server(set, ssid))
+    if (slot_set_find(set, ssid) != NULL)
         return true;
     if (set->count == ACCOUNTS_MAX)
         return false;
@@ -193,15 +185,7 @@ static enum err_code save_server(struct sqlite_session *session, sqlite3_stmt *s
     return sqlite_finish(session, statement, "storing a credential", err);
 }
 
-static enum err_code delete_by(struct sqlite_session *session, enum sql_id id, int64_t key,
-                               struct err *err)
-{
-    sqlite3_stmt *statement = sqlite_use(session, id, err);
-    if (statement == NULL)
-        return err->code;
-    bind_number(statement, 1, key);
-    return sqlite_finish(session, statement, "dropping a credential", err);
-}
+static const char dropping[] = "dropping a credential";
 
 static enum err_code delete_news(struct store_backend *backend, int64_t device, uint16_t ssid,
                                  struct err *err)
@@ -212,7 +196,7 @@ static enum err_code delete_news(struct store_backend *backend, int64_t device, 
         return ERR_OK;
     if (!news_remove(news, device, ssid))
         return err_set(err, ERR_NO_MEMORY, "store: out of memory");
-    return delete_by(&backend->session, SQL_NEWS_DELETE, (int64_t)number, err);
+    return sqlite_run_for(&backend->session, SQL_NEWS_DELETE, (int64_t)number, dropping, err);
 }
 
 static enum err_code store_server(struct store_backend *backend, int64_t device,
@@ -254,8 +238,8 @@ static enum err_code save_dirty(struct store_backend *backend, int64_t device,
         if (server->stored_ssid != 0 && server->stored_ssid != server->ssid) {
             code = delete_news(backend, device, server->stored_ssid, err);
             if (code == ERR_OK)
-                code = delete_by(&backend->session, SQL_CREDENTIAL_DELETE,
-                                 device * 65536 + server->stored_ssid, err);
+                code = sqlite_run_for(&backend->session, SQL_CREDENTIAL_DELETE,
+                                      device * 65536 + server->stored_ssid, dropping, err);
         }
         if (code == ERR_OK)
             code = save(backend, device, server, err);
@@ -297,12 +281,9 @@ enum err_code sqlite_delete_slots(struct store_backend *backend, int64_t device,
 static enum err_code flush_row(struct store_backend *backend, const struct news_row *row,
                                struct err *err)
 {
-    sqlite3_stmt *statement = sqlite_use(&backend->session, SQL_NEWS_FLUSH, err);
-    if (statement == NULL)
-        return err->code;
     /* The keys in it are copied as they are sealed. */
-    bind_number(statement, 1, (int64_t)row->number);
-    enum err_code code = sqlite_finish(&backend->session, statement, "storing a credential", err);
+    enum err_code code = sqlite_run_for(&backend->session, SQL_NEWS_FLUSH, (int64_t)row->number,
+                                        "storing a credential", err);
     if (code == ERR_OK && !news_remove(&backend->indexes.news, row->device, row->ssid))
         code = err_set(err, ERR_NO_MEMORY, "store: out of memory");
     return code;

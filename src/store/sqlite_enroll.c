@@ -275,15 +275,7 @@ enum err_code sqlite_set_blocked(struct store_backend *backend, struct request *
     return code;
 }
 
-static enum err_code delete_by(struct store_backend *backend, enum sql_id id, int64_t key,
-                               struct err *err)
-{
-    sqlite3_stmt *statement = sqlite_use(&backend->session, id, err);
-    if (statement == NULL)
-        return err->code;
-    bind_number(statement, 1, key);
-    return sqlite_finish(&backend->session, statement, "removing a device", err);
-}
+static const char removing[] = "removing a device";
 
 static enum err_code delete_history(struct store_backend *backend, uint64_t newest, struct err *err)
 {
@@ -294,7 +286,8 @@ static enum err_code delete_history(struct store_backend *backend, uint64_t newe
         enum err_code code =
             sqlite_read_previous(&backend->session, newest, &found, &previous, id, err);
         if (code == ERR_OK && found)
-            code = delete_by(backend, SQL_OUTCOME_DELETE, (int64_t)newest, err);
+            code = sqlite_run_for(&backend->session, SQL_OUTCOME_DELETE, (int64_t)newest, removing,
+                                  err);
         if (code != ERR_OK)
             return code;
         newest = previous;
@@ -317,9 +310,9 @@ enum err_code sqlite_remove(struct store_backend *backend, struct request *reque
     if (code == ERR_OK)
         code = sqlite_drop_tags(&backend->session, request->endpoint, err);
     if (code == ERR_OK)
-        code = delete_by(backend, SQL_DEVICE_DELETE, brief.id, err);
+        code = sqlite_run_for(&backend->session, SQL_DEVICE_DELETE, brief.id, removing, err);
     if (code == ERR_OK)
-        code = delete_by(backend, SQL_STATUS_DELETE, brief.id, err);
+        code = sqlite_run_for(&backend->session, SQL_STATUS_DELETE, brief.id, removing, err);
     if (code == ERR_OK)
         code = sqlite_stage_count(backend, brief.class_name, state, -1, err);
     if (code == ERR_OK)

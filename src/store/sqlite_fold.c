@@ -70,9 +70,16 @@ static enum err_code fold_all(struct store_backend *backend, const struct unfold
     return code;
 }
 
+uint64_t sqlite_waiting(const struct store_backend *backend)
+{
+    uint64_t outcomes = atomic_load(&backend->unfolded.waiting);
+    uint64_t credentials = backend->indexes.news.rows;
+    return outcomes > credentials ? outcomes : credentials;
+}
+
 enum err_code sqlite_settle(struct store_backend *backend, struct err *err)
 {
-    if (atomic_load(&backend->unfolded.waiting) == 0 && backend->indexes.news.rows == 0) {
+    if (sqlite_waiting(backend) == 0) {
         backend->fold_us = 0;
         return ERR_OK;
     }
@@ -132,13 +139,9 @@ static enum err_code sweep_outcomes(struct store_backend *backend, int64_t now_m
     *more |= count == SWEEP_OUTCOMES;
     /* An outcome may go only when its device's row knows of it. */
     code = sqlite_settle(backend, err);
-    sqlite3_stmt *statement = NULL;
-    if (code == ERR_OK && (statement = sqlite_use(session, SQL_OUTCOME_DELETE_UP_TO, err)) == NULL)
-        code = err->code;
-    if (code != ERR_OK)
-        return code;
-    bind_number(statement, 1, last);
-    return sqlite_finish(session, statement, "dropping old outcomes", err);
+    return code != ERR_OK ? code
+                          : sqlite_run_for(session, SQL_OUTCOME_DELETE_UP_TO, last,
+                                           "dropping old outcomes", err);
 }
 
 static enum err_code find_expired(struct sqlite_session *session, int64_t now_ms,
@@ -211,8 +214,7 @@ enum err_code sqlite_upkeep(struct store_backend *backend, uint64_t now_us, uint
 {
     enum err_code code = ERR_OK;
     bool fold_due = backend->fold_us != 0 && now_us >= backend->fold_us;
-    if (fold_due || atomic_load(&backend->unfolded.waiting) >= FOLD_ROWS ||
-        backend->indexes.news.rows >= FOLD_ROWS)
+    if (fold_due || sqlite_waiting(backend) >= FOLD_ROWS)
         code = sqlite_settle(backend, err);
     if (code == ERR_OK && now_us >= backend->sweep_us)
         code = sweep(backend, now_us, err);

@@ -91,11 +91,7 @@ enum err_code sqlite_group_save(struct store_backend *backend, int64_t id,
 
 enum err_code sqlite_group_remove(struct store_backend *backend, int64_t id, struct err *err)
 {
-    sqlite3_stmt *statement = sqlite_use(&backend->session, SQL_GROUP_DELETE, err);
-    if (statement == NULL)
-        return err->code;
-    bind_number(statement, 1, id);
-    return sqlite_finish(&backend->session, statement, "removing a group", err);
+    return sqlite_run_for(&backend->session, SQL_GROUP_DELETE, id, "removing a group", err);
 }
 
 static bool take_group(struct sqlite_session *session, sqlite3_stmt *row, struct store_group *out)

@@ -106,6 +106,9 @@ enum err_code sqlite_session_number(struct sqlite_session *session, const char *
 /* A statement ready for binding; NULL: err is set. Give it back with sqlite_done. */
 sqlite3_stmt *sqlite_use(struct sqlite_session *session, enum sql_id id, struct err *err);
 void sqlite_done(sqlite3_stmt *statement);
+/* Runs a statement with one number that returns no rows. */
+enum err_code sqlite_run_for(struct sqlite_session *session, enum sql_id id, int64_t number,
+                             const char *doing, struct err *err);
 /* Steps a statement that returns no rows, and gives it back. */
 enum err_code sqlite_finish(struct sqlite_session *session, sqlite3_stmt *statement,
                             const char *doing, struct err *err);
@@ -317,6 +320,8 @@ enum err_code sqlite_bulk_load(struct store_reader *reader,
                                void *context, struct err *err);
 
 /* ---- sqlite_fold.c ---- */
+/* How many outcomes are not folded, or credentials not in their own table: the larger number. */
+uint64_t sqlite_waiting(const struct store_backend *backend);
 enum err_code sqlite_settle(struct store_backend *backend, struct err *err);
 enum err_code sqlite_upkeep(struct store_backend *backend, uint64_t now_us, uint64_t *next_us,
                             struct err *err);

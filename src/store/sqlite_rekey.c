@@ -79,14 +79,9 @@ static enum err_code forget_old_keys(struct store_backend *backend, uint32_t cur
                                      struct err *err)
 {
     enum err_code code = sqlite_check_keys(backend, err);
-    sqlite3_stmt *statement = NULL;
-    if (code == ERR_OK &&
-        (statement = sqlite_use(&backend->session, SQL_SEAL_KEYS_FORGET, err)) == NULL)
-        code = err->code;
-    if (code != ERR_OK)
-        return code;
-    bind_number(statement, 1, current);
-    return sqlite_finish(&backend->session, statement, "forgetting master keys", err);
+    return code != ERR_OK ? code
+                          : sqlite_run_for(&backend->session, SQL_SEAL_KEYS_FORGET, current,
+                                           "forgetting master keys", err);
 }
 
 enum err_code sqlite_rekey(struct store_backend *backend, struct request *request, struct err *err)

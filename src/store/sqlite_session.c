@@ -185,6 +185,16 @@ enum err_code sqlite_finish(struct sqlite_session *session, sqlite3_stmt *statem
     return code;
 }
 
+enum err_code sqlite_run_for(struct sqlite_session *session, enum sql_id id, int64_t number,
+                             const char *doing, struct err *err)
+{
+    sqlite3_stmt *statement = sqlite_use(session, id, err);
+    if (statement == NULL)
+        return err->code;
+    bind_number(statement, 1, number);
+    return sqlite_finish(session, statement, doing, err);
+}
+
 enum err_code sqlite_session_transact(struct sqlite_session *session, enum sql_id id,
                                       struct err *err)
 {

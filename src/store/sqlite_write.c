@@ -21,8 +21,7 @@ struct slot_time sqlite_slot_time(const struct store_backend *backend)
 enum err_code sqlite_begin(struct store_backend *backend, struct err *err)
 {
     /* Folding fails while the log still takes rows: what waits for it must not grow for ever. */
-    if (atomic_load(&backend->unfolded.waiting) >= UNFOLDED_MAX ||
-        backend->indexes.news.rows >= UNFOLDED_MAX) {
+    if (sqlite_waiting(backend) >= UNFOLDED_MAX) {
         enum err_code code = sqlite_settle(backend, err);
         if (code != ERR_OK)
             return code;

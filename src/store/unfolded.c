@@ -26,15 +26,9 @@ void unfolded_clear(struct unfolded *unfolded)
     *unfolded = (struct unfolded){0};
 }
 
-/* The ids are our own numbers: nobody can choose them to collide. */
-static size_t slot_of(int64_t device, size_t cap)
-{
-    return (size_t)(((uint64_t)device * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & (cap - 1);
-}
-
 static struct unfolded_entry *find_entry(struct unfolded_entry *entries, size_t cap, int64_t device)
 {
-    size_t slot = slot_of(device, cap);
+    size_t slot = device_place(device, cap);
     while (entries[slot].device != 0 && entries[slot].device != device)
         slot = (slot + 1) & (cap - 1);
     return &entries[slot];
