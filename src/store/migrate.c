@@ -154,9 +154,16 @@ static const char *const version_7[] = {
     NULL,
 };
 
+/* Credentials that are settled, in the row of their device. */
+static const char *const version_8[] = {
+    "ALTER TABLE device ADD COLUMN settled @bytes",
+    "ALTER TABLE device ADD COLUMN settled_sealed INTEGER NOT NULL DEFAULT 0",
+    NULL,
+};
+
 static const char *const *const steps[SCHEMA_VERSION + 1] = {
     [1] = version_1, [2] = version_2, [3] = version_3, [4] = version_4,
-    [5] = version_5, [6] = version_6, [7] = version_7,
+    [5] = version_5, [6] = version_6, [7] = version_7, [8] = version_8,
 };
 
 const char *const *migrate_step(int version)

@@ -13,7 +13,7 @@ struct sql_dialect {
 
 extern const struct sql_dialect sql_dialect_sqlite;
 
-enum { SCHEMA_VERSION = 7 }; /* of this build */
+enum { SCHEMA_VERSION = 8 }; /* of this build */
 enum { MIGRATE_TAGS = 3 };   /* the version that finds devices by tag */
 
 /* One step: the statements that lead from version - 1 to version. `@id`, `@bytes`, `@text`

@@ -10,10 +10,16 @@
 static_assert(CREDENTIAL_PENDING == 0 && CREDENTIAL_ACTIVE == 1 && CREDENTIAL_RETIRING == 2,
               "a status is the index of its slot");
 
+void slot_set_init(struct slot_set *set)
+{
+    set->count = 0;
+    set->has_settled = false;
+}
+
 void slot_set_clear(struct slot_set *set)
 {
     slots_clear(set->servers, set->count);
-    set->count = 0;
+    slot_set_init(set);
 }
 
 static void slot_clear(struct slot *slot)
@@ -56,6 +62,25 @@ struct slots *slot_set_find(struct slot_set *set, uint16_t ssid)
     return NULL;
 }
 
+/* The bootstrap account has a place of its own. */
+static bool is_full(struct slot_set *set)
+{
+    return set->count - (slot_set_find(set, 0) != NULL) == SERVERS_MAX;
+}
+
+struct slots *slot_set_insert(struct slot_set *set, uint16_t ssid)
+{
+    size_t at = set->count;
+    if (ssid != 0 && is_full(set))
+        return NULL;
+    for (; at > 0 && set->servers[at - 1].ssid > ssid; at--)
+        set->servers[at] = set->servers[at - 1];
+    bytes_wipe(&set->servers[at], sizeof set->servers[at]);
+    set->servers[at].ssid = ssid;
+    set->count++;
+    return &set->servers[at];
+}
+
 static uint64_t highest_generation(const struct slot_set *set)
 {
     uint64_t highest = 0;
@@ -67,8 +92,7 @@ static uint64_t highest_generation(const struct slot_set *set)
 }
 
 /* The server that gives way when profiles have named more than SERVERS_MAX over the years: the one
- * that has not changed for longest. A request names at most SERVERS_MAX, so there is one. The
- * bootstrap account has a place of its own. */
+ * that has not changed for longest. A request names at most SERVERS_MAX, so there is one. */
 static struct slots *oldest_server(struct slot_set *set)
 {
     struct slots *oldest = NULL;
@@ -81,6 +105,20 @@ static struct slots *oldest_server(struct slot_set *set)
     return oldest;
 }
 
+/* The row it was stored in, which its successor replaces. */
+static uint16_t take_out_oldest(struct slot_set *set)
+{
+    struct slots *oldest = oldest_server(set), *last = &set->servers[set->count - 1];
+    assert(oldest != NULL);
+    uint16_t stored_ssid = oldest->stored_ssid;
+    slots_clear(oldest, 1);
+    for (; oldest < last; oldest++)
+        *oldest = oldest[1];
+    bytes_wipe(last, sizeof *last);
+    set->count--;
+    return stored_ssid;
+}
+
 static struct slots *find_or_add_server(struct slot_set *set, uint16_t ssid)
 {
     struct slots *server = slot_set_find(set, ssid);
@@ -88,19 +126,13 @@ static struct slots *find_or_add_server(struct slot_set *set, uint16_t ssid)
         return server;
     uint64_t generation = 0;
     uint16_t stored_ssid = 0;
-    size_t servers = set->count - (slot_set_find(set, 0) != NULL);
-    if (ssid == 0 || servers < SERVERS_MAX) {
-        server = &set->servers[set->count++];
-        bytes_wipe(server, sizeof *server); /* nothing stood there yet */
-    } else {
+    if (ssid != 0 && is_full(set)) {
         /* Whoever comes back later must not see a generation again: go on from the highest. */
         generation = highest_generation(set);
-        server = oldest_server(set);
-        assert(server != NULL);
-        stored_ssid = server->stored_ssid;
-        slots_clear(server, 1);
+        stored_ssid = take_out_oldest(set);
     }
-    server->ssid = ssid;
+    server = slot_set_insert(set, ssid);
+    assert(server != NULL);
     server->stored_ssid = stored_ssid;
     server->generation = generation;
     server->named = true;

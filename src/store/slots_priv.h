@@ -25,6 +25,7 @@ struct slots {
     uint16_t stored_ssid; /* the row it is stored in, 0 = none yet */
     bool dirty;
     bool named;          /* by the request in hand: does not give way to another */
+    bool is_settled;     /* taken from its device's own row */
     uint64_t generation; /* the last one given out */
     int64_t changed_ms;
     int64_t retire_at_ms; /* end of the retiring one's grace; of the bootstrap account's first: of
@@ -34,6 +35,7 @@ struct slots {
 
 struct slot_set {
     size_t count;
+    bool has_settled; /* its device's own row has some, perhaps older than what is here */
     struct slots servers[ACCOUNTS_MAX];
 };
 
@@ -42,7 +44,11 @@ struct slot_time {
     int64_t retire_ms; /* the grace */
 };
 
+void slot_set_init(struct slot_set *set);  /* empty, whatever was in its memory */
 void slot_set_clear(struct slot_set *set); /* wipes */
+/* A server that is not there yet, with nothing in it, in order of the ids; NULL: there are too
+ * many. */
+struct slots *slot_set_insert(struct slot_set *set, uint16_t ssid);
 /* The same for servers that stand elsewhere; and a reference to each public part for a copy. */
 void slots_clear(struct slots *servers, size_t count);
 void slots_hold(const struct slots *servers, size_t count);

@@ -6,6 +6,8 @@
     "id, endpoint, class, identity, psk, psk_sealed, blocked, revision, created_ms, changed_ms, "  \
     "tags, device_group"
 
+#define DEVICE_WHOLE DEVICE_COLUMNS ", settled, settled_sealed"
+
 #define CREDENTIAL_COLUMNS                                                                         \
     "id, generation, changed_ms, retire_at_ms, "                                                   \
     "pending_generation, pending_identity, pending_psk, pending_sealed, "                          \
@@ -50,9 +52,10 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_ROLLBACK] = "ROLLBACK",
     /* SQLite's own word: takes the write lock now rather than at the first change. */
     [SQL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
-    [SQL_DEVICE_BY_IDENTITY] = "SELECT " DEVICE_COLUMNS " FROM device WHERE identity = $1",
-    [SQL_DEVICE_BY_ID] = "SELECT " DEVICE_COLUMNS " FROM device WHERE id = $1",
-    [SQL_DEVICE_BY_ENDPOINT] = "SELECT " DEVICE_COLUMNS " FROM device WHERE endpoint = $1",
+    [SQL_DEVICE_BY_IDENTITY] = "SELECT " DEVICE_WHOLE " FROM device WHERE identity = $1",
+    [SQL_DEVICE_BY_ID] = "SELECT " DEVICE_WHOLE " FROM device WHERE id = $1",
+    [SQL_DEVICE_BY_ENDPOINT] = "SELECT " DEVICE_WHOLE " FROM device WHERE endpoint = $1",
+    [SQL_SETTLED_OF_DEVICE] = "SELECT settled, settled_sealed FROM device WHERE id = $1",
     /* A credential's id is its device's times 65536 plus the server's. */
     [SQL_CREDENTIALS_OF_DEVICE] =
         "SELECT " CREDENTIAL_COLUMNS " FROM credential WHERE id >= $1 AND id < $2 ORDER BY id",
@@ -73,6 +76,7 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_DEVICE_BLOCK] = "UPDATE device SET blocked = $1, revision = revision + 1, "
                          "changed_ms = $2 WHERE id = $3",
     [SQL_DEVICE_TROUBLE] = "UPDATE device SET state = $1, cause = $2 WHERE id = $3",
+    [SQL_DEVICE_SETTLE] = "UPDATE device SET settled = $1, settled_sealed = $2 WHERE id = $3",
     [SQL_DEVICE_DELETE] = "DELETE FROM device WHERE id = $1",
     [SQL_STATUS_INSERT] =
         "INSERT INTO device_status (state, cause, bootstraps, newest_outcome, last_ms, "
@@ -105,6 +109,7 @@ static const char *const texts[SQL_COUNT] = {
                        " FROM credential_news WHERE seq = $1 "
                        "ON CONFLICT (id) DO UPDATE SET " CREDENTIAL_NEWER,
     [SQL_NEWS_CLEAR] = "DELETE FROM credential_news",
+    [SQL_CREDENTIAL_DEVICES] = "SELECT id / 65536 FROM credential",
     [SQL_CREDENTIAL_DELETE] = "DELETE FROM credential WHERE id = $1",
     [SQL_CREDENTIALS_DELETE] = "DELETE FROM credential WHERE id >= $1 AND id < $2",
     /* The condition is that of the partial index, word for word. */
@@ -128,9 +133,12 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_SEAL_KEYS] = "SELECT id, proof FROM seal_key",
     [SQL_SEAL_KEY_INSERT] = "INSERT INTO seal_key (id, first_used_ms, proof) VALUES ($1, $2, $3)",
     [SQL_SEAL_KEYS_FORGET] = "DELETE FROM seal_key WHERE id <> $1",
-    [SQL_REKEY_DEVICES] = "SELECT id, psk, psk_sealed FROM device WHERE id > $1 AND "
-                          "psk_sealed <> $2 AND psk IS NOT NULL ORDER BY id LIMIT 512",
-    [SQL_REKEY_DEVICE] = "UPDATE device SET psk = $1, psk_sealed = $2 WHERE id = $3",
+    [SQL_REKEY_DEVICES] =
+        "SELECT id, psk, psk_sealed, settled, settled_sealed FROM device WHERE id > $1 AND ("
+        "(psk IS NOT NULL AND psk_sealed <> $2) OR "
+        "(settled IS NOT NULL AND settled_sealed <> $2)) ORDER BY id LIMIT 512",
+    [SQL_REKEY_DEVICE] = "UPDATE device SET psk = $1, psk_sealed = $2, settled = $3, "
+                         "settled_sealed = $4 WHERE id = $5",
     [SQL_REKEY_CREDENTIALS] =
         "SELECT id, pending_psk, pending_sealed, active_psk, active_sealed, retiring_psk, "
         "retiring_sealed FROM credential WHERE id > $1 AND ("

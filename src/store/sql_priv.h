@@ -12,6 +12,7 @@ enum sql_id {
     SQL_DEVICE_BY_IDENTITY,
     SQL_DEVICE_BY_ENDPOINT,
     SQL_DEVICE_BY_ID,
+    SQL_SETTLED_OF_DEVICE,
     SQL_CREDENTIALS_OF_DEVICE,
     SQL_NEWS_GET,
     SQL_BRIEF_BY_ENDPOINT,
@@ -25,6 +26,7 @@ enum sql_id {
     SQL_DEVICE_UPDATE,
     SQL_DEVICE_BLOCK,
     SQL_DEVICE_TROUBLE,
+    SQL_DEVICE_SETTLE,
     SQL_DEVICE_DELETE,
     SQL_STATUS_INSERT,
     SQL_STATUS_UPDATE,
@@ -33,6 +35,7 @@ enum sql_id {
     SQL_DEVICE_LAST_ID,
     SQL_DEVICE_COUNT_ROWS,
     SQL_CREDENTIAL_SAVE,
+    SQL_CREDENTIAL_DEVICES,
     SQL_CREDENTIAL_DELETE,
     SQL_CREDENTIALS_DELETE,
     SQL_CREDENTIALS_EXPIRED,
@@ -80,7 +83,7 @@ enum sql_id {
     SQL_COUNT
 };
 
-/* Columns of SQL_DEVICE_BY_*. */
+/* Columns of SQL_DEVICE_BY_*; parameters of SQL_DEVICE_INSERT, which ends with the group. */
 enum device_column {
     DEVICE_ID,
     DEVICE_ENDPOINT,
@@ -94,6 +97,8 @@ enum device_column {
     DEVICE_CHANGED,
     DEVICE_TAGS,
     DEVICE_GROUP,
+    DEVICE_SETTLED,
+    DEVICE_SETTLED_SEALED,
 };
 
 /* Columns of SQL_STATUS_GET; parameters of SQL_STATUS_INSERT and _UPDATE come in the same order. */

@@ -19,6 +19,7 @@ static void sqlite_close(struct store_backend *backend)
     sqlite_session_close(&backend->session);
     unfolded_clear(&backend->unfolded);
     id_set_clear(&backend->indexes.with_status);
+    id_set_clear(&backend->indexes.with_credentials);
     id_hints_clear(&backend->indexes.hints);
     news_clear(&backend->indexes.news);
     briefs_clear(&backend->pending);
@@ -69,7 +70,8 @@ static enum err_code sqlite_open(struct store_setup *setup, struct store_backend
         code = sqlite_load_audit(backend, &local);
     if (code == ERR_OK &&
         (!unfolded_init(&backend->unfolded) || !id_set_init(&backend->indexes.with_status) ||
-         !news_init(&backend->indexes.news) || !briefs_init(&backend->pending, PENDING_BRIEFS)))
+         !id_set_init(&backend->indexes.with_credentials) || !news_init(&backend->indexes.news) ||
+         !briefs_init(&backend->pending, PENDING_BRIEFS)))
         code = err_set(&local, ERR_NO_MEMORY, "store: out of memory");
     if (code == ERR_OK)
         code = sqlite_recover(backend, &local);

@@ -1,10 +1,14 @@
-/* Credentials of devices and where their rows stand: in `credential`, or, what a session has
- * changed lately, in `credential_news`. A row of news is the whole state of a device's credentials
- * for one server and counts in place of the row in `credential`. Sessions append news at the end of
- * a small table instead of changing a page of their own each; all of them go to `credential` in
- * order, in one transaction, before long. Whoever else changes a device's credentials writes to
- * `credential` and takes the news out. */
+/* Credentials of devices and where they stand. Settled ones, which are those of most devices that
+ * are enrolled with keys, stand in the row of their device, as one cell. Others have a row for each
+ * server in `credential`, or, what a session has changed lately, in `credential_news`. A row of
+ * news is the whole state of a device's credentials for one server and counts in place of the row
+ * in `credential`, which counts in place of what the device's row says.
+ * Sessions append news at the end of a small table instead of changing a page of their own each;
+ * all of them go to `credential` in order, in one transaction, before long. Whoever else changes a
+ * device's credentials writes them to the device's row if it can, or to `credential`, and takes
+ * out what is older. */
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "settled_priv.h"
 #include "sqlite_priv.h"
 
 #include <stdlib.h>
@@ -51,21 +55,18 @@ static bool take_slots(struct sqlite_session *session, sqlite3_stmt *row, struct
     return true;
 }
 
-/* Takes a row into a set, in order of the server, unless the server's is there. */
+/* Takes a row into a set, unless a newer one of the server is there. */
 static bool take_row(struct sqlite_session *session, sqlite3_stmt *row, struct slot_set *set)
 {
     uint16_t ssid = (uint16_t)(sqlite3_column_int64(row, CREDENTIAL_ID) & 0xffff);
-    size_t at = set->count;
-    if (slot_set_find(set, ssid) != NULL)
+    struct slots *server = slot_set_find(set, ssid);
+    if (server != NULL && !server->is_settled)
         return true;
-    if (set->count == ACCOUNTS_MAX)
+    if (server != NULL)
+        slots_clear(server, 1);
+    else if ((server = slot_set_insert(set, ssid)) == NULL)
         return false;
-    for (; at > 0 && set->servers[at - 1].ssid > ssid; at--)
-        set->servers[at] = set->servers[at - 1];
-    memset(&set->servers[at], 0, sizeof set->servers[at]);
-    /* Counted first, so that a damaged one is wiped with the others. */
-    set->count++;
-    return take_slots(session, row, &set->servers[at]);
+    return take_slots(session, row, server);
 }
 
 static enum err_code take_rows(struct sqlite_session *session, sqlite3_stmt *statement,
@@ -88,8 +89,10 @@ static enum err_code take_rows(struct sqlite_session *session, sqlite3_stmt *sta
 static enum err_code read_stored(struct sqlite_session *session, int64_t device,
                                  struct slot_set *set, struct err *err)
 {
-    sqlite3_stmt *statement = sqlite_use(session, SQL_CREDENTIALS_OF_DEVICE, err);
     size_t rows;
+    if (!id_set_may_have(&session->indexes->with_credentials, device))
+        return ERR_OK;
+    sqlite3_stmt *statement = sqlite_use(session, SQL_CREDENTIALS_OF_DEVICE, err);
     if (statement == NULL)
         return err->code;
     bind_credential_range(statement, device);
@@ -127,12 +130,47 @@ static enum err_code read_news(struct sqlite_session *session, int64_t device, s
     return code;
 }
 
+bool sqlite_take_settled(struct sqlite_session *session, sqlite3_stmt *row, int column,
+                         int64_t device, struct slot_set *set)
+{
+    struct secret packed;
+    struct vault_place place = place_of_settled(device);
+    bool taken = column_key(session, row, column, &place, &packed) &&
+                 settled_unpack(secret_bytes(&packed), set);
+    secret_clear(&packed);
+    return taken;
+}
+
+static enum err_code read_settled(struct sqlite_session *session, int64_t device,
+                                  struct slot_set *set, struct err *err)
+{
+    sqlite3_stmt *statement = sqlite_use(session, SQL_SETTLED_OF_DEVICE, err);
+    if (statement == NULL)
+        return err->code;
+    bind_number(statement, 1, device);
+    enum err_code code = ERR_OK;
+    int got = sqlite3_step(statement);
+    if (got != SQLITE_ROW && got != SQLITE_DONE)
+        code = sqlite_session_error(session, "reading credentials", err);
+    else if (got == SQLITE_ROW && !sqlite_take_settled(session, statement, 0, device, set))
+        code = sqlite_damaged(session, "a device's row", err);
+    sqlite_done(statement);
+    return code;
+}
+
+enum err_code sqlite_read_more_slots(struct sqlite_session *session, int64_t device,
+                                     struct slot_set *set, struct err *err)
+{
+    enum err_code code = read_news(session, device, set, err);
+    return code == ERR_OK ? read_stored(session, device, set, err) : code;
+}
+
 enum err_code sqlite_read_slots(struct sqlite_session *session, int64_t device,
                                 struct slot_set *set, struct err *err)
 {
-    set->count = 0;
-    enum err_code code = read_news(session, device, set, err);
-    return code == ERR_OK ? read_stored(session, device, set, err) : code;
+    slot_set_init(set);
+    enum err_code code = read_settled(session, device, set, err);
+    return code == ERR_OK ? sqlite_read_more_slots(session, device, set, err) : code;
 }
 
 enum err_code sqlite_read_slots_of(struct store_backend *backend, int64_t device,
@@ -144,7 +182,7 @@ enum err_code sqlite_read_slots_of(struct store_backend *backend, int64_t device
         is_news &= news_find(&backend->indexes.news, device, promotions[i].ssid) != 0;
     if (!is_news)
         return sqlite_read_slots(&backend->session, device, set, err);
-    set->count = 0;
+    slot_set_init(set);
     return read_news(&backend->session, device, set, err);
 }
 
@@ -187,6 +225,14 @@ static enum err_code save_server(struct sqlite_session *session, sqlite3_stmt *s
 
 static const char dropping[] = "dropping a credential";
 
+/* Before the row can be seen: who asks afterwards must not miss it. */
+static enum err_code note_rows(struct store_backend *backend, int64_t device, struct err *err)
+{
+    return id_set_add(&backend->indexes.with_credentials, device)
+               ? ERR_OK
+               : err_set(err, ERR_NO_MEMORY, "store: out of memory");
+}
+
 static enum err_code delete_news(struct store_backend *backend, int64_t device, uint16_t ssid,
                                  struct err *err)
 {
@@ -202,7 +248,9 @@ static enum err_code delete_news(struct store_backend *backend, int64_t device, 
 static enum err_code store_server(struct store_backend *backend, int64_t device,
                                   const struct slots *server, struct err *err)
 {
-    enum err_code code = delete_news(backend, device, server->ssid, err);
+    enum err_code code = note_rows(backend, device, err);
+    if (code == ERR_OK)
+        code = delete_news(backend, device, server->ssid, err);
     if (code != ERR_OK)
         return code;
     sqlite3_stmt *statement = sqlite_use(&backend->session, SQL_CREDENTIAL_SAVE, err);
@@ -214,6 +262,9 @@ static enum err_code append_server(struct store_backend *backend, int64_t device
                                    const struct slots *server, struct err *err)
 {
     struct news *news = &backend->indexes.news;
+    enum err_code code = note_rows(backend, device, err);
+    if (code != ERR_OK)
+        return code;
     uint64_t number = news_find(news, device, server->ssid);
     if (number == 0 && (number = news_add(news, device, server->ssid)) == 0)
         return err_set(err, ERR_NO_MEMORY, "store: out of memory");
@@ -222,6 +273,11 @@ static enum err_code append_server(struct store_backend *backend, int64_t device
         return err->code;
     bind_number(statement, 1 + CREDENTIAL_NEWS_NUMBER, (int64_t)number);
     return save_server(&backend->session, statement, device, server, err);
+}
+
+static bool gives_way(const struct slots *server)
+{
+    return server->dirty && server->stored_ssid != 0 && server->stored_ssid != server->ssid;
 }
 
 static enum err_code save_dirty(struct store_backend *backend, int64_t device,
@@ -235,7 +291,7 @@ static enum err_code save_dirty(struct store_backend *backend, int64_t device,
         const struct slots *server = &set->servers[i];
         if (!server->dirty)
             continue;
-        if (server->stored_ssid != 0 && server->stored_ssid != server->ssid) {
+        if (gives_way(server)) {
             code = delete_news(backend, device, server->stored_ssid, err);
             if (code == ERR_OK)
                 code = sqlite_run_for(&backend->session, SQL_CREDENTIAL_DELETE,
@@ -247,16 +303,60 @@ static enum err_code save_dirty(struct store_backend *backend, int64_t device,
     return code;
 }
 
+static enum err_code write_settled(struct store_backend *backend, int64_t device,
+                                   const struct secret *packed, struct err *err)
+{
+    struct sealed_key memory;
+    struct vault_place place = place_of_settled(device);
+    sqlite3_stmt *statement = sqlite_use(&backend->session, SQL_DEVICE_SETTLE, err);
+    if (statement == NULL)
+        return err->code;
+    if (!bind_key(&backend->session, statement, 1, &place, packed, &memory)) {
+        sqlite_done(statement);
+        return sqlite_seal_failed(&backend->session, err);
+    }
+    bind_number(statement, 3, device);
+    return sqlite_finish(&backend->session, statement, "storing credentials", err);
+}
+
+/* What stands in the device's own row gets rows of its own; what is dirty was stored. */
+static enum err_code unsettle(struct store_backend *backend, int64_t device,
+                              const struct slot_set *set, struct err *err)
+{
+    static const struct secret none;
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; code == ERR_OK && i < set->count; i++) {
+        const struct slots *server = &set->servers[i];
+        if (server->is_settled && !server->dirty)
+            code = store_server(backend, device, server, err);
+    }
+    return code == ERR_OK ? write_settled(backend, device, &none, err) : code;
+}
+
 enum err_code sqlite_save_slots(struct store_backend *backend, int64_t device,
                                 const struct slot_set *set, struct err *err)
 {
-    return save_dirty(backend, device, set, store_server, err);
+    struct secret packed;
+    enum err_code code;
+    if (!id_set_may_have(&backend->indexes.with_credentials, device) &&
+        settled_pack(set, &packed)) {
+        code = write_settled(backend, device, &packed, err);
+        secret_clear(&packed);
+        return code;
+    }
+    code = save_dirty(backend, device, set, store_server, err);
+    return code == ERR_OK && set->has_settled ? unsettle(backend, device, set, err) : code;
 }
 
 enum err_code sqlite_append_slots(struct store_backend *backend, int64_t device,
                                   const struct slot_set *set, struct err *err)
 {
-    return save_dirty(backend, device, set, append_server, err);
+    bool drops = false;
+    for (size_t i = 0; i < set->count; i++)
+        drops |= gives_way(&set->servers[i]);
+    enum err_code code = save_dirty(backend, device, set, append_server, err);
+    /* One that is gone from its table must not be found in the device's row again. */
+    return code == ERR_OK && drops && set->has_settled ? unsettle(backend, device, set, err) : code;
 }
 
 enum err_code sqlite_delete_slots(struct store_backend *backend, int64_t device, struct err *err)
@@ -329,6 +429,8 @@ enum err_code sqlite_load_news(struct store_backend *backend, struct err *err)
             code = sqlite_damaged(session, "the table of newest credentials", err);
         else if (!news_load(&backend->indexes.news, &row))
             code = err_set(err, ERR_NO_MEMORY, "store: out of memory");
+        else
+            code = note_rows(backend, row.device, err);
     }
     sqlite_done(statement);
     news_commit(&backend->indexes.news);

@@ -32,10 +32,8 @@ enum err_code sqlite_tags_text(const struct enrollment *enrollment, struct buf *
 enum err_code stored_device_load(struct store_backend *backend, const char *endpoint,
                                  struct stored_device *stored, struct err *err)
 {
-    enum err_code code =
-        sqlite_read_device(&backend->session, NULL, bytes_of_text(endpoint), &stored->device, err);
-    if (code == ERR_OK)
-        code = sqlite_read_slots(&backend->session, stored->device.id, &stored->slots, err);
+    enum err_code code = sqlite_read_device(&backend->session, NULL, bytes_of_text(endpoint),
+                                            &stored->device, &stored->slots, err);
     if (code == ERR_OK)
         slot_set_show(&stored->slots, sqlite_slot_time(backend).now_ms, &stored->device);
     return code != ERR_OK ? code

@@ -259,6 +259,26 @@ static enum err_code load_unfolded(struct store_backend *backend, int64_t folded
     return code;
 }
 
+/* The devices that have rows in another table. */
+static enum err_code load_ids(struct store_backend *backend, enum sql_id id, struct id_set *set,
+                              struct err *err)
+{
+    struct sqlite_session *session = &backend->session;
+    sqlite3_stmt *statement = sqlite_use(session, id, err);
+    if (statement == NULL)
+        return err->code;
+    enum err_code code = ERR_OK;
+    int got;
+    while (code == ERR_OK && (got = sqlite3_step(statement)) != SQLITE_DONE) {
+        if (got != SQLITE_ROW)
+            code = sqlite_session_error(session, "reading which devices have rows", err);
+        else if (!id_set_add(set, sqlite3_column_int64(statement, 0)))
+            code = err_set(err, ERR_NO_MEMORY, "store: out of memory");
+    }
+    sqlite_done(statement);
+    return code;
+}
+
 static enum err_code count_devices(struct store_backend *backend, struct err *err)
 {
     struct sqlite_session *session = &backend->session;
@@ -306,7 +326,9 @@ enum err_code sqlite_recover(struct store_backend *backend, struct err *err)
     backend->last_outcome = (uint64_t)(last > folded ? last : folded);
     backend->committed_outcome = backend->last_outcome;
     if (code == ERR_OK)
-        code = sqlite_load_status_ids(backend, err);
+        code = load_ids(backend, SQL_STATUS_IDS, &backend->indexes.with_status, err);
+    if (code == ERR_OK)
+        code = load_ids(backend, SQL_CREDENTIAL_DEVICES, &backend->indexes.with_credentials, err);
     if (code == ERR_OK)
         code = load_unfolded(backend, folded, err);
     if (code == ERR_OK)

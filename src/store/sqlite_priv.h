@@ -17,9 +17,10 @@
 
 /* What is kept in memory of where rows are. The writer changes it, readers ask. */
 struct sqlite_indexes {
-    struct id_set with_status; /* devices that called, and of which something is folded */
-    struct id_hints hints;     /* by identity */
-    struct news news;          /* credentials whose newest state is not in their own table */
+    struct id_set with_status;      /* devices that called, and of which something is folded */
+    struct id_set with_credentials; /* devices whose credentials are not in their own row alone */
+    struct id_hints hints;          /* by identity */
+    struct news news;               /* credentials whose newest state is not in their own table */
 };
 
 /* One connection with its prepared statements; one thread at a time. */
@@ -135,6 +136,7 @@ struct sealed_key {
     uint8_t data[VAULT_SEALED_MAX];
 };
 struct vault_place place_of_device(int64_t id);
+struct vault_place place_of_settled(int64_t device);
 struct vault_place place_of_slot(int64_t credential, int status);
 /* A key and, in the column after it, its master key's id. False: it does not open. */
 bool column_key(struct sqlite_session *session, sqlite3_stmt *statement, int column,
@@ -181,11 +183,14 @@ bool sqlite_recent_devices(struct store_reader *reader, const struct recent_span
                            struct id_set *out);
 
 /* ---- sqlite_rows.c: rows to and from structs ---- */
-/* ERR_NOT_FOUND, or the device without its credentials. `out` is zeroed before. */
+/* ERR_NOT_FOUND, or the device, and its credentials in a set, which the caller clears however it
+ * ends. `out` is zeroed before. */
 enum err_code sqlite_read_device(struct sqlite_session *session, const struct identity *identity,
-                                 struct bytes endpoint, struct store_device *out, struct err *err);
+                                 struct bytes endpoint, struct store_device *out,
+                                 struct slot_set *set, struct err *err);
 enum err_code sqlite_read_device_by_id(struct sqlite_session *session, int64_t id,
-                                       struct store_device *out, struct err *err);
+                                       struct store_device *out, struct slot_set *set,
+                                       struct err *err);
 /* State and last outcome as folded. */
 enum err_code sqlite_read_brief(struct sqlite_session *session, struct bytes endpoint,
                                 struct device_brief *out, struct err *err);
@@ -205,7 +210,6 @@ enum err_code sqlite_read_status(struct sqlite_session *session, int64_t device,
 /* Brings what is stored up to date, in the open transaction. */
 enum err_code sqlite_fold_status(struct store_backend *backend, int64_t device,
                                  const struct unfolded_sum *sum, struct err *err);
-enum err_code sqlite_load_status_ids(struct store_backend *backend, struct err *err);
 
 /* ---- sqlite_read.c ---- */
 enum err_code sqlite_reader_open(struct store_backend *backend, struct store_reader **out,
@@ -269,11 +273,17 @@ struct slot_time sqlite_slot_time(const struct store_backend *backend);
 /* ---- sqlite_credentials.c: credentials, and where their rows stand ---- */
 enum err_code sqlite_read_slots(struct sqlite_session *session, int64_t device,
                                 struct slot_set *set, struct err *err);
+/* Those in the device's row, of which `column` and the next are columns. False: damaged. */
+bool sqlite_take_settled(struct sqlite_session *session, sqlite3_stmt *row, int column,
+                         int64_t device, struct slot_set *set);
+/* Those that stand elsewhere, beside the ones that were taken from there and in place of them. */
+enum err_code sqlite_read_more_slots(struct sqlite_session *session, int64_t device,
+                                     struct slot_set *set, struct err *err);
 /* Of these servers; of others perhaps. */
 enum err_code sqlite_read_slots_of(struct store_backend *backend, int64_t device,
                                    const struct store_promotion *promotions, size_t count,
                                    struct slot_set *set, struct err *err);
-/* What became dirty goes to its own table. */
+/* All go to the device's own row, or what became dirty to its own table. */
 enum err_code sqlite_save_slots(struct store_backend *backend, int64_t device,
                                 const struct slot_set *set, struct err *err);
 /* What became dirty in a session goes to the news. */

@@ -102,14 +102,11 @@ static enum err_code read_rows(struct store_reader *reader, const struct identit
                                struct bytes endpoint, struct store_device *out, struct err *err)
 {
     struct sqlite_session *session = &reader->session;
-    enum err_code code = sqlite_read_device(session, identity, endpoint, out, err);
-    if (code == ERR_OK) {
-        struct slot_set set;
-        code = sqlite_read_slots(session, out->id, &set, err);
-        if (code == ERR_OK)
-            slot_set_show(&set, now_ms(reader), out);
-        slot_set_clear(&set);
-    }
+    struct slot_set set;
+    enum err_code code = sqlite_read_device(session, identity, endpoint, out, &set, err);
+    if (code == ERR_OK)
+        slot_set_show(&set, now_ms(reader), out);
+    slot_set_clear(&set);
     return code;
 }
 

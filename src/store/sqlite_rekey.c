@@ -12,7 +12,7 @@ static const struct keyed_table {
     int keys; /* pairs of key and master key's id, after the row's id */
     uint8_t number;
 } tables[] = {
-    {SQL_REKEY_DEVICES, SQL_REKEY_DEVICE, 1, SEALED_DEVICE},
+    {SQL_REKEY_DEVICES, SQL_REKEY_DEVICE, 2, SEALED_DEVICE},
     {SQL_REKEY_CREDENTIALS, SQL_REKEY_CREDENTIAL, 3, SEALED_CREDENTIAL},
     {SQL_REKEY_GROUPS, SQL_REKEY_GROUP, 2, SEALED_GROUP},
 };

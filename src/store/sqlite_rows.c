@@ -19,7 +19,8 @@ bool column_identity(sqlite3_stmt *statement, int column, struct identity *out)
     return data.len == 0 || identity_set(out, data);
 }
 
-static bool take_device(struct sqlite_session *session, sqlite3_stmt *row, struct store_device *out)
+static bool take_device(struct sqlite_session *session, sqlite3_stmt *row, struct store_device *out,
+                        struct slot_set *set)
 {
     struct enrollment *enrollment = &out->enrollment;
     struct vault_place place = place_of_device(sqlite3_column_int64(row, DEVICE_ID));
@@ -28,7 +29,9 @@ static bool take_device(struct sqlite_session *session, sqlite3_stmt *row, struc
         !column_text(row, DEVICE_CLASS, enrollment->class_name, sizeof enrollment->class_name) ||
         !column_identity(row, DEVICE_IDENTITY, &enrollment->identity) ||
         !column_key(session, row, DEVICE_PSK, &place, &out->bootstrap_key) ||
-        !tags_from_text((const char *)tags.data, tags.len, enrollment))
+        !tags_from_text((const char *)tags.data, tags.len, enrollment) ||
+        !sqlite_take_settled(session, row, DEVICE_SETTLED, sqlite3_column_int64(row, DEVICE_ID),
+                             set))
         return false;
     enrollment->blocked = sqlite3_column_int(row, DEVICE_BLOCKED) != 0;
     enrollment->revision = (uint64_t)sqlite3_column_int64(row, DEVICE_REVISION);
@@ -40,7 +43,7 @@ static bool take_device(struct sqlite_session *session, sqlite3_stmt *row, struc
 }
 
 static enum err_code read_one(struct sqlite_session *session, sqlite3_stmt *statement,
-                              struct store_device *out, struct err *err)
+                              struct store_device *out, struct slot_set *set, struct err *err)
 {
     enum err_code code = ERR_OK;
     int got = sqlite3_step(statement);
@@ -48,37 +51,41 @@ static enum err_code read_one(struct sqlite_session *session, sqlite3_stmt *stat
         code = err_set(err, ERR_NOT_FOUND, "no such device");
     else if (got != SQLITE_ROW)
         code = sqlite_session_error(session, "reading a device", err);
-    else if (!take_device(session, statement, out))
+    else if (!take_device(session, statement, out, set))
         code = sqlite_damaged(session, "a device's row", err);
     sqlite_done(statement);
     struct device_status status;
     if (code == ERR_OK)
         code = sqlite_read_status(session, out->id, &status, err);
-    if (code == ERR_OK)
-        device_show_status(out, &status);
-    return code;
+    if (code != ERR_OK)
+        return code;
+    device_show_status(out, &status);
+    return sqlite_read_more_slots(session, out->id, set, err);
 }
 
 /* ERR_NOT_FOUND: there is no hint, or it was wrong. */
 static enum err_code read_hinted(struct sqlite_session *session, const struct identity *identity,
-                                 struct store_device *out, struct err *err)
+                                 struct store_device *out, struct slot_set *set, struct err *err)
 {
     int64_t id = id_hints_find(&session->indexes->hints, identity_bytes(identity));
     if (id == 0)
         return ERR_NOT_FOUND;
-    enum err_code code = sqlite_read_device_by_id(session, id, out, err);
+    enum err_code code = sqlite_read_device_by_id(session, id, out, set, err);
     if (code != ERR_OK ||
         bytes_equal(identity_bytes(&out->enrollment.identity), identity_bytes(identity)))
         return code;
     store_device_clear(out);
+    slot_set_clear(set);
     return ERR_NOT_FOUND;
 }
 
 enum err_code sqlite_read_device(struct sqlite_session *session, const struct identity *identity,
-                                 struct bytes endpoint, struct store_device *out, struct err *err)
+                                 struct bytes endpoint, struct store_device *out,
+                                 struct slot_set *set, struct err *err)
 {
+    slot_set_init(set);
     enum err_code code =
-        identity != NULL ? read_hinted(session, identity, out, err) : ERR_NOT_FOUND;
+        identity != NULL ? read_hinted(session, identity, out, set, err) : ERR_NOT_FOUND;
     if (code != ERR_NOT_FOUND)
         return code;
     enum sql_id id = identity != NULL ? SQL_DEVICE_BY_IDENTITY : SQL_DEVICE_BY_ENDPOINT;
@@ -90,17 +97,19 @@ enum err_code sqlite_read_device(struct sqlite_session *session, const struct id
     else
         sqlite3_bind_text(statement, 1, (const char *)endpoint.data, (int)endpoint.len,
                           SQLITE_STATIC);
-    return read_one(session, statement, out, err);
+    return read_one(session, statement, out, set, err);
 }
 
 enum err_code sqlite_read_device_by_id(struct sqlite_session *session, int64_t id,
-                                       struct store_device *out, struct err *err)
+                                       struct store_device *out, struct slot_set *set,
+                                       struct err *err)
 {
+    slot_set_init(set);
     sqlite3_stmt *statement = sqlite_use(session, SQL_DEVICE_BY_ID, err);
     if (statement == NULL)
         return err->code;
     bind_number(statement, 1, id);
-    return read_one(session, statement, out, err);
+    return read_one(session, statement, out, set, err);
 }
 
 enum err_code sqlite_read_brief(struct sqlite_session *session, struct bytes endpoint,

@@ -13,6 +13,11 @@ struct vault_place place_of_device(int64_t id)
     return (struct vault_place){.table = SEALED_DEVICE, .column = 1, .row = (uint64_t)id};
 }
 
+struct vault_place place_of_settled(int64_t device)
+{
+    return (struct vault_place){.table = SEALED_DEVICE, .column = 2, .row = (uint64_t)device};
+}
+
 struct vault_place place_of_slot(int64_t credential, int status)
 {
     return (struct vault_place){

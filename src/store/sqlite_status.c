@@ -100,21 +100,3 @@ enum err_code sqlite_fold_status(struct store_backend *backend, int64_t device,
         code = write_trouble(session, device, &after, err);
     return code;
 }
-
-enum err_code sqlite_load_status_ids(struct store_backend *backend, struct err *err)
-{
-    struct sqlite_session *session = &backend->session;
-    sqlite3_stmt *statement = sqlite_use(session, SQL_STATUS_IDS, err);
-    if (statement == NULL)
-        return err->code;
-    enum err_code code = ERR_OK;
-    int got;
-    while (code == ERR_OK && (got = sqlite3_step(statement)) != SQLITE_DONE) {
-        if (got != SQLITE_ROW)
-            code = sqlite_session_error(session, "reading who called", err);
-        else if (!id_set_add(&backend->indexes.with_status, sqlite3_column_int64(statement, 0)))
-            code = err_set(err, ERR_NO_MEMORY, "store: out of memory");
-    }
-    sqlite_done(statement);
-    return code;
-}

@@ -68,16 +68,16 @@ static bool still_known(const struct store_backend *backend, const struct reques
 }
 
 static enum err_code read_device(struct store_backend *backend, const struct request *request,
-                                 struct store_device *device, struct err *err)
+                                 struct store_device *device, struct slot_set *set, struct err *err)
 {
     struct sqlite_session *session = &backend->session;
     struct bytes endpoint = bytes_of_text(request->endpoint);
     if (still_known(backend, request))
-        return sqlite_read_device_by_id(session, request->known.brief.id, device, err);
-    enum err_code code = sqlite_read_device(session, NULL, endpoint, device, err);
+        return sqlite_read_device_by_id(session, request->known.brief.id, device, set, err);
+    enum err_code code = sqlite_read_device(session, NULL, endpoint, device, set, err);
     if (code == ERR_NOT_FOUND &&
         (code = sqlite_join(backend, request->endpoint, false, err)) == ERR_OK)
-        code = sqlite_read_device(session, NULL, endpoint, device, err);
+        code = sqlite_read_device(session, NULL, endpoint, device, set, err);
     return code;
 }
 
@@ -86,11 +86,9 @@ static enum err_code make_pending(struct store_backend *backend, const struct re
 {
     struct slot_time time = sqlite_slot_time(backend);
     struct slot_set set;
-    enum err_code code = read_device(backend, request, device, err);
-    if (code != ERR_OK)
-        return code;
-    briefs_note(&backend->pending, device, backend->era);
-    code = sqlite_read_slots(&backend->session, device->id, &set, err);
+    enum err_code code = read_device(backend, request, device, &set, err);
+    if (code == ERR_OK)
+        briefs_note(&backend->pending, device, backend->era);
     if (code == ERR_OK && slot_set_make_pending(&set, request->credentials, request->count, &time))
         code = sqlite_append_slots(backend, device->id, &set, err);
     if (code == ERR_OK) {

@@ -12,7 +12,7 @@ struct scenario {
     struct err open_err;
     /* What was acknowledged. */
     bool enrolled[3];
-    bool replaced, blocked, removed;
+    bool replaced, blocked, removed; /* `replaced`: another key for server 102, among others */
     uint64_t pending, promoted;
     unsigned outcomes;
     unsigned callbacks_asked, callbacks_run;

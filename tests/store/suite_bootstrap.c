@@ -366,6 +366,46 @@ static void test_servers_beyond_the_cap(void **state)
     answer_clear(&answer);
 }
 
+static bool ignore_row(void *context, const struct store_row *row)
+{
+    return true;
+}
+
+/* It was enrolled with a key for a server that no profile names any more. */
+static void test_server_that_gave_way_does_not_come_back(void **state)
+{
+    struct bed *bed = *state;
+    struct store_filter filter = {.state = -1, .cause = -1, .limit = 1};
+    struct answer answer = {0};
+    struct store_device device;
+    struct err err = {0};
+    enum store_change change;
+    store_test_set_clock(bed->store, bed_wall_ms);
+    device_make(&device, "lamp-7");
+    device_add_credential(&device, 200, "dm-7", "of another day");
+    device_add_credential(&device, 300, "dm-7", "of a server that stays");
+    atomic_store(&bed_clock_offset_ms, 0);
+    assert_int_equal(store_enroll(bed->lane, &device, false, &change, &err), ERR_OK);
+    atomic_store(&bed_clock_offset_ms, 1000);
+    assert_int_equal(make_pending(bed->lane, "lamp-7", 300, "newer", &answer), ERR_OK);
+    for (unsigned ssid = 1; ssid < SERVERS_MAX; ssid++) {
+        assert_non_null(key_of(&answer.device, 200, CREDENTIAL_ACTIVE));
+        atomic_store(&bed_clock_offset_ms, 1000 + 1000 * (int64_t)ssid);
+        assert_int_equal(make_pending(bed->lane, "lamp-7", (uint16_t)ssid, "key", &answer), ERR_OK);
+    }
+    for (unsigned look = 0; look < 2; look++) {
+        assert_int_equal(find_endpoint(bed->lane, "lamp-7", &answer), ERR_OK);
+        assert_null(key_of(&answer.device, 200, CREDENTIAL_ACTIVE));
+        assert_memory_equal(key_of(&answer.device, 300, CREDENTIAL_ACTIVE)->data, "of a s", 6);
+        assert_memory_equal(key_of(&answer.device, 300, CREDENTIAL_PENDING)->data, "newer", 5);
+        assert_int_equal(answer.device.enrollment.credential_count, SERVERS_MAX + 1);
+        /* A list brings all rows to where they belong. */
+        assert_int_equal(store_list(bed->lane, &filter, ignore_row, NULL, &err), ERR_OK);
+    }
+    answer_clear(&answer);
+    store_device_clear(&device);
+}
+
 static void test_outcome_shows_in_the_device(void **state)
 {
     struct bed *bed = *state;
@@ -607,6 +647,7 @@ int suite_bootstrap(void)
         SUITE_TEST(test_devices_in_each_place),
         SUITE_TEST(test_retiring_has_a_grace),
         SUITE_TEST(test_servers_beyond_the_cap),
+        SUITE_TEST(test_server_that_gave_way_does_not_come_back),
         SUITE_TEST(test_outcome_shows_in_the_device),
         SUITE_TEST(test_superseded_is_history_only),
         SUITE_TEST(test_history_keeps_everything),

@@ -140,6 +140,7 @@ static void test_lanes_share_one_endpoint(void **state)
 struct watcher {
     struct bed *bed;
     bool rests;          /* and so shares looks */
+    bool enrolled;       /* with a key for another server */
     atomic_uint durable; /* bootstraps reported so far */
     atomic_uint made;    /* generation of the last credential that was reported */
     atomic_bool stop;
@@ -177,6 +178,8 @@ static void *watch_main(void *argument)
             watcher->failure = "a durable outcome is missing, or counted twice";
         else if (newest_generation(&answer.device, 101) < made)
             watcher->failure = "a durable credential is missing";
+        else if (watcher->enrolled && generation_of(&answer.device, 102, CREDENTIAL_ACTIVE) != 1)
+            watcher->failure = "the credential that it was enrolled with is missing";
         watcher->reads++;
         store_device_clear(&answer.device);
     }
@@ -240,9 +243,15 @@ static void make_credentials(struct bed *bed, struct watcher *watcher)
 
 static void watch_credentials(struct bed *bed, bool rests)
 {
-    struct watcher watcher = {.bed = bed, .rests = rests};
+    struct watcher watcher = {.bed = bed, .rests = rests, .enrolled = true};
+    struct store_device device;
+    struct err err;
+    enum store_change change;
     pthread_t thread;
-    enroll(bed->lane, "lamp-7");
+    device_make(&device, "lamp-7");
+    device_add_credential(&device, 102, "dm-7", "enrolled");
+    assert_int_equal(store_enroll(bed->lane, &device, false, &change, &err), ERR_OK);
+    store_device_clear(&device);
     assert_int_equal(pthread_create(&thread, NULL, watch_main, &watcher), 0);
     make_credentials(bed, &watcher);
     atomic_store(&watcher.stop, true);

@@ -258,6 +258,112 @@ static void test_rekey_with_fresh_credentials(void **state)
     answer_clear(&answer);
 }
 
+static int64_t number_of(const struct world *world, const char *sql)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *statement = NULL;
+    assert_int_equal(sqlite3_open(world->bed.path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    int64_t number = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
+    return number;
+}
+
+/* Enrolled keys stand with their device alone, until something happens to them. */
+static void test_settled_keys_have_no_other_row(void **state)
+{
+    struct world *world = *state;
+    struct bed *bed = &world->bed;
+    struct store_device device;
+    struct err err = {0};
+    enum store_change change;
+    open_vault(world, KEY_A "\n");
+    bed_start(bed);
+    device_make(&device, "lamp-7");
+    device_add_credential(&device, 101, "dm-7", "dm-key-of-lamp-7");
+    assert_int_equal(store_enroll(bed->lane, &device, false, &change, &err), ERR_OK);
+    device_add_credential(&device, 102, "dm-7", "another");
+    assert_int_equal(store_enroll(bed->lane, &device, true, &change, &err), ERR_OK);
+    assert_int_equal(number_of(world, "SELECT COUNT(*) FROM device WHERE settled IS NOT NULL"), 1);
+    assert_int_equal(number_of(world, "SELECT COUNT(*) FROM credential"), 0);
+    write_keys(world, KEY_B "\n" KEY_A "\n");
+    assert_int_equal(rekey(world), 1);
+    bed_stop(bed);
+    open_vault(world, KEY_B "\n");
+    bed_start(bed);
+    assert_int_equal(
+        store_set_place(bed->lane, bytes_of_text("lamp-7"), 102, "north", &change, &err), ERR_OK);
+    assert_int_equal(number_of(world, "SELECT COUNT(*) FROM device WHERE settled IS NOT NULL"), 0);
+    assert_int_equal(number_of(world, "SELECT COUNT(*) FROM credential"), 2);
+    assert_int_equal(store_remove(bed->lane, bytes_of_text("lamp-7"), &err), ERR_OK);
+    assert_int_equal(number_of(world, "SELECT COUNT(*) FROM credential"), 0);
+    store_device_clear(&device);
+}
+
+static void test_settled_keys_moved_to_another_row_do_not_open(void **state)
+{
+    struct world *world = *state;
+    struct bed *bed = &world->bed;
+    struct answer answer = {0};
+    struct store_device device;
+    struct err err = {0};
+    enum store_change change;
+    open_vault(world, KEY_A "\n");
+    bed_start(bed);
+    device_make(&device, "lamp-1");
+    device_add_credential(&device, 101, "dm-1", "dm-key-of-lamp-1");
+    assert_int_equal(store_enroll(bed->lane, &device, false, &change, &err), ERR_OK);
+    store_device_clear(&device);
+    enroll(bed->lane, "lamp-2");
+    bed_stop(bed);
+    run_sql(world, "UPDATE device SET (settled, settled_sealed) = (SELECT settled, settled_sealed "
+                   "FROM device WHERE endpoint = 'lamp-1') WHERE endpoint = 'lamp-2'");
+    bed_start(bed);
+    assert_int_equal(find_endpoint(bed->lane, "lamp-1", &answer), ERR_OK);
+    assert_int_equal(find_endpoint(bed->lane, "lamp-2", &answer), ERR_UNAVAILABLE);
+    answer_clear(&answer);
+}
+
+/* Whether it was a session or an administrator that replaced it. */
+static void test_replaced_key_leaves_the_file(void **state)
+{
+    struct world *world = *state;
+    struct bed *bed = &world->bed;
+    struct answer answer = {0};
+    struct store_device device;
+    struct outcome outcome;
+    struct err err = {0};
+    enum store_change change;
+    bed_start(bed); /* without a vault: keys can be read in the file */
+    for (unsigned i = 0; i < 2; i++) {
+        device_make(&device, i == 0 ? "lamp-7" : "lamp-8");
+        device_add_credential(&device, 101, "dm", i == 0 ? "first-of-7" : "first-of-8");
+        assert_int_equal(store_enroll(bed->lane, &device, false, &change, &err), ERR_OK);
+        store_device_clear(&device);
+    }
+    assert_true(on_disk(world, "first-of-7") && on_disk(world, "first-of-8"));
+    device_make(&device, "lamp-7");
+    device_add_credential(&device, 101, "dm", "second-of-7");
+    assert_int_equal(store_enroll(bed->lane, &device, true, &change, &err), ERR_OK);
+    assert_int_equal(make_pending(bed->lane, "lamp-8", 101, "second-of-8", &answer), ERR_OK);
+    outcome_make(&outcome, "lamp-8", STATE_BOOTSTRAPPED, 1);
+    assert_int_equal(record(bed->lane, &outcome, 101, 2), ERR_OK);
+    bed_stop(bed);
+    run_sql(world, "UPDATE credential SET retire_at_ms = 1 WHERE retire_at_ms > 0");
+    bed_start(bed);
+    /* What is past its time goes between these two. */
+    enroll(bed->lane, "lamp-9");
+    enroll(bed->lane, "lamp-10");
+    bed_stop(bed);
+    assert_false(on_disk(world, "first-of-7"));
+    assert_false(on_disk(world, "first-of-8"));
+    assert_true(on_disk(world, "second-of-7") && on_disk(world, "second-of-8"));
+    store_device_clear(&device);
+    answer_clear(&answer);
+}
+
 static void test_rekey_seals_what_was_not(void **state)
 {
     struct world *world = *state;
@@ -334,7 +440,7 @@ static void test_file_of_version_1_is_taken_over(void **state)
     open_vault(world, KEY_A "\n");
     bed_start(bed);
     store_metrics(bed->store, &metrics);
-    assert_int_equal(metrics.schema_version, 7);
+    assert_int_equal(metrics.schema_version, 8);
     assert_int_equal(find_identity(bed->lane, "psk-2", &answer), ERR_OK);
     assert_string_equal(answer.device.enrollment.endpoint, "lamp-2");
     assert_int_equal(find_identity(bed->lane, "lamp-1", &answer), ERR_OK);
@@ -386,6 +492,9 @@ int main(void)
         TEST(test_rekey_while_it_serves),
         TEST(test_rekey_with_fresh_credentials),
         TEST(test_rekey_seals_what_was_not),
+        TEST(test_settled_keys_have_no_other_row),
+        TEST(test_settled_keys_moved_to_another_row_do_not_open),
+        TEST(test_replaced_key_leaves_the_file),
         TEST(test_file_of_version_1_is_taken_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
