@@ -6,17 +6,15 @@
 #include "worker_priv.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 enum {
-    EVENTS_MAX = 64,
-    TAG_LANE = 1000,
-    TAG_MAILBOX = 1001,
+    OTHERS = 2, /* that are watched beside the sockets: lane and mailbox */
     BATCHES_A_ROUND = 8,
     HELLO_BATCHES_A_ROUND = 2,
     SETTLE_MS = 5000,
@@ -28,7 +26,10 @@ struct worker {
     struct udp *udp;
     struct store_lane *lane;
     uint64_t lane_due; /* of store_lane_rest */
-    int epoll, wake;
+    int wake;
+    /* Sockets first. Not epoll: it is told of each datagram that is sent or received, even while
+     * nobody waits. */
+    struct pollfd *watched;
     pthread_t thread;
     bool started, stopping;
     pthread_mutex_t lock; /* of the mailbox */
@@ -38,26 +39,21 @@ struct worker {
     atomic_uint_fast64_t woken_ms; /* when the present round began, 0 = it waits for work */
 };
 
-static bool watch(struct worker *worker, int fd, uint32_t tag)
-{
-    struct epoll_event event = {.events = EPOLLIN, .data.u32 = tag};
-
-    return epoll_ctl(worker->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
-}
-
 static enum err_code open_loop(struct worker *worker, struct err *err)
 {
-    bool watched = true;
+    size_t sockets = udp_count(worker->udp);
 
-    worker->epoll = epoll_create1(EPOLL_CLOEXEC);
     worker->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (worker->epoll < 0 || worker->wake < 0)
+    if (worker->wake < 0)
         return err_set(err, ERR_IO, "worker: no event loop (%s)", strerror(errno));
-    for (size_t i = 0; i < udp_count(worker->udp); i++)
-        watched = watched && watch(worker, udp_fd(worker->udp, i), (uint32_t)i);
-    watched = watched && watch(worker, store_lane_fd(worker->lane), TAG_LANE) &&
-              watch(worker, worker->wake, TAG_MAILBOX);
-    return watched ? ERR_OK : err_set(err, ERR_IO, "worker: no event loop (%s)", strerror(errno));
+    worker->watched = calloc(sockets + OTHERS, sizeof *worker->watched);
+    if (worker->watched == NULL)
+        return err_set(err, ERR_NO_MEMORY, "worker: out of memory");
+    for (size_t i = 0; i < sockets; i++)
+        worker->watched[i] = (struct pollfd){.fd = udp_fd(worker->udp, i), .events = POLLIN};
+    worker->watched[sockets] = (struct pollfd){.fd = store_lane_fd(worker->lane), .events = POLLIN};
+    worker->watched[sockets + 1] = (struct pollfd){.fd = worker->wake, .events = POLLIN};
+    return ERR_OK;
 }
 
 static struct driver_time time_now(void)
@@ -133,7 +129,7 @@ enum err_code worker_new(const struct worker_config *config, struct worker **out
 
     if (worker == NULL)
         return err_set(err, ERR_NO_MEMORY, "worker: out of memory");
-    worker->epoll = worker->wake = -1;
+    worker->wake = -1;
     worker->lane_due = UINT64_MAX;
     pthread_mutex_init(&worker->lock, NULL);
     enum err_code code = build(worker, config, err);
@@ -248,36 +244,40 @@ static void read_socket(struct worker *worker, size_t index, int batches)
 
 /* ClientHellos come after all other datagrams, and few at a time: a flood of them must not hold up
  * who is in. */
-static void read_sockets(struct worker *worker, const struct epoll_event *events, int count,
-                         bool hellos)
+static void read_sockets(struct worker *worker, bool hellos)
 {
-    for (int i = 0; i < count; i++) {
-        uint32_t tag = events[i].data.u32;
-        if (tag < udp_count(worker->udp) && udp_for_hellos(worker->udp, tag) == hellos)
-            read_socket(worker, tag, hellos ? HELLO_BATCHES_A_ROUND : BATCHES_A_ROUND);
+    for (size_t i = 0; i < udp_count(worker->udp); i++) {
+        if (worker->watched[i].revents != 0 && udp_for_hellos(worker->udp, i) == hellos)
+            read_socket(worker, i, hellos ? HELLO_BATCHES_A_ROUND : BATCHES_A_ROUND);
     }
+}
+
+/* What is ready shows in `watched`. */
+static void await_work(struct worker *worker)
+{
+    size_t count = udp_count(worker->udp) + OTHERS;
+
+    if (poll(worker->watched, count, wait_time(worker)) > 0)
+        return;
+    for (size_t i = 0; i < count; i++)
+        worker->watched[i].revents = 0;
 }
 
 /* What has arrived comes before the timers, which would repeat what was answered already; and the
  * timers before the store's answers, so that these are timed from now. */
 static void one_round(struct worker *worker)
 {
-    struct epoll_event events[EVENTS_MAX];
-    bool lane_ready = false, mailbox_ready = false;
-    int count = epoll_wait(worker->epoll, events, EVENTS_MAX, wait_time(worker));
+    const struct pollfd *others = worker->watched + udp_count(worker->udp);
 
+    await_work(worker);
     atomic_store_explicit(&worker->woken_ms, tell_time(worker).monotonic_ms, memory_order_relaxed);
-    for (int i = 0; i < count; i++) {
-        lane_ready = lane_ready || events[i].data.u32 == TAG_LANE;
-        mailbox_ready = mailbox_ready || events[i].data.u32 == TAG_MAILBOX;
-    }
-    read_sockets(worker, events, count, false);
-    read_sockets(worker, events, count, true);
+    read_sockets(worker, false);
+    read_sockets(worker, true);
     tell_time(worker);
     driver_expire(worker->driver);
-    if (lane_ready)
+    if (others[0].revents != 0)
         store_lane_poll(worker->lane);
-    if (mailbox_ready)
+    if (others[1].revents != 0)
         read_mailbox(worker);
     udp_flush(worker->udp);
     driver_tell_counters(worker->driver);
@@ -347,8 +347,7 @@ void worker_free(struct worker *worker)
         store_lane_close(worker->lane);
     driver_free(worker->driver);
     udp_close(worker->udp);
-    if (worker->epoll >= 0)
-        close(worker->epoll);
+    free(worker->watched);
     if (worker->wake >= 0)
         close(worker->wake);
     while (worker->first != NULL) {
