@@ -216,7 +216,7 @@ void news_commit(struct news *news)
         entry->committed = entry->staged;
         entry->touched = false;
     }
-    if (news->rows == 0) {
+    if (news->rows == 0 && news->used > 0) {
         memset(news->entries, 0, news->cap * sizeof *news->entries);
         news->used = 0;
     }
