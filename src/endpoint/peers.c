@@ -21,9 +21,15 @@ bool peers_init(struct endpoint *endpoint)
     return endpoint->buckets != NULL;
 }
 
+/* By the remote end and the listener. Paths that differ in their local address alone are few. */
 static uint64_t hash_of(const struct endpoint *endpoint, const struct net_path *path)
 {
-    return bytes_hash(endpoint->hash_key, bytes_of(path, sizeof *path));
+    uint16_t numbers[2] = {path->remote.port, (uint16_t)path->listener};
+    uint8_t named[sizeof numbers + sizeof path->remote.ip];
+    size_t ip_len = path->remote.family == 4 ? 4 : sizeof path->remote.ip;
+    memcpy(named, numbers, sizeof numbers);
+    memcpy(named + sizeof numbers, path->remote.ip, ip_len);
+    return bytes_hash(endpoint->hash_key, bytes_of(named, sizeof numbers + ip_len));
 }
 
 static struct association **bucket_of(const struct endpoint *endpoint, uint64_t hash)

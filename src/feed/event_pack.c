@@ -12,27 +12,33 @@ enum {
     TEXT_OF_EVENT = 160, /* the rest of an event's text */
 };
 
-static void put(struct buf *out, const void *data, size_t len)
+/* A cursor of its own: an event has dozens of parts of a few bytes. */
+struct packing {
+    uint8_t *next, *end;
+    bool failed;
+};
+
+static inline void put(struct packing *out, const void *data, size_t len)
 {
-    uint8_t *room = buf_claim(out, len);
-    if (room != NULL && len > 0)
-        memcpy(room, data, len);
+    if (len > (size_t)(out->end - out->next)) {
+        out->failed = true;
+        return;
+    }
+    memcpy(out->next, data, len);
+    out->next += len;
 }
 
 /* Its length, its bytes, and a NUL, so that what is read again is text as it was. */
-static void put_text(struct buf *out, const char *data, size_t len)
+static void put_text(struct packing *out, const char *data, size_t len)
 {
     uint16_t stored = (uint16_t)len;
-    uint8_t *room = buf_claim(out, sizeof stored + len + 1);
-    if (room == NULL)
-        return;
-    memcpy(room, &stored, sizeof stored);
+    put(out, &stored, sizeof stored);
     if (len > 0)
-        memcpy(room + sizeof stored, data, len);
-    room[sizeof stored + len] = '\0';
+        put(out, data, len);
+    put(out, "", 1);
 }
 
-static void put_no_text(struct buf *out)
+static void put_no_text(struct packing *out)
 {
     put(out, &(uint16_t){NO_TEXT}, sizeof(uint16_t));
 }
@@ -57,7 +63,7 @@ static size_t value_len(const struct log_field *field)
     return 0;
 }
 
-static void put_field(struct buf *out, const struct log_field *field, size_t len)
+static void put_field(struct packing *out, const struct log_field *field, size_t len)
 {
     uint8_t type = (uint8_t)field->type;
     put(out, &type, sizeof type);
@@ -84,23 +90,26 @@ static bool text_fits(const struct event *event)
     return event_encode(event, &clock, &out);
 }
 
-bool event_pack(const struct event *event, struct buf *out)
+size_t event_pack(const struct event *event, char memory[static EVENT_TEXT_MAX])
 {
+    uint8_t *start = (uint8_t *)memory;
+    struct packing out = {.next = start, .end = start + EVENT_TEXT_MAX};
     size_t endpoint_len = text_len(event->endpoint), class_len = text_len(event->class_name);
     size_t most = TEXT_OF_EVENT + TEXT_OF_BYTE * (endpoint_len + class_len);
     if (event->field_count > EVENT_FIELDS_MAX)
-        return false;
+        return 0;
     uint8_t count = (uint8_t)event->field_count;
-    put(out, &event->wall_ms, sizeof event->wall_ms);
-    put_text(out, event->endpoint, endpoint_len);
-    put_text(out, event->class_name, class_len);
-    put(out, &count, sizeof count);
+    put(&out, &event->wall_ms, sizeof event->wall_ms);
+    put_text(&out, event->endpoint, endpoint_len);
+    put_text(&out, event->class_name, class_len);
+    put(&out, &count, sizeof count);
     for (size_t i = 0; i < event->field_count; i++) {
         size_t len = value_len(&event->fields[i]);
         most += TEXT_OF_FIELD + strlen(event->fields[i].key) + TEXT_OF_BYTE * len;
-        put_field(out, &event->fields[i], len);
+        put_field(&out, &event->fields[i], len);
     }
-    return !out->failed && (most <= EVENT_TEXT_MAX || text_fits(event));
+    bool fits = !out.failed && (most <= EVENT_TEXT_MAX || text_fits(event));
+    return fits ? (size_t)(out.next - start) : 0;
 }
 
 /* ---- reading again ---- */

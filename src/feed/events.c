@@ -57,14 +57,13 @@ static void hurry_publisher(struct events *events)
 static void put(struct events *events, struct event_lane *lane, const struct event *event)
 {
     char packed[EVENT_TEXT_MAX];
-    struct buf out;
-    buf_init_fixed(&out, packed, sizeof packed);
-    if (!event_pack(event, &out)) {
+    size_t len = event_pack(event, packed);
+    if (len == 0) {
         atomic_fetch_add_explicit(&lane->lost, 1, memory_order_relaxed);
         return;
     }
     struct event_head head = {
-        .len = (uint32_t)out.len,
+        .len = (uint32_t)len,
         .kind = (uint32_t)event->kind,
         .posted_us = clock_monotonic_us(),
     };

@@ -42,9 +42,9 @@ bool event_lane_peek(const struct event_lane *lane, struct event_head *head);
 /* Takes the one that peek has shown; `data` has EVENT_TEXT_MAX bytes. */
 void event_lane_take(struct event_lane *lane, const struct event_head *head, void *data);
 
-/* An event in a form of our own, which costs a fraction of its text: most are never read. False:
- * too long, also for its text, or too many fields. */
-bool event_pack(const struct event *event, struct buf *out);
+/* An event in a form of our own, which costs a fraction of its text: most are never read. Returns
+ * its bytes; 0: too long, also for its text, or too many fields. */
+size_t event_pack(const struct event *event, char memory[static EVENT_TEXT_MAX]);
 struct unpacked_event {
     struct event event; /* borrows from the packed bytes and from `fields` */
     struct log_field fields[EVENT_FIELDS_MAX];

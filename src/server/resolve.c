@@ -134,7 +134,8 @@ static enum err_code claim(struct bootstrap *bootstrap, const char *endpoint)
                                     &previous, &had_previous);
     if (code != ERR_OK)
         return code;
-    snprintf(bootstrap->endpoint, sizeof bootstrap->endpoint, "%s", endpoint);
+    /* Longer ones were refused. */
+    memcpy(bootstrap->endpoint, endpoint, strlen(endpoint) + 1);
     seen_forget(&driver->seen, bootstrap->ref, endpoint);
     if (had_previous && !holder_is_same(&previous, &holder))
         driver->config.supersede(driver->config.context, &previous);

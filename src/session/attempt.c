@@ -113,9 +113,8 @@ void attempt_name_device(struct turn *turn)
     const char *class_name = attempt->enrollment.class_name;
     if (attempt->profile != NULL)
         class_name = profile_class(attempt->profile);
-    report_text(attempt->outcome.endpoint, sizeof attempt->outcome.endpoint, "%s",
-                attempt->enrollment.endpoint);
-    report_text(attempt->outcome.class_name, sizeof attempt->outcome.class_name, "%s", class_name);
+    strcpy(attempt->outcome.endpoint, attempt->enrollment.endpoint);
+    strcpy(attempt->outcome.class_name, class_name);
 }
 
 /* A superseded attempt is history: what people see belongs to the newer one. So is one that names

@@ -256,24 +256,28 @@ static void test_events_before_the_first_reader(void **state)
     events_free(events);
 }
 
-/* Only what can be told is taken: 700 bytes that each need six, in a text of 4096. */
+/* Only what can be told is taken: not 700 bytes that each need six in a text of 4096, nor more than
+ * that to begin with. */
 static void test_event_whose_text_is_too_long(void **state)
 {
     (void)state;
     struct events *events = start((struct events_config){0});
-    char hostile[701], harmless[701];
+    char hostile[701], harmless[701], longest[4097];
     memset(hostile, 1, 700);
     memset(harmless, 'a', 700);
-    hostile[700] = harmless[700] = '\0';
+    memset(longest, 'a', 4096);
+    hostile[700] = harmless[700] = longest[4096] = '\0';
     struct log_field fields[] = {LOG_TEXT("text", hostile)};
     const struct event event = {.kind = EVENT_OUTCOME, .fields = fields, .field_count = 1};
+    events_post(events, 0, &event);
+    fields[0].text = longest;
     events_post(events, 0, &event);
     fields[0].text = harmless;
     events_post(events, 0, &event);
     await_published(events, 1);
     struct events_stats stats;
     events_stats(events, &stats);
-    assert_int_equal(stats.lost, 1);
+    assert_int_equal(stats.lost, 2);
     assert_int_equal(stats.published, 1);
     events_free(events);
 }
