@@ -172,6 +172,10 @@ static void prepare_batches(struct udp *udp)
             .msg_iovlen = 1,
             .msg_control = udp->in_control[i],
         };
+        /* Not less than a byte on each page, so that all of it is resident from now on: the first
+         * flood, which fills whole batches, shall take no memory. */
+        udp->in_data[i][0] = udp->in_data[i][DATAGRAM_MAX] = 1;
+        udp->out[i].data[0] = udp->out[i].data[DATAGRAM_MAX - 1] = 1;
     }
 }
 

@@ -252,6 +252,8 @@ def flood(bench):
     rate = end(process)
     delta = memory_kib(server.pid) - before
     holder = bench.hold(server, devices)
+    for _ in range(rounds):
+        fleet("beside open sessions")
     before = memory_kib(server.pid)
     bench.say("as many hellos as can be")
     process = forge("max")
