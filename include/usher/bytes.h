@@ -62,6 +62,7 @@ void bytes_to_hex(struct bytes data, char *out);
 /* A number in decimal digits, with a final NUL; how many digits. */
 #define BYTES_DECIMAL_SIZE 21
 size_t bytes_to_decimal(uint64_t number, char out[static BYTES_DECIMAL_SIZE]);
+int bytes_hex_digit(char c); /* its value; -1: it is none */
 bool bytes_from_hex(const char *text, size_t text_len, uint8_t *out, size_t cap, size_t *len);
 /* `url`: RFC 4648 section 5 without padding; else section 4 with padding. The decoder takes both
  * alphabets, with or without padding, since clients mix them. */

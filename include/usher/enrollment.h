@@ -77,6 +77,7 @@ const struct enrolled_credential *enrollment_credential(const struct enrollment 
                                                         uint16_t ssid,
                                                         enum credential_status status);
 const char *enrollment_tag(const struct enrollment *enrollment, const char *name); /* or NULL */
+bool enrollment_same_tags(const struct enrollment *a, const struct enrollment *b);
 /* Endpoint: 1..255 bytes of UTF-8 without control characters. Class: [a-z0-9-], 1..63. Tag name:
  * [A-Za-z0-9_.-], 1..63; `err` says what is wrong. */
 enum err_code enrollment_check_endpoint(struct bytes endpoint, struct err *err);

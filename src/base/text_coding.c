@@ -28,7 +28,7 @@ void bytes_to_hex(struct bytes data, char *out)
     *out = '\0';
 }
 
-static int hex_digit(char c)
+int bytes_hex_digit(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -44,7 +44,7 @@ bool bytes_from_hex(const char *text, size_t text_len, uint8_t *out, size_t cap,
     if (text_len % 2 != 0 || text_len / 2 > cap)
         return false;
     for (size_t i = 0; i < text_len / 2; i++) {
-        int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
+        int high = bytes_hex_digit(text[2 * i]), low = bytes_hex_digit(text[2 * i + 1]);
         if (high < 0 || low < 0)
             return false;
         out[i] = (uint8_t)(high << 4 | low);

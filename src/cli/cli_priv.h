@@ -188,6 +188,10 @@ int cli_add_tags(const struct cli_list *list, json_t *body);
 void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Says the error and gives the exit code that goes with it. */
 int cli_fail(const struct err *err);
+/* Members of an object in a server's answer; "" and 0 when there is no such text or number. Numbers
+ * there are not below zero. */
+const char *cli_text_of(const json_t *object, const char *name);
+uint64_t cli_number_of(const json_t *object, const char *name);
 /* Prints JSON and a newline on stdout. CLI_FAILED when stdout cannot be written. */
 int cli_print_json(const json_t *value);
 /* Flushes stdout; CLI_FAILED with a message when something was lost, else `exit_code`. */
@@ -196,6 +200,8 @@ int cli_finish(int exit_code);
 void *cli_memory(void *memory);
 /* Text from a server or a file, safe for a terminal: control characters become '?'. */
 void cli_put_text(FILE *out, const char *text);
+/* A line of stdout with a title before the text; nothing when there is no text. */
+void cli_put_line(const char *title, const char *text);
 /* A field of CSV, in quotes where it has to be. */
 void cli_put_csv(FILE *out, const char *text);
 /* Columns that it takes on a terminal, after that replacement. */

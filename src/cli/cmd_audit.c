@@ -24,37 +24,31 @@ struct audit {
     uint8_t hash[DIGEST_SIZE];
 };
 
-static const char *text_of(const json_t *record, const char *name)
-{
-    const char *text = json_string_value(json_object_get(record, name));
-    return text != NULL ? text : "";
-}
-
 /* ---- verifying ---- */
 
 static bool complain(struct audit *audit, const json_t *record, const char *what)
 {
     audit->broken = true;
     cli_say("record %lld (%s): %s", (long long)json_integer_value(json_object_get(record, "seq")),
-            text_of(record, "time"), what);
+            cli_text_of(record, "time"), what);
     return false;
 }
 
 static bool read_record(const json_t *record, struct chain_record *out,
                         uint8_t hash[static DIGEST_SIZE])
 {
-    const char *hex = text_of(record, "hash");
+    const char *hex = cli_text_of(record, "hash");
     size_t len = 0;
     *out = (struct chain_record){
         .seq = (uint64_t)json_integer_value(json_object_get(record, "seq")),
-        .actor = text_of(record, "actor"),
-        .station = text_of(record, "station"),
-        .source = text_of(record, "source"),
-        .action = text_of(record, "action"),
-        .subject = text_of(record, "subject"),
-        .detail = text_of(record, "detail"),
+        .actor = cli_text_of(record, "actor"),
+        .station = cli_text_of(record, "station"),
+        .source = cli_text_of(record, "source"),
+        .action = cli_text_of(record, "action"),
+        .subject = cli_text_of(record, "subject"),
+        .detail = cli_text_of(record, "detail"),
     };
-    return out->seq > 0 && clock_wall_from_text(text_of(record, "time"), &out->time_ms) &&
+    return out->seq > 0 && clock_wall_from_text(cli_text_of(record, "time"), &out->time_ms) &&
            bytes_from_hex(hex, strlen(hex), hash, DIGEST_SIZE, &len) && len == DIGEST_SIZE;
 }
 
@@ -104,7 +98,7 @@ static bool check_expected(struct audit *audit, const json_t *json)
     uint64_t seq = (uint64_t)json_integer_value(json_object_get(json, "seq"));
     if (audit->expect == NULL || strtoull(audit->expect, NULL, 10) != seq)
         return true;
-    snprintf(text, sizeof text, "%" PRIu64 ":%s", seq, text_of(json, "hash"));
+    snprintf(text, sizeof text, "%" PRIu64 ":%s", seq, cli_text_of(json, "hash"));
     if (strcmp(text, audit->expect) != 0)
         return complain(audit, json, "it is not the one that was noted");
     audit->expect = NULL; /* found */
@@ -141,19 +135,19 @@ static void print_record(const struct audit *audit, const json_t *record)
         putchar('\n');
         return;
     }
-    cli_put_text(stdout, text_of(record, "time"));
-    printf("  %-18s ", text_of(record, "action"));
-    cli_put_text(stdout, text_of(record, "subject"));
+    cli_put_text(stdout, cli_text_of(record, "time"));
+    printf("  %-18s ", cli_text_of(record, "action"));
+    cli_put_text(stdout, cli_text_of(record, "subject"));
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (text_of(record, names[i])[0] == '\0')
+        if (cli_text_of(record, names[i])[0] == '\0')
             continue;
         printf("  %s", cli_colour(CLI_DIM));
-        cli_put_text(stdout, text_of(record, names[i]));
+        cli_put_text(stdout, cli_text_of(record, names[i]));
         fputs(cli_colour(CLI_PLAIN), stdout);
     }
-    if (text_of(record, "detail")[0] != '\0') {
+    if (cli_text_of(record, "detail")[0] != '\0') {
         fputs("  ", stdout);
-        cli_put_text(stdout, text_of(record, "detail"));
+        cli_put_text(stdout, cli_text_of(record, "detail"));
     }
     putchar('\n');
 }

@@ -12,22 +12,6 @@ struct device_command {
     bool paged; /* takes --limit and --before */
 };
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-
-    return text == NULL ? "" : text;
-}
-
-static void put_line(const char *title, const char *text)
-{
-    if (text[0] == '\0')
-        return;
-    printf("%-16s ", title);
-    cli_put_text(stdout, text);
-    putchar('\n');
-}
-
 static void put_number(const char *title, const json_t *value, const char *unit)
 {
     if (json_is_integer(value))
@@ -58,8 +42,8 @@ static void put_credentials(const json_t *device)
         snprintf(key, sizeof key, "%lld bytes",
                  (long long)json_integer_value(json_object_get(credential, "key_length")));
         const char *cells[] = {
-            server,     text_of(credential, "kind"),     text_of(credential, "status"),
-            generation, text_of(credential, "identity"), key};
+            server,     cli_text_of(credential, "kind"),     cli_text_of(credential, "status"),
+            generation, cli_text_of(credential, "identity"), key};
         cli_table_row(table, cells, CLI_PLAIN);
     }
     putchar('\n');
@@ -85,8 +69,8 @@ static void put_steps(const json_t *outcome)
                  (long long)json_integer_value(json_object_get(step, "duration_ms")));
         snprintf(attempts, sizeof attempts, "%lldx",
                  (long long)json_integer_value(json_object_get(step, "attempts")));
-        const char *cells[] = {text_of(step, "operation"), text_of(step, "path"),
-                               text_of(step, "code"), duration, attempts};
+        const char *cells[] = {cli_text_of(step, "operation"), cli_text_of(step, "path"),
+                               cli_text_of(step, "code"), duration, attempts};
         cli_table_row(table, cells, CLI_PLAIN);
     }
     putchar('\n');
@@ -100,7 +84,7 @@ static void put_warnings(const json_t *outcome)
 
     for (size_t i = 0; i < json_array_size(warnings); i++) {
         const char *warning = json_string_value(json_array_get(warnings, i));
-        put_line("warning", warning == NULL ? "" : warning);
+        cli_put_line("warning", warning == NULL ? "" : warning);
     }
 }
 
@@ -113,27 +97,27 @@ static void print_device(const char *endpoint, const json_t *answer)
     if (device == NULL)
         device = answer;
     const json_t *outcome = json_object_get(device, "last_outcome");
-    put_line("endpoint", text_of(device, "endpoint"));
-    put_line("class", text_of(device, "class"));
-    put_line("identity", text_of(device, "identity"));
-    const char *state = text_of(device, "state");
+    cli_put_line("endpoint", cli_text_of(device, "endpoint"));
+    cli_put_line("class", cli_text_of(device, "class"));
+    cli_put_line("identity", cli_text_of(device, "identity"));
+    const char *state = cli_text_of(device, "state");
     printf("%-16s %s%s%s\n", "state", cli_colour(cli_state_colour(state)), state,
            cli_colour(CLI_PLAIN));
-    cause = text_of(device, "cause");
+    cause = cli_text_of(device, "cause");
     if (strcmp(cause, "none") != 0)
-        put_line("cause", cause);
-    put_line("", text_of(device, "cause_text"));
-    put_line("detail", text_of(outcome, "detail"));
+        cli_put_line("cause", cause);
+    cli_put_line("", cli_text_of(device, "cause_text"));
+    cli_put_line("detail", cli_text_of(outcome, "detail"));
     put_number("bootstraps", json_object_get(device, "bootstraps"), "");
-    put_line("last bootstrap", text_of(device, "last_bootstrap"));
+    cli_put_line("last bootstrap", cli_text_of(device, "last_bootstrap"));
     put_number("duration", json_object_get(device, "duration_ms"), " ms");
-    put_line("from", text_of(outcome, "source"));
-    put_line("enrolled", text_of(device, "created"));
+    cli_put_line("from", cli_text_of(outcome, "source"));
+    cli_put_line("enrolled", cli_text_of(device, "created"));
     json_object_foreach(json_object_get(device, "tags"), name, value)
     {
         char title[80];
         snprintf(title, sizeof title, "tag %s", name);
-        put_line(title, json_is_string(value) ? json_string_value(value) : "");
+        cli_put_line(title, json_is_string(value) ? json_string_value(value) : "");
     }
     put_warnings(outcome);
     put_credentials(device);
@@ -158,21 +142,21 @@ static void print_history(const char *endpoint, const json_t *answer)
         char duration[24];
         snprintf(duration, sizeof duration, "%lld",
                  (long long)json_integer_value(json_object_get(outcome, "duration_ms")));
-        const char *state = text_of(outcome, "state");
-        const char *cells[] = {text_of(outcome, "started"), state,
-                               text_of(outcome, "cause"),   duration,
-                               text_of(outcome, "source"),  text_of(outcome, "detail")};
+        const char *state = cli_text_of(outcome, "state");
+        const char *cells[] = {cli_text_of(outcome, "started"), state,
+                               cli_text_of(outcome, "cause"),   duration,
+                               cli_text_of(outcome, "source"),  cli_text_of(outcome, "detail")};
         cli_table_row(table, cells, cli_state_colour(state));
     }
     cli_table_print(table, stdout);
     cli_table_free(table);
-    if (text_of(answer, "next")[0] != '\0')
-        cli_say("there are more: --limit N, or --before %s", text_of(answer, "next"));
+    if (cli_text_of(answer, "next")[0] != '\0')
+        cli_say("there are more: --limit N, or --before %s", cli_text_of(answer, "next"));
 }
 
 static void print_change(const char *endpoint, const json_t *answer)
 {
-    const char *change = text_of(answer, "change");
+    const char *change = cli_text_of(answer, "change");
 
     cli_put_text(stdout, endpoint);
     printf(": %s\n", change[0] == '\0' ? "done" : change);

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli_priv.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <time.h>
 
@@ -19,18 +20,6 @@ struct watch {
     bool broken_pipe;
 };
 
-static const char *text_of(const json_t *event, const char *name)
-{
-    const char *text = json_string_value(json_object_get(event, name));
-
-    return text == NULL ? "" : text;
-}
-
-static long long number_of(const json_t *event, const char *name)
-{
-    return (long long)json_integer_value(json_object_get(event, name));
-}
-
 /* ---- one event for people ---- */
 
 static void put_word(const char *text, const char *tail)
@@ -41,29 +30,30 @@ static void put_word(const char *text, const char *tail)
 
 static void put_operation(const json_t *event)
 {
-    const char *code = text_of(event, "code");
+    const char *code = cli_text_of(event, "code");
 
-    put_word(text_of(event, "operation"), " ");
-    put_word(text_of(event, "path"), " ");
+    put_word(cli_text_of(event, "operation"), " ");
+    put_word(cli_text_of(event, "path"), " ");
     put_word(code[0] != '\0' ? code : "no answer", "");
-    if (number_of(event, "attempts") > 1)
-        printf(" at attempt %lld", number_of(event, "attempts"));
-    printf(" in %lld ms, %lld bytes out, %lld in", number_of(event, "duration_ms"),
-           number_of(event, "bytes_sent"), number_of(event, "bytes_received"));
+    if (cli_number_of(event, "attempts") > 1)
+        printf(" at attempt %" PRIu64, cli_number_of(event, "attempts"));
+    printf(" in %" PRIu64 " ms, %" PRIu64 " bytes out, %" PRIu64 " in",
+           cli_number_of(event, "duration_ms"), cli_number_of(event, "bytes_sent"),
+           cli_number_of(event, "bytes_received"));
 }
 
 static void put_outcome(const json_t *event)
 {
-    const char *state = text_of(event, "state"), *detail = text_of(event, "detail");
+    const char *state = cli_text_of(event, "state"), *detail = cli_text_of(event, "detail");
 
     fputs(cli_colour(cli_state_colour(state)), stdout);
     put_word(state, cli_colour(CLI_PLAIN));
-    if (text_of(event, "cause")[0] != '\0') {
+    if (cli_text_of(event, "cause")[0] != '\0') {
         fputs(" ", stdout);
-        put_word(text_of(event, "cause"), "");
+        put_word(cli_text_of(event, "cause"), "");
     }
-    printf(" in %lld ms, %lld operations", number_of(event, "duration_ms"),
-           number_of(event, "operations"));
+    printf(" in %" PRIu64 " ms, %" PRIu64 " operations", cli_number_of(event, "duration_ms"),
+           cli_number_of(event, "operations"));
     if (detail[0] != '\0') {
         fputs(": ", stdout);
         put_word(detail, "");
@@ -73,25 +63,25 @@ static void put_outcome(const json_t *event)
 static void put_reject(const json_t *event)
 {
     fputs(cli_colour(CLI_WARN), stdout);
-    put_word(text_of(event, "cause"), cli_colour(CLI_PLAIN));
+    put_word(cli_text_of(event, "cause"), cli_colour(CLI_PLAIN));
     fputs(" ", stdout);
-    put_word(text_of(event, "identity"), " from ");
-    put_word(text_of(event, "source"), "");
+    put_word(cli_text_of(event, "identity"), " from ");
+    put_word(cli_text_of(event, "source"), "");
 }
 
 static void put_gap(const json_t *event)
 {
     if (json_is_integer(json_object_get(event, "missed")))
-        printf("%lld events are missing here (%s)", number_of(event, "missed"),
-               text_of(event, "reason"));
+        printf("%" PRIu64 " events are missing here (%s)", cli_number_of(event, "missed"),
+               cli_text_of(event, "reason"));
     else
         fputs("events may be missing here: the server was started again", stdout);
 }
 
 static void put_import(const json_t *event)
 {
-    put_word(text_of(event, "state"), " ");
-    printf("%lld rows", number_of(event, "rows"));
+    put_word(cli_text_of(event, "state"), " ");
+    printf("%" PRIu64 " rows", cli_number_of(event, "rows"));
 }
 
 static void put_rest(const char *kind, const json_t *event)
@@ -105,23 +95,23 @@ static void put_rest(const char *kind, const json_t *event)
     else if (strcmp(kind, "gap") == 0)
         put_gap(event);
     else if (strcmp(kind, "enrolment") == 0)
-        put_word(text_of(event, "change"), "");
+        put_word(cli_text_of(event, "change"), "");
     else if (strcmp(kind, "import") == 0)
         put_import(event);
     else if (strcmp(kind, "reload") == 0)
         fputs(json_is_true(json_object_get(event, "ok")) ? "done" : "refused", stdout);
     else
-        put_word(text_of(event, "source"), "");
+        put_word(cli_text_of(event, "source"), "");
 }
 
 static void put_event(const json_t *event)
 {
-    const char *kind = text_of(event, "event");
-    const char *who = text_of(event, "endpoint");
+    const char *kind = cli_text_of(event, "event");
+    const char *who = cli_text_of(event, "endpoint");
 
     if (who[0] == '\0')
-        who = strcmp(kind, "handshake") == 0 ? text_of(event, "identity") : "-";
-    printf("%-24s ", text_of(event, "time"));
+        who = strcmp(kind, "handshake") == 0 ? cli_text_of(event, "identity") : "-";
+    printf("%-24s ", cli_text_of(event, "time"));
     cli_put_text(stdout, who);
     printf(" %s ", kind);
     put_rest(kind, event);

@@ -31,21 +31,6 @@ static bool group_path(const struct group_command *group, const char *tail, char
     return false;
 }
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text != NULL ? text : "";
-}
-
-static void put_line(const char *title, const char *text)
-{
-    if (text[0] == '\0')
-        return;
-    printf("%-16s ", title);
-    cli_put_text(stdout, text);
-    putchar('\n');
-}
-
 static void print_group(const json_t *group)
 {
     static const char *const lines[][2] = {
@@ -64,7 +49,7 @@ static void print_group(const json_t *group)
     const char *name;
     json_t *value;
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
-        put_line(lines[i][0], text_of(group, lines[i][1]));
+        cli_put_line(lines[i][0], cli_text_of(group, lines[i][1]));
     printf("%-16s %lld", "devices",
            (long long)json_integer_value(json_object_get(group, "devices")));
     if (json_is_integer(json_object_get(group, "max_devices")))
@@ -95,8 +80,8 @@ static int print_list(const json_t *answer)
         snprintf(devices, sizeof devices, "%lld",
                  (long long)json_integer_value(json_object_get(group, "devices")));
         bool blocked = json_is_true(json_object_get(group, "blocked"));
-        const char *cells[] = {text_of(group, "name"), text_of(group, "class"),
-                               text_of(group, "pattern"), devices, blocked ? "yes" : NULL};
+        const char *cells[] = {cli_text_of(group, "name"), cli_text_of(group, "class"),
+                               cli_text_of(group, "pattern"), devices, blocked ? "yes" : NULL};
         cli_table_row(table, cells, blocked ? CLI_DIM : CLI_PLAIN);
     }
     cli_table_print(table, stdout);
@@ -154,11 +139,12 @@ static int add_texts(const struct group_command *group, json_t *body)
 
 static int print_added(const struct group_command *group, const json_t *answer)
 {
-    const char *primary = text_of(answer, "primary"), *secondary = text_of(answer, "secondary");
+    const char *primary = cli_text_of(answer, "primary"),
+               *secondary = cli_text_of(answer, "secondary");
     if (group->server.json)
         return cli_print_json(answer);
     cli_put_text(stdout, group->name);
-    printf(": %s\n", text_of(answer, "change"));
+    printf(": %s\n", cli_text_of(answer, "change"));
     if (primary[0] != '\0')
         printf("primary key: %s\n", primary);
     if (secondary[0] != '\0')
@@ -210,7 +196,7 @@ static int call_simply(struct group_command *group, const char *method, const ch
             code = print_list(answer);
     } else if (code == CLI_OK) {
         cli_put_text(stdout, group->name);
-        printf(": %s\n", text_of(answer, "change"));
+        printf(": %s\n", cli_text_of(answer, "change"));
     }
     json_decref(answer);
     return code;

@@ -2,19 +2,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli_priv.h"
 
+#include <inttypes.h>
 #include <string.h>
-
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-
-    return text == NULL ? "" : text;
-}
-
-static long long number_of(const json_t *object, const char *name)
-{
-    return (long long)json_integer_value(json_object_get(object, name));
-}
 
 /* ---- list ---- */
 
@@ -72,14 +61,14 @@ static void add_rows(struct cli_table *table, const json_t *devices)
     {
         char duration[24] = "";
         if (json_is_integer(json_object_get(device, "duration_ms")))
-            snprintf(duration, sizeof duration, "%lld", number_of(device, "duration_ms"));
-        const char *state = text_of(device, "state");
-        const char *cause = text_of(device, "cause");
-        const char *cells[] = {text_of(device, "endpoint"),
-                               text_of(device, "class"),
+            snprintf(duration, sizeof duration, "%" PRIu64, cli_number_of(device, "duration_ms"));
+        const char *state = cli_text_of(device, "state");
+        const char *cause = cli_text_of(device, "cause");
+        const char *cells[] = {cli_text_of(device, "endpoint"),
+                               cli_text_of(device, "class"),
                                state,
                                strcmp(cause, "none") == 0 ? "" : cause,
-                               text_of(device, "last_bootstrap"),
+                               cli_text_of(device, "last_bootstrap"),
                                duration};
         cli_table_row(table, cells, cli_state_colour(state));
     }
@@ -316,10 +305,10 @@ static void print_rejects(const json_t *answer)
     json_array_foreach(rejects, index, reject)
     {
         char count[24];
-        snprintf(count, sizeof count, "%lld", number_of(reject, "count"));
-        const char *cells[] = {text_of(reject, "identity"), text_of(reject, "source"),
-                               text_of(reject, "cause"),    count,
-                               text_of(reject, "last"),     text_of(reject, "cause_text")};
+        snprintf(count, sizeof count, "%" PRIu64, cli_number_of(reject, "count"));
+        const char *cells[] = {cli_text_of(reject, "identity"), cli_text_of(reject, "source"),
+                               cli_text_of(reject, "cause"),    count,
+                               cli_text_of(reject, "last"),     cli_text_of(reject, "cause_text")};
         cli_table_row(table, cells, CLI_WARN);
     }
     cli_table_print(table, stdout);
@@ -371,8 +360,8 @@ static void print_checks(const json_t *answer)
         if (json_is_true(json_object_get(check, "ok")))
             continue;
         printf("%sNOT READY%s  %s: ", cli_colour(CLI_BAD), cli_colour(CLI_PLAIN),
-               text_of(check, "name"));
-        cli_put_text(stdout, text_of(check, "reason"));
+               cli_text_of(check, "name"));
+        cli_put_text(stdout, cli_text_of(check, "reason"));
         putchar('\n');
     }
 }
@@ -384,17 +373,17 @@ static void print_status(const json_t *answer)
     size_t index;
     json_t *class_counts;
 
-    printf("usherd %s, up %lld s, store %s %s\n", text_of(answer, "version"),
-           number_of(answer, "uptime_seconds"), text_of(store, "backend"),
+    printf("usherd %s, up %" PRIu64 " s, store %s %s\n", cli_text_of(answer, "version"),
+           cli_number_of(answer, "uptime_seconds"), cli_text_of(store, "backend"),
            json_is_true(json_object_get(store, "healthy")) ? "healthy" : "NOT HEALTHY");
-    if (text_of(store, "reason")[0] != '\0')
-        printf("  %s\n", text_of(store, "reason"));
+    if (cli_text_of(store, "reason")[0] != '\0')
+        printf("  %s\n", cli_text_of(store, "reason"));
     print_checks(answer);
-    long long total = number_of(devices, "total");
-    printf("%lld device%s\n", total, total == 1 ? "" : "s");
+    uint64_t total = cli_number_of(devices, "total");
+    printf("%" PRIu64 " device%s\n", total, total == 1 ? "" : "s");
     json_array_foreach(json_object_get(devices, "by_class"), index, class_counts)
     {
-        const char *name = text_of(class_counts, "class");
+        const char *name = cli_text_of(class_counts, "class");
         print_states(name[0] == '\0' ? "(by match)" : name,
                      json_object_get(class_counts, "by_state"));
     }

@@ -11,13 +11,6 @@
 
 enum { DAY_MS = 86400000 };
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-
-    return text == NULL ? "" : text;
-}
-
 /* ---- create ---- */
 
 struct wish {
@@ -48,11 +41,11 @@ static bool write_out(int fd, const char *text)
 
 static int show_token(const struct wish *wish, const json_t *answer, int fd)
 {
-    const char *token = text_of(answer, "token");
+    const char *token = cli_text_of(answer, "token");
 
     if (fd >= 0 && !write_out(fd, token)) {
         cli_say("cannot write %s (%s); revoke the token %s", wish->out, strerror(errno),
-                text_of(answer, "id"));
+                cli_text_of(answer, "id"));
         return CLI_FAILED;
     }
     if (fd >= 0)
@@ -61,9 +54,9 @@ static int show_token(const struct wish *wish, const json_t *answer, int fd)
         return cli_print_json(answer);
     if (fd < 0)
         puts(token);
-    cli_say("token %s, scope %s, %s%s; %s", text_of(answer, "id"), text_of(answer, "scope"),
-            text_of(answer, "expires")[0] != '\0' ? "expires " : "never expires",
-            text_of(answer, "expires"),
+    cli_say("token %s, scope %s, %s%s; %s", cli_text_of(answer, "id"), cli_text_of(answer, "scope"),
+            cli_text_of(answer, "expires")[0] != '\0' ? "expires " : "never expires",
+            cli_text_of(answer, "expires"),
             fd < 0 ? "it is shown this once" : "it was written to the file");
     return CLI_OK;
 }
@@ -151,13 +144,13 @@ static void print_tokens(const json_t *tokens)
 
     json_array_foreach(tokens, index, token)
     {
-        const char *expires = text_of(token, "expires");
-        const char *cells[] = {text_of(token, "id"),
-                               text_of(token, "name"),
-                               text_of(token, "scope"),
-                               text_of(token, "created"),
+        const char *expires = cli_text_of(token, "expires");
+        const char *cells[] = {cli_text_of(token, "id"),
+                               cli_text_of(token, "name"),
+                               cli_text_of(token, "scope"),
+                               cli_text_of(token, "created"),
                                expires[0] != '\0' ? expires : "never",
-                               text_of(token, "last_used")};
+                               cli_text_of(token, "last_used")};
         cli_table_row(table, cells, CLI_PLAIN);
     }
     if (json_array_size(tokens) > 0)

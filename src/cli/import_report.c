@@ -16,15 +16,9 @@ struct report {
     bool lost;
 };
 
-static const char *text_of(const json_t *row, const char *name)
-{
-    const char *text = json_string_value(json_object_get(row, name));
-    return text != NULL ? text : "";
-}
-
 static void show_failure(struct report *report, const json_t *row)
 {
-    const char *endpoint = text_of(row, "endpoint");
+    const char *endpoint = cli_text_of(row, "endpoint");
     if (report->shown == SHOWN_MAX) {
         report->hidden++;
         return;
@@ -32,13 +26,13 @@ static void show_failure(struct report *report, const json_t *row)
     report->shown++;
     cli_say("%s:%lld: %s%s%s", report->import->name,
             (long long)json_integer_value(json_object_get(row, "line")), endpoint,
-            endpoint[0] != '\0' ? ": " : "", text_of(row, "error"));
+            endpoint[0] != '\0' ? ": " : "", cli_text_of(row, "error"));
 }
 
 /* "+ lamp-1", "~ lamp-2: class, key" */
 static void show_change(const json_t *row)
 {
-    const char *result = text_of(row, "result");
+    const char *result = cli_text_of(row, "result");
     const json_t *differs = json_object_get(row, "differs"), *name;
     size_t i;
     if (strcmp(result, "created") != 0 && strcmp(result, "changed") != 0)
@@ -46,7 +40,7 @@ static void show_change(const json_t *row)
     bool created = strcmp(result, "created") == 0;
     printf("%s%c%s ", cli_colour(created ? CLI_GOOD : CLI_WARN), created ? '+' : '~',
            cli_colour(CLI_PLAIN));
-    cli_put_text(stdout, text_of(row, "endpoint"));
+    cli_put_text(stdout, cli_text_of(row, "endpoint"));
     json_array_foreach(differs, i, name)
         printf("%s%s", i == 0 ? ": " : ", ", json_string_value(name));
     putchar('\n');
@@ -58,7 +52,7 @@ static void take_line(struct report *report)
     json_t *row = json_loadb((const char *)line.data, line.len, 0, NULL);
     if (row == NULL)
         return;
-    if (strcmp(text_of(row, "result"), "failed") == 0)
+    if (strcmp(cli_text_of(row, "result"), "failed") == 0)
         show_failure(report, row);
     else if (report->import->dry_run && !report->import->server.json)
         show_change(row);
@@ -126,17 +120,13 @@ static int fetch_report(struct import_command *import)
 
 /* ---- the end ---- */
 
-static uint64_t number_of(const json_t *status, const char *name)
-{
-    return (uint64_t)json_integer_value(json_object_get(status, name));
-}
-
 static int exit_code_of(const struct import_command *import, const json_t *status)
 {
-    const char *phase = text_of(status, "phase");
-    uint64_t failed = number_of(status, "failed"), bad = number_of(status, "bad_rows");
-    uint64_t changes = number_of(status, "created") + number_of(status, "changed");
-    uint64_t taken = changes + number_of(status, "unchanged") + number_of(status, "skipped");
+    const char *phase = cli_text_of(status, "phase");
+    uint64_t failed = cli_number_of(status, "failed"), bad = cli_number_of(status, "bad_rows");
+    uint64_t changes = cli_number_of(status, "created") + cli_number_of(status, "changed");
+    uint64_t taken =
+        changes + cli_number_of(status, "unchanged") + cli_number_of(status, "skipped");
     if (strcmp(phase, "stopped") == 0)
         return CLI_FAILED;
     if (strcmp(phase, "failed") == 0)
@@ -150,18 +140,19 @@ static void print_summary(const struct import_command *import, const json_t *sta
 {
     static const char *const names[] = {"created", "changed", "unchanged", "skipped", "failed"};
     FILE *out = import->report != NULL && strcmp(import->report, "-") == 0 ? stderr : stdout;
-    fprintf(out, "%" PRIu64 " rows:", number_of(status, "rows"));
+    fprintf(out, "%" PRIu64 " rows:", cli_number_of(status, "rows"));
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        fprintf(out, "%s %" PRIu64 " %s", i > 0 ? "," : "", number_of(status, names[i]), names[i]);
+        fprintf(out, "%s %" PRIu64 " %s", i > 0 ? "," : "", cli_number_of(status, names[i]),
+                names[i]);
     fputs(import->dry_run ? "; nothing was changed (--dry-run)\n" : "\n", out);
 }
 
 int import_tell(struct import_command *import, const json_t *status)
 {
     int code = CLI_OK;
-    if (import->report != NULL || import->dry_run || number_of(status, "failed") > 0)
+    if (import->report != NULL || import->dry_run || cli_number_of(status, "failed") > 0)
         code = fetch_report(import);
-    const char *error = text_of(status, "error");
+    const char *error = cli_text_of(status, "error");
     if (error[0] != '\0')
         cli_say("%s: %s", import->name, error);
     if (import->server.json)

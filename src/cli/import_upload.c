@@ -146,11 +146,6 @@ static bool await_server(struct import_command *import, json_t **status, int *ex
     return false;
 }
 
-static uint64_t number_of(const json_t *status, const char *name)
-{
-    return (uint64_t)json_integer_value(json_object_get(status, name));
-}
-
 /* Goes to the place where the server wants to go on. */
 static int go_to(struct upload *upload, uint64_t offset)
 {
@@ -193,7 +188,7 @@ static int send_piece(struct upload *upload, uint64_t *offset)
         return cli_fail(&err);
     }
     take_id(import, status);
-    *offset = number_of(status, "offset");
+    *offset = cli_number_of(status, "offset");
     const char *phase = json_string_value(json_object_get(status, "phase"));
     if (sent != ERR_OK && phase != NULL && strcmp(phase, "uploading") != 0)
         *offset = upload->begin + upload->len; /* it had arrived after all */
@@ -210,7 +205,7 @@ static int begin_at(struct upload *upload, uint64_t *offset)
     if (import->id != NULL) {
         if (!await_server(import, &status, &code, &err))
             return code;
-        *offset = number_of(status, "offset");
+        *offset = cli_number_of(status, "offset");
         json_decref(status);
     }
     if (*offset > 0)
@@ -255,7 +250,8 @@ int import_await(struct import_command *import, json_t **status)
         if (phase == NULL || strcmp(phase, "done") == 0 || strcmp(phase, "failed") == 0 ||
             strcmp(phase, "stopped") == 0)
             return CLI_OK;
-        cli_progress(phase, number_of(*status, "merged"), number_of(*status, "rows"), "rows");
+        cli_progress(phase, cli_number_of(*status, "merged"), cli_number_of(*status, "rows"),
+                     "rows");
         pause_ms(pause);
         pause = pause * 2 > PAUSE_MOST_MS ? PAUSE_MOST_MS : pause * 2;
     }

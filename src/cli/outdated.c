@@ -9,12 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text == NULL ? "" : text;
-}
-
 static void put_filter(struct buf *path, const char *name, const char *value)
 {
     if (value == NULL)
@@ -58,11 +52,12 @@ static void keep_outdated(void *context, const json_t *device)
 {
     if (json_is_true(json_object_get(device, "outdated")))
         json_array_append_new(
-            context,
-            cli_memory(json_pack(
-                "{s:s, s:s, s:s, s:s, s:s}", "endpoint", text_of(device, "endpoint"), "class",
-                text_of(device, "class"), "state", text_of(device, "state"), "plan_hash",
-                text_of(device, "plan_hash"), "intended_hash", text_of(device, "intended_hash"))));
+            context, cli_memory(json_pack("{s:s, s:s, s:s, s:s, s:s}", "endpoint",
+                                          cli_text_of(device, "endpoint"), "class",
+                                          cli_text_of(device, "class"), "state",
+                                          cli_text_of(device, "state"), "plan_hash",
+                                          cli_text_of(device, "plan_hash"), "intended_hash",
+                                          cli_text_of(device, "intended_hash"))));
 }
 
 static void print_outdated(const json_t *list)
@@ -73,8 +68,8 @@ static void print_outdated(const json_t *list)
     json_t *device;
     json_array_foreach(list, index, device)
     {
-        const char *cells[] = {text_of(device, "endpoint"), text_of(device, "class"),
-                               text_of(device, "state")};
+        const char *cells[] = {cli_text_of(device, "endpoint"), cli_text_of(device, "class"),
+                               cli_text_of(device, "state")};
         cli_table_row(table, cells, CLI_PLAIN);
     }
     if (index > 0)
@@ -142,9 +137,9 @@ static void read_device(const json_t *device, struct enrollment *out, struct tag
     const char *name;
     json_t *value;
     *out = (struct enrollment){.tags = tags};
-    snprintf(out->endpoint, sizeof out->endpoint, "%s", text_of(device, "endpoint"));
-    snprintf(out->class_name, sizeof out->class_name, "%s", text_of(device, "class"));
-    read_identity(text_of(device, "identity"), &out->identity);
+    snprintf(out->endpoint, sizeof out->endpoint, "%s", cli_text_of(device, "endpoint"));
+    snprintf(out->class_name, sizeof out->class_name, "%s", cli_text_of(device, "class"));
+    read_identity(cli_text_of(device, "identity"), &out->identity);
     json_object_foreach(json_object_get(device, "tags"), name, value)
     {
         if (out->tag_count == TAGS_MAX)
@@ -170,7 +165,7 @@ static void read_places(const json_t *device, const struct profile *profile, str
         *credential = (struct enrolled_credential){
             .ssid = needs[i].ssid, .kind = needs[i].kind, .status = CREDENTIAL_ACTIVE};
         snprintf(credential->place, sizeof credential->place, "%s",
-                 text_of(json_object_get(device, "places"), server));
+                 cli_text_of(json_object_get(device, "places"), server));
     }
 }
 
@@ -195,7 +190,7 @@ static void hold_against(void *context, const json_t *device)
         return;
     }
     snprintf(text, sizeof text, "%016" PRIx64, hash);
-    const char *last = text_of(device, "plan_hash");
+    const char *last = cli_text_of(device, "plan_hash");
     count->changing += last[0] != '\0' && strcmp(last, text) != 0;
 }
 

@@ -59,6 +59,18 @@ int cli_finish(int exit_code)
     return CLI_FAILED;
 }
 
+const char *cli_text_of(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text == NULL ? "" : text;
+}
+
+uint64_t cli_number_of(const json_t *object, const char *name)
+{
+    return (uint64_t)json_integer_value(json_object_get(object, name));
+}
+
 int cli_print_json(const json_t *value)
 {
     json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_PRESERVE_ORDER);
@@ -107,6 +119,15 @@ void cli_put_text(FILE *out, const char *text)
             fputc('?', out);
         text += character.len;
     }
+}
+
+void cli_put_line(const char *title, const char *text)
+{
+    if (text[0] == '\0')
+        return;
+    printf("%-16s ", title);
+    cli_put_text(stdout, text);
+    putchar('\n');
 }
 
 void cli_put_csv(FILE *out, const char *text)

@@ -9,22 +9,9 @@
 
 enum { KEY_LEAST = 16, KEY_MOST = 64, MATERIAL_MAX = 32768 };
 
-static bool refuse(struct request *request, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-static bool refuse(struct request *request, const char *format, ...)
-{
-    char text[256];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    http_problem(request, 400, "invalid", "%s", text);
-    return false;
-}
-
 static bool refuse_err(struct request *request, const char *place, const struct err *err)
 {
-    return refuse(request, "%s%s%s", place, place[0] != '\0' ? ": " : "", err->text);
+    return http_refuse(request, "%s%s%s", place, place[0] != '\0' ? ": " : "", err->text);
 }
 
 /* Text without NUL inside, which JSON allows and nothing here does. */
@@ -45,7 +32,7 @@ static bool check_members(struct request *request, json_t *object, const char *c
         while (known[i] != NULL && strcmp(known[i], key) != 0)
             i++;
         if (known[i] == NULL)
-            return refuse(request, "unknown member '%.64s' in %s", key, place);
+            return http_refuse(request, "unknown member '%.64s' in %s", key, place);
     }
     return true;
 }
@@ -71,15 +58,15 @@ static bool read_key(struct request *request, const json_t *object, const char *
     if (!*given)
         return true;
     if (hex != NULL && base64 != NULL)
-        return refuse(request, "%s: give 'key' or 'key_base64', not both", place);
+        return http_refuse(request, "%s: give 'key' or 'key_base64', not both", place);
     const char *text = text_of(hex != NULL ? hex : base64);
     if (text == NULL || !decode_key(text, hex != NULL, key))
-        return refuse(request, "%s: '%s' must be a key in %s", place,
-                      hex != NULL ? "key" : "key_base64",
-                      hex != NULL ? "hexadecimal digits" : "base64");
+        return http_refuse(request, "%s: '%s' must be a key in %s", place,
+                           hex != NULL ? "key" : "key_base64",
+                           hex != NULL ? "hexadecimal digits" : "base64");
     if (key->len < KEY_LEAST || key->len > KEY_MOST)
-        return refuse(request, "%s: the key has %u bytes; it must have %d to %d", place, key->len,
-                      KEY_LEAST, KEY_MOST);
+        return http_refuse(request, "%s: the key has %u bytes; it must have %d to %d", place,
+                           key->len, KEY_LEAST, KEY_MOST);
     return true;
 }
 
@@ -93,9 +80,9 @@ static bool read_identity(struct request *request, const json_t *object, const c
     const char *text = text_of(value);
     if (text != NULL && http_identity_from_text(text, identity))
         return true;
-    return refuse(request,
-                  "%s: 'identity' must be text of 1 to %d bytes, or 'hex:' and hexadecimal digits",
-                  place, IDENTITY_MAX);
+    return http_refuse(
+        request, "%s: 'identity' must be text of 1 to %d bytes, or 'hex:' and hexadecimal digits",
+        place, IDENTITY_MAX);
 }
 
 /* ---- server credentials ---- */
@@ -108,7 +95,7 @@ static bool read_kind(struct request *request, const json_t *item, enum credenti
     const char *text = text_of(value);
     *kind = CREDENTIAL_KIND_PSK;
     return value == NULL || (text != NULL && credential_kind_from_name(text, kind)) ||
-           refuse(request, "%s: 'kind' must be one of psk, oscore, rpk, x509", place);
+           http_refuse(request, "%s: 'kind' must be one of psk, oscore, rpk, x509", place);
 }
 
 static bool decode_material(const char *text, struct buf *out)
@@ -131,10 +118,10 @@ static bool read_material(struct request *request, const json_t *item, const cha
 {
     const char *text = text_of(json_object_get(item, member));
     if (text == NULL)
-        return refuse(request, "%s: '%s' must be text: PEM, or DER in base64", place, member);
+        return http_refuse(request, "%s: '%s' must be text: PEM, or DER in base64", place, member);
     if (!decode_material(text, out))
-        return refuse(request, "%s: '%s' is neither PEM nor base64", place, member);
-    return !out->failed || refuse(request, "%s: '%s' is too long", place, member);
+        return http_refuse(request, "%s: '%s' is neither PEM nor base64", place, member);
+    return !out->failed || http_refuse(request, "%s: '%s' is too long", place, member);
 }
 
 static bool take_private_key(struct request *request, const json_t *item, struct secret *out)
@@ -144,7 +131,7 @@ static bool take_private_key(struct request *request, const json_t *item, struct
     buf_init(&text, MATERIAL_MAX);
     bool good = read_material(request, item, "private_key", &text);
     if (good && key_pair_read_private(buf_bytes(&text), out, &err) != ERR_OK)
-        good = refuse(request, "%s: 'private_key': %s", place, err.text);
+        good = http_refuse(request, "%s: 'private_key': %s", place, err.text);
     buf_clear(&text);
     return good;
 }
@@ -165,8 +152,8 @@ static bool read_public_part(struct request *request, const json_t *item,
     if (good && !raw && code == ERR_OK)
         code = key_pair_check(private_key, buf_bytes(out), &err);
     buf_clear(&text);
-    return good && (code == ERR_OK || refuse(request, "%s: '%s': %s", place,
-                                             raw ? "private_key" : "certificate", err.text));
+    return good && (code == ERR_OK || http_refuse(request, "%s: '%s': %s", place,
+                                                  raw ? "private_key" : "certificate", err.text));
 }
 
 static bool read_key_pair(struct request *request, json_t *item, struct store_device *device,
@@ -202,7 +189,8 @@ static bool read_shared_key(struct request *request, json_t *item, struct store_
         !read_key(request, item, place, &device->keys[at], &has_key))
         return false;
     return (has_identity && has_key) ||
-           refuse(request, "%s: server %u needs 'identity' and 'key'", place, credential->ssid);
+           http_refuse(request, "%s: server %u needs 'identity' and 'key'", place,
+                       credential->ssid);
 }
 
 static bool read_credential(struct request *request, json_t *item, struct store_device *device)
@@ -213,15 +201,15 @@ static bool read_credential(struct request *request, json_t *item, struct store_
     struct enrolled_credential *credential = &device->enrollment.credentials[at];
     const json_t *ssid = json_object_get(item, "ssid");
     if (!json_is_object(item))
-        return refuse(request, "%s: each entry must be an object", place);
+        return http_refuse(request, "%s: each entry must be an object", place);
     if (!check_members(request, item, known, place))
         return false;
     if (!json_is_integer(ssid) || json_integer_value(ssid) < 1 || json_integer_value(ssid) > 65534)
-        return refuse(request, "%s: 'ssid' must be a whole number from 1 to 65534", place);
+        return http_refuse(request, "%s: 'ssid' must be a whole number from 1 to 65534", place);
     for (size_t i = 0; i < at; i++) {
         if (device->enrollment.credentials[i].ssid == json_integer_value(ssid))
-            return refuse(request, "%s: server %u is named twice", place,
-                          device->enrollment.credentials[i].ssid);
+            return http_refuse(request, "%s: server %u is named twice", place,
+                               device->enrollment.credentials[i].ssid);
     }
     credential->ssid = (uint16_t)json_integer_value(ssid);
     if (!read_kind(request, item, &credential->kind))
@@ -243,8 +231,8 @@ static bool read_credentials(struct request *request, const json_t *object,
     if (list == NULL)
         return true;
     if (!json_is_array(list) || json_array_size(list) > SERVERS_MAX)
-        return refuse(request, "'server_credentials' must be a list of at most %d entries",
-                      SERVERS_MAX);
+        return http_refuse(request, "'server_credentials' must be a list of at most %d entries",
+                           SERVERS_MAX);
     for (size_t i = 0; i < json_array_size(list); i++) {
         if (!read_credential(request, json_array_get(list, i), device))
             return false;
@@ -262,7 +250,8 @@ static bool read_tags(struct request *request, json_t *object, struct enrolment 
     if (!out->has_tags)
         return true;
     if (!json_is_object(tags) || json_object_size(tags) > TAGS_MAX)
-        return refuse(request, "'tags' must be an object of at most %d names and texts", TAGS_MAX);
+        return http_refuse(request, "'tags' must be an object of at most %d names and texts",
+                           TAGS_MAX);
     enrollment->tags = calloc(json_object_size(tags) + 1, sizeof *enrollment->tags);
     if (enrollment->tags == NULL) {
         request->out_of_memory = true;
@@ -275,7 +264,7 @@ static bool read_tags(struct request *request, json_t *object, struct enrolment 
         struct err err = {0};
         const char *text = text_of(value);
         if (text == NULL)
-            return refuse(request, "tag '%.64s' must have a text", name);
+            return http_refuse(request, "tag '%.64s' must have a text", name);
         if (enrollment_check_tag(name, text, &err) != ERR_OK)
             return refuse_err(request, "tags", &err);
         struct tag *tag = &enrollment->tags[enrollment->tag_count++];
@@ -296,7 +285,7 @@ static bool read_class(struct request *request, const json_t *object, struct enr
         return true;
     const char *text = text_of(value);
     if (text == NULL)
-        return refuse(request, "'class' must be text");
+        return http_refuse(request, "'class' must be text");
     if (enrollment_check_class(bytes_of_text(text), &err) != ERR_OK)
         return refuse_err(request, "", &err);
     strcpy(out->device.enrollment.class_name, text);
@@ -307,16 +296,16 @@ static bool read_generate(struct request *request, const json_t *object, struct 
 {
     const json_t *value = json_object_get(object, "generate");
     if (value != NULL && !json_is_boolean(value))
-        return refuse(request, "'generate' must be true or false");
+        return http_refuse(request, "'generate' must be true or false");
     out->generate = json_is_true(value);
     if (out->generate && out->has_key)
-        return refuse(request, "give a key or 'generate', not both");
+        return http_refuse(request, "give a key or 'generate', not both");
     value = json_object_get(object, "no_key");
     if (value != NULL && !json_is_boolean(value))
-        return refuse(request, "'no_key' must be true or false");
+        return http_refuse(request, "'no_key' must be true or false");
     out->no_key = json_is_true(value);
     if (out->no_key && (out->generate || out->has_key || out->has_identity))
-        return refuse(request, "'no_key' goes without a key, 'generate' and 'identity'");
+        return http_refuse(request, "'no_key' goes without a key, 'generate' and 'identity'");
     return true;
 }
 
@@ -331,8 +320,8 @@ bool http_read_pin(struct request *request, const json_t *object, const char *me
     enum err_code code = good ? key_pair_pin(buf_bytes(&der), kind, out, &err) : ERR_OK;
     buf_clear(&der);
     if (!good)
-        return refuse(request, "'%s' must be text: PEM, or DER in base64", member);
-    return code == ERR_OK || refuse(request, "'%s': %s", member, err.text);
+        return http_refuse(request, "'%s' must be text: PEM, or DER in base64", member);
+    return code == ERR_OK || http_refuse(request, "'%s': %s", member, err.text);
 }
 
 /* The device proves itself by this certificate, or by any with this key: its identity says so. */
@@ -343,9 +332,9 @@ static bool read_pin(struct request *request, const json_t *object, const char *
     if (json_object_get(object, member) == NULL)
         return true;
     if (out->has_identity || out->has_key || out->generate || out->no_key)
-        return refuse(request,
-                      "give one of a certificate, a public key, 'no_key', or a key and its "
-                      "identity");
+        return http_refuse(request,
+                           "give one of a certificate, a public key, 'no_key', or a key and its "
+                           "identity");
     if (!http_read_pin(request, object, member, kind, hash))
         return false;
     identity_set_pin(&out->device.enrollment.identity, kind, hash);
@@ -358,7 +347,8 @@ static bool read_pins(struct request *request, const json_t *object, struct enro
 {
     bool pinned = out->has_identity && identity_is_pin(&out->device.enrollment.identity);
     if (pinned && (out->has_key || out->generate))
-        return refuse(request, "this identity stands for a certificate: it goes without a key");
+        return http_refuse(request,
+                           "this identity stands for a certificate: it goes without a key");
     out->no_key = out->no_key || pinned;
     return read_pin(request, object, "certificate", PIN_CERTIFICATE, out) &&
            read_pin(request, object, "public_key", PIN_PUBLIC_KEY, out);
@@ -390,9 +380,10 @@ bool http_read_enrolment(struct request *request, struct enrolment *out)
     bool good = false;
     if (object == NULL)
         /* Not jansson's own text: it quotes what is near, which may be a key. */
-        refuse(request, "the body is not JSON: error in line %d, column %d", why.line, why.column);
+        http_refuse(request, "the body is not JSON: error in line %d, column %d", why.line,
+                    why.column);
     else if (!json_is_object(object))
-        refuse(request, "the body must be a JSON object");
+        http_refuse(request, "the body must be a JSON object");
     else
         good = read_members(request, object, out);
     json_decref(object);

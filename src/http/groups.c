@@ -7,25 +7,11 @@
 #include "usher/digest.h"
 #include "usher/log.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { GENERATED_LEN = 32, KEY_LEN_DEFAULT = 16 };
-
-static bool refuse(struct request *request, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-static bool refuse(struct request *request, const char *format, ...)
-{
-    char text[256];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    http_problem(request, 400, "invalid", "%s", text);
-    return false;
-}
 
 /* ---- showing ---- */
 
@@ -144,7 +130,7 @@ static const char *text_member(struct group_edit *edit, const char *name, size_t
         return NULL;
     if (text == NULL || strlen(text) != json_string_length(value) || strlen(text) >= size) {
         *wrong = true;
-        refuse(edit->request, "'%s' must be text of at most %zu bytes", name, size - 1);
+        http_refuse(edit->request, "'%s' must be text of at most %zu bytes", name, size - 1);
         return NULL;
     }
     return text;
@@ -168,7 +154,7 @@ static bool read_texts(struct group_edit *edit)
     }
     const char *scheme = wrong ? NULL : text_member(edit, "scheme", 32, &wrong);
     if (scheme != NULL && !derive_scheme_from_name(scheme, &group->scheme))
-        return refuse(edit->request, "'scheme' must be hkdf-sha256 or hmac-sha256");
+        return http_refuse(edit->request, "'scheme' must be hkdf-sha256 or hmac-sha256");
     return !wrong;
 }
 
@@ -197,8 +183,9 @@ static bool read_key(struct group_edit *edit, const char *name, struct secret *k
                                             key->data, sizeof key->data, &len)
                         : bytes_from_hex(text, strlen(text), key->data, sizeof key->data, &len));
     if (!good)
-        return refuse(edit->request,
-                      "'%s' must be hexadecimal digits, or 'base64:' and base64, or true", name);
+        return http_refuse(edit->request,
+                           "'%s' must be hexadecimal digits, or 'base64:' and base64, or true",
+                           name);
     key->len = (uint16_t)len;
     return true;
 }
@@ -214,7 +201,7 @@ static bool read_time(struct group_edit *edit, const char *name, int64_t *out)
     }
     if (json_is_string(value) && clock_wall_from_text(json_string_value(value), out))
         return true;
-    return refuse(edit->request, "'%s' must be a time such as 2026-01-31T12:00:00Z", name);
+    return http_refuse(edit->request, "'%s' must be a time such as 2026-01-31T12:00:00Z", name);
 }
 
 static bool read_numbers(struct group_edit *edit)
@@ -224,11 +211,11 @@ static bool read_numbers(struct group_edit *edit)
     const json_t *len = json_object_get(edit->body, "key_length");
     if (most != NULL && !json_is_null(most) &&
         (!json_is_integer(most) || json_integer_value(most) < 1))
-        return refuse(edit->request, "'max_devices' must be a whole number above 0, or null");
+        return http_refuse(edit->request, "'max_devices' must be a whole number above 0, or null");
     if (len != NULL && (!json_is_integer(len) || json_integer_value(len) < DERIVE_KEY_LEAST ||
                         json_integer_value(len) > DERIVE_KEY_MOST))
-        return refuse(edit->request, "'key_length' must be %d to %d bytes", DERIVE_KEY_LEAST,
-                      DERIVE_KEY_MOST);
+        return http_refuse(edit->request, "'key_length' must be %d to %d bytes", DERIVE_KEY_LEAST,
+                           DERIVE_KEY_MOST);
     if (most != NULL)
         group->device_max = json_is_null(most) ? 0 : (uint64_t)json_integer_value(most);
     if (len != NULL)
@@ -245,8 +232,8 @@ static bool read_tags(struct group_edit *edit)
     if (tags == NULL)
         return true;
     if (!json_is_object(tags) || json_object_size(tags) > TAGS_MAX)
-        return refuse(edit->request, "'tags' must be an object of at most %d names and texts",
-                      TAGS_MAX);
+        return http_refuse(edit->request, "'tags' must be an object of at most %d names and texts",
+                           TAGS_MAX);
     enrollment_clear(out);
     out->tags = calloc(json_object_size(tags) + 1, sizeof *out->tags);
     if (out->tags == NULL) {
@@ -258,8 +245,8 @@ static bool read_tags(struct group_edit *edit)
         struct err err = {0};
         const char *text = json_string_value(value);
         if (text == NULL || enrollment_check_tag(name, text, &err) != ERR_OK)
-            return refuse(edit->request, "tag '%.64s': %s", name,
-                          text == NULL ? "must have a text" : err.text);
+            return http_refuse(edit->request, "tag '%.64s': %s", name,
+                               text == NULL ? "must have a text" : err.text);
         struct tag *tag = &out->tags[out->tag_count++];
         strcpy(tag->name, name);
         strcpy(tag->value, text);
@@ -277,7 +264,7 @@ static bool read_authority(struct group_edit *edit)
     }
     if (json_object_get(edit->body, "primary") != NULL ||
         json_object_get(edit->body, "secondary") != NULL)
-        return refuse(edit->request, "a group has an 'authority' or keys, not both");
+        return http_refuse(edit->request, "a group has an 'authority' or keys, not both");
     if (!http_read_pin(edit->request, edit->body, "authority", PIN_PUBLIC_KEY, group->authority))
         return false;
     secret_clear(&group->primary);
@@ -299,7 +286,7 @@ static bool check_members(struct group_edit *edit)
         while (known[i] != NULL && strcmp(known[i], name) != 0)
             i++;
         if (known[i] == NULL)
-            return refuse(edit->request, "unknown member '%.64s' in the group", name);
+            return http_refuse(edit->request, "unknown member '%.64s' in the group", name);
     }
     return true;
 }
@@ -311,7 +298,7 @@ static bool read_body(struct group_edit *edit)
     edit->body = json_loadb(text.data != NULL ? (const char *)text.data : "", text.len,
                             JSON_REJECT_DUPLICATES, &why);
     if (!json_is_object(edit->body))
-        return refuse(edit->request, "the body must be a JSON object");
+        return http_refuse(edit->request, "the body must be a JSON object");
     struct store_group *group = &edit->group;
     return check_members(edit) && read_texts(edit) &&
            read_key(edit, "primary", &group->primary, &edit->made_primary) &&
@@ -377,7 +364,7 @@ static bool begin_edit(struct group_edit *edit, struct store_lane *lane)
         edit->group = (struct store_group){
             .scheme = DERIVE_HKDF, .label = DERIVE_DEFAULT_LABEL, .key_len = KEY_LEN_DEFAULT};
         if (strlen(request->item) > GROUP_NAME_MAX)
-            return refuse(request, "a group's name has at most %d bytes", GROUP_NAME_MAX);
+            return http_refuse(request, "a group's name has at most %d bytes", GROUP_NAME_MAX);
         strcpy(edit->group.name, request->item);
     }
     return true;

@@ -241,6 +241,9 @@ void http_problem(struct request *request, unsigned status, const char *code, co
 /* The same, with the time after which to try again. */
 void http_retry_later(struct request *request, unsigned status, unsigned seconds, const char *code,
                       const char *detail);
+/* The same, 400 "invalid"; returns false. */
+bool http_refuse(struct request *request, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* Something that is not JSON; takes the response. */
 void http_answer_with(struct request *request, unsigned status, const char *content_type,
                       struct MHD_Response *response);

@@ -9,12 +9,6 @@ struct wish {
     const char *place; /* NULL: as for a new device */
 };
 
-static bool refuse(struct request *request, const char *detail)
-{
-    http_problem(request, 400, "invalid", "%s", detail);
-    return false;
-}
-
 static bool read_wish(struct request *request, const json_t *body, struct wish *out)
 {
     const char *key;
@@ -22,7 +16,8 @@ static bool read_wish(struct request *request, const json_t *body, struct wish *
     json_int_t ssid = 0;
     *out = (struct wish){0};
     if (!json_is_object(body))
-        return refuse(request, "a JSON object with ssid, and place if it shall be a certain one");
+        return http_refuse(request,
+                           "a JSON object with ssid, and place if it shall be a certain one");
     json_object_foreach((json_t *)(uintptr_t)body, key, value)
     {
         if (strcmp(key, "ssid") == 0)
@@ -30,10 +25,10 @@ static bool read_wish(struct request *request, const json_t *body, struct wish *
         else if (strcmp(key, "place") == 0 && (json_is_string(value) || json_is_null(value)))
             out->place = json_string_value(value);
         else
-            return refuse(request, "known here: ssid, a number, and place, a text");
+            return http_refuse(request, "known here: ssid, a number, and place, a text");
     }
     if (ssid < 1 || ssid > 65534)
-        return refuse(request, "ssid: a Short Server ID from 1 to 65534 is needed");
+        return http_refuse(request, "ssid: a Short Server ID from 1 to 65534 is needed");
     out->ssid = (uint16_t)ssid;
     return true;
 }

@@ -80,6 +80,17 @@ void http_problem(struct request *request, unsigned status, const char *code, co
     request->is_problem = true;
 }
 
+bool http_refuse(struct request *request, const char *format, ...)
+{
+    char text[256];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    http_problem(request, 400, "invalid", "%s", text);
+    return false;
+}
+
 static unsigned status_of(enum err_code code)
 {
     static const unsigned statuses[ERR_CODE_COUNT] = {

@@ -73,25 +73,14 @@ void http_count_answer(struct request *request)
 
 /* ---- paths ---- */
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 bool http_percent_decode(const char *text, size_t len, char *out, size_t cap)
 {
     size_t used = 0;
     for (size_t i = 0; i < len; i++) {
         int value = (unsigned char)text[i];
         if (text[i] == '%') {
-            int high = i + 2 < len ? hex_digit(text[i + 1]) : -1;
-            int low = i + 2 < len ? hex_digit(text[i + 2]) : -1;
+            int high = i + 2 < len ? bytes_hex_digit(text[i + 1]) : -1;
+            int low = i + 2 < len ? bytes_hex_digit(text[i + 2]) : -1;
             if (high < 0 || low < 0)
                 return false;
             value = high << 4 | low;

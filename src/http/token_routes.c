@@ -64,12 +64,6 @@ struct wish {
     int64_t expires_wall_ms;
 };
 
-static bool refuse(struct request *request, const char *detail)
-{
-    http_problem(request, 400, "invalid", "%s", detail);
-    return false;
-}
-
 /* Something that can stand in a log line and a terminal. */
 static bool is_plain_name(const char *text)
 {
@@ -95,17 +89,17 @@ static bool read_wish(struct request *request, const json_t *body, struct wish *
         else if (strcmp(key, "expires_days") == 0)
             days = value;
         else
-            return refuse(request, "unknown key in the body; known here: name, scope, "
-                                   "expires_days");
+            return http_refuse(request, "unknown key in the body; known here: name, scope, "
+                                        "expires_days");
     }
     if (out->name == NULL || !is_plain_name(out->name))
-        return refuse(request, "name: 1 to 63 letters, digits, blanks or ._-@ are needed");
+        return http_refuse(request, "name: 1 to 63 letters, digits, blanks or ._-@ are needed");
     if (scope == NULL || !http_scope_from_name(scope, &out->scope))
-        return refuse(request, "scope: one of viewer, enroller, operator, admin is needed");
+        return http_refuse(request, "scope: one of viewer, enroller, operator, admin is needed");
     if (days != NULL && !json_is_null(days)) {
         json_int_t count = json_integer_value(days);
         if (!json_is_integer(days) || count < 1 || count > EXPIRY_MOST_DAYS)
-            return refuse(request, "expires_days: a whole number from 1 to 3650 is needed");
+            return http_refuse(request, "expires_days: a whole number from 1 to 3650 is needed");
         out->expires_wall_ms = clock_wall_ms() + count * 86400000;
     }
     return true;
@@ -167,7 +161,7 @@ void http_post_token(struct request *request)
     json_t *body = json_loadb((const char *)request->body.data, request->body.len,
                               JSON_REJECT_DUPLICATES, &why);
     if (!json_is_object(body))
-        refuse(request, "a JSON object with name and scope is needed");
+        http_refuse(request, "a JSON object with name and scope is needed");
     else if (read_wish(request, body, &wish))
         make(request, &wish);
     json_decref(body);

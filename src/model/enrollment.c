@@ -95,6 +95,18 @@ const char *enrollment_tag(const struct enrollment *enrollment, const char *name
     return NULL;
 }
 
+bool enrollment_same_tags(const struct enrollment *a, const struct enrollment *b)
+{
+    if (a->tag_count != b->tag_count)
+        return false;
+    for (size_t i = 0; i < a->tag_count; i++) {
+        const char *value = enrollment_tag(b, a->tags[i].name);
+        if (value == NULL || strcmp(value, a->tags[i].value) != 0)
+            return false;
+    }
+    return true;
+}
+
 static enum err_code check_length(const char *what, size_t len, size_t least, size_t most,
                                   struct err *err)
 {

@@ -215,18 +215,6 @@ static bool complete(struct bulk_work *work, const struct store_device *stored, 
     return !keep || merge_tags(work, &stored->enrollment);
 }
 
-static bool same_tags(const struct enrollment *a, const struct enrollment *b)
-{
-    if (a->tag_count != b->tag_count)
-        return false;
-    for (size_t i = 0; i < a->tag_count; i++) {
-        const char *value = enrollment_tag(b, a->tags[i].name);
-        if (value == NULL || strcmp(value, a->tags[i].value) != 0)
-            return false;
-    }
-    return true;
-}
-
 static bool same_credentials(const struct store_device *given, const struct store_device *stored)
 {
     for (size_t i = 0; i < given->enrollment.credential_count; i++) {
@@ -254,7 +242,7 @@ static unsigned find_changes(const struct store_device *wanted, const struct sto
         changes |= STORE_GIVEN_KEY;
     if (a->blocked != b->blocked)
         changes |= STORE_GIVEN_BLOCKED;
-    if (!same_tags(a, b))
+    if (!enrollment_same_tags(a, b))
         changes |= STORE_GIVEN_TAGS;
     if (!same_credentials(wanted, stored))
         changes |= STORE_GIVEN_CREDENTIALS;

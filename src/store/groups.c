@@ -54,18 +54,6 @@ enum err_code group_check(const struct store_group *group, struct err *err)
     return code;
 }
 
-static bool same_tags(const struct enrollment *a, const struct enrollment *b)
-{
-    if (a->tag_count != b->tag_count)
-        return false;
-    for (size_t i = 0; i < a->tag_count; i++) {
-        const char *value = enrollment_tag(b, a->tags[i].name);
-        if (value == NULL || strcmp(value, a->tags[i].value) != 0)
-            return false;
-    }
-    return true;
-}
-
 bool group_same(const struct store_group *a, const struct store_group *b)
 {
     return strcmp(a->class_name, b->class_name) == 0 && strcmp(a->pattern, b->pattern) == 0 &&
@@ -75,7 +63,7 @@ bool group_same(const struct store_group *a, const struct store_group *b)
            secret_equal(&a->primary, &b->primary) && secret_equal(&a->secondary, &b->secondary) &&
            a->not_before_wall_ms == b->not_before_wall_ms &&
            a->not_after_wall_ms == b->not_after_wall_ms && a->device_max == b->device_max &&
-           a->blocked == b->blocked && same_tags(&a->tags, &b->tags);
+           a->blocked == b->blocked && enrollment_same_tags(&a->tags, &b->tags);
 }
 
 void group_entry_free(struct group_entry *entry)

@@ -278,28 +278,6 @@ enum err_code sqlite_audit(struct store_reader *reader, uint64_t after, int64_t 
 
 /* ---- what is past its time ---- */
 
-/* The last of the oldest records that are all older than `cutoff`. */
-static enum err_code find_old(struct sqlite_session *session, int64_t cutoff, int64_t *last,
-                              size_t *count, struct err *err)
-{
-    sqlite3_stmt *statement = sqlite_use(session, SQL_AUDIT_OLDEST, err);
-    if (statement == NULL)
-        return err->code;
-    enum err_code code = ERR_OK;
-    int got;
-    *count = 0;
-    while ((got = sqlite3_step(statement)) == SQLITE_ROW) {
-        if (sqlite3_column_int64(statement, 1) >= cutoff)
-            break;
-        *last = sqlite3_column_int64(statement, 0);
-        ++*count;
-    }
-    if (got != SQLITE_ROW && got != SQLITE_DONE)
-        code = sqlite_session_error(session, "looking for old records", err);
-    sqlite_done(statement);
-    return code;
-}
-
 /* The last record that goes leaves its hash: from there the chain goes on. */
 static enum err_code expire(struct store_backend *backend, int64_t last, struct err *err)
 {
@@ -326,7 +304,8 @@ enum err_code sqlite_sweep_audit(struct store_backend *backend, int64_t now_ms, 
     size_t count = 0;
     if (days == 0)
         return ERR_OK;
-    enum err_code code = find_old(session, now_ms - days * 86400000, &last, &count, err);
+    enum err_code code =
+        sqlite_find_old(session, SQL_AUDIT_OLDEST, now_ms - days * 86400000, &last, &count, err);
     if (code != ERR_OK || count < 2) /* one is what stands for those that have gone */
         return code;
     *more |= count == SWEEP_RECORDS;

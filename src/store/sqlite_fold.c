@@ -103,28 +103,6 @@ enum err_code sqlite_settle(struct store_backend *backend, struct err *err)
 
 /* ---- dropping what is past its time ---- */
 
-/* The last of the oldest outcomes, at most SWEEP_OUTCOMES, that are all older than `cutoff`. */
-static enum err_code find_old_outcomes(struct sqlite_session *session, int64_t cutoff,
-                                       int64_t *last, size_t *count, struct err *err)
-{
-    sqlite3_stmt *statement = sqlite_use(session, SQL_OUTCOME_OLDEST, err);
-    if (statement == NULL)
-        return err->code;
-    enum err_code code = ERR_OK;
-    int got;
-    *count = 0;
-    while ((got = sqlite3_step(statement)) == SQLITE_ROW) {
-        if (sqlite3_column_int64(statement, 1) >= cutoff)
-            break;
-        *last = sqlite3_column_int64(statement, 0);
-        ++*count;
-    }
-    if (got != SQLITE_ROW && got != SQLITE_DONE)
-        code = sqlite_session_error(session, "looking for old outcomes", err);
-    sqlite_done(statement);
-    return code;
-}
-
 static enum err_code sweep_outcomes(struct store_backend *backend, int64_t now_ms, bool *more,
                                     struct err *err)
 {
@@ -133,7 +111,8 @@ static enum err_code sweep_outcomes(struct store_backend *backend, int64_t now_m
     size_t count = 0;
     if (days == 0)
         return ERR_OK;
-    enum err_code code = find_old_outcomes(session, now_ms - days * 86400000, &last, &count, err);
+    enum err_code code =
+        sqlite_find_old(session, SQL_OUTCOME_OLDEST, now_ms - days * 86400000, &last, &count, err);
     if (code != ERR_OK || count == 0)
         return code;
     *more |= count == SWEEP_OUTCOMES;

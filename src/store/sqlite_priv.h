@@ -114,6 +114,10 @@ enum err_code sqlite_run_for(struct sqlite_session *session, enum sql_id id, int
 enum err_code sqlite_finish(struct sqlite_session *session, sqlite3_stmt *statement,
                             const char *doing, struct err *err);
 
+/* The last of the oldest rows, as many as the statement gives, that are all from before. */
+enum err_code sqlite_find_old(struct sqlite_session *session, enum sql_id oldest, int64_t cutoff_ms,
+                              int64_t *last, size_t *count, struct err *err);
+
 /* Transactions. `id` is SQL_BEGIN_READ, SQL_BEGIN_WRITE or SQL_END. */
 enum err_code sqlite_session_transact(struct sqlite_session *session, enum sql_id id,
                                       struct err *err);

@@ -249,3 +249,24 @@ bool column_text(sqlite3_stmt *statement, int column, char *out, size_t size)
     out[text.len] = '\0';
     return true;
 }
+
+enum err_code sqlite_find_old(struct sqlite_session *session, enum sql_id oldest, int64_t cutoff_ms,
+                              int64_t *last, size_t *count, struct err *err)
+{
+    sqlite3_stmt *statement = sqlite_use(session, oldest, err);
+    if (statement == NULL)
+        return err->code;
+    enum err_code code = ERR_OK;
+    int got;
+    *count = 0;
+    while ((got = sqlite3_step(statement)) == SQLITE_ROW) {
+        if (sqlite3_column_int64(statement, 1) >= cutoff_ms)
+            break;
+        *last = sqlite3_column_int64(statement, 0);
+        ++*count;
+    }
+    if (got != SQLITE_ROW && got != SQLITE_DONE)
+        code = sqlite_session_error(session, "looking for what is past its time", err);
+    sqlite_done(statement);
+    return code;
+}

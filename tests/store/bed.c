@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
 void bed_prepare(struct bed *bed, const char *backend)
 {
@@ -64,6 +65,19 @@ void bed_restart_with_grace(struct bed *bed, unsigned retire_seconds)
     bed_start(bed);
     atomic_store(&bed_clock_offset_ms, 0);
     store_test_set_clock(bed->store, bed_wall_ms);
+}
+
+int64_t bed_number(const struct bed *bed, const char *sql)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *statement = NULL;
+    assert_int_equal(sqlite3_open(bed->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    int64_t number = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
+    return number;
 }
 
 void bed_stop(struct bed *bed)

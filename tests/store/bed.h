@@ -24,6 +24,8 @@ void bed_start(struct bed *bed);
 void bed_restart_with_grace(struct bed *bed, unsigned retire_seconds);
 extern _Atomic int64_t bed_clock_offset_ms;
 int64_t bed_wall_ms(void);
+/* What a query of the database itself gives, beside the store. */
+int64_t bed_number(const struct bed *bed, const char *sql);
 void bed_stop(struct bed *bed);  /* closes lane and store */
 void bed_close(struct bed *bed); /* and removes the directory */
 

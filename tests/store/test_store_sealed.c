@@ -258,19 +258,6 @@ static void test_rekey_with_fresh_credentials(void **state)
     answer_clear(&answer);
 }
 
-static int64_t number_of(const struct world *world, const char *sql)
-{
-    sqlite3 *db = NULL;
-    sqlite3_stmt *statement = NULL;
-    assert_int_equal(sqlite3_open(world->bed.path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
-    int64_t number = sqlite3_column_int64(statement, 0);
-    sqlite3_finalize(statement);
-    sqlite3_close(db);
-    return number;
-}
-
 /* Enrolled keys stand with their device alone, until something happens to them. */
 static void test_settled_keys_have_no_other_row(void **state)
 {
@@ -286,8 +273,9 @@ static void test_settled_keys_have_no_other_row(void **state)
     assert_int_equal(store_enroll(bed->lane, &device, false, &change, &err), ERR_OK);
     device_add_credential(&device, 102, "dm-7", "another");
     assert_int_equal(store_enroll(bed->lane, &device, true, &change, &err), ERR_OK);
-    assert_int_equal(number_of(world, "SELECT COUNT(*) FROM device WHERE settled IS NOT NULL"), 1);
-    assert_int_equal(number_of(world, "SELECT COUNT(*) FROM credential"), 0);
+    assert_int_equal(
+        bed_number(&world->bed, "SELECT COUNT(*) FROM device WHERE settled IS NOT NULL"), 1);
+    assert_int_equal(bed_number(&world->bed, "SELECT COUNT(*) FROM credential"), 0);
     write_keys(world, KEY_B "\n" KEY_A "\n");
     assert_int_equal(rekey(world), 1);
     bed_stop(bed);
@@ -295,10 +283,11 @@ static void test_settled_keys_have_no_other_row(void **state)
     bed_start(bed);
     assert_int_equal(
         store_set_place(bed->lane, bytes_of_text("lamp-7"), 102, "north", &change, &err), ERR_OK);
-    assert_int_equal(number_of(world, "SELECT COUNT(*) FROM device WHERE settled IS NOT NULL"), 0);
-    assert_int_equal(number_of(world, "SELECT COUNT(*) FROM credential"), 2);
+    assert_int_equal(
+        bed_number(&world->bed, "SELECT COUNT(*) FROM device WHERE settled IS NOT NULL"), 0);
+    assert_int_equal(bed_number(&world->bed, "SELECT COUNT(*) FROM credential"), 2);
     assert_int_equal(store_remove(bed->lane, bytes_of_text("lamp-7"), &err), ERR_OK);
-    assert_int_equal(number_of(world, "SELECT COUNT(*) FROM credential"), 0);
+    assert_int_equal(bed_number(&world->bed, "SELECT COUNT(*) FROM credential"), 0);
     store_device_clear(&device);
 }
 

@@ -16,7 +16,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <sqlite3.h>
 
 /* More servers than a device may have. */
 enum { DEVICES = 6, SERVERS = 10, FIRST_SSID = 101, STEPS = 700, GRACE_SECONDS = 1000 };
@@ -289,28 +288,15 @@ static void change_something(struct world *world, const char *endpoint)
         crash(world);
 }
 
-static int64_t number_of(const char *path, const char *sql)
-{
-    sqlite3 *db = NULL;
-    sqlite3_stmt *statement = NULL;
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
-    int64_t number = sqlite3_column_int64(statement, 0);
-    sqlite3_finalize(statement);
-    sqlite3_close(db);
-    return number;
-}
-
 static void assert_file_is_in_order(struct world *world)
 {
-    const char *path = world->twins[1].bed.path;
+    const struct bed *bed = &world->twins[1].bed;
     restart(world);
-    assert_int_equal(number_of(path, "SELECT COUNT(*) FROM credential_news"), 0);
-    assert_int_equal(number_of(path, "SELECT COUNT(*) FROM credential WHERE id / 65536 NOT IN "
+    assert_int_equal(bed_number(bed, "SELECT COUNT(*) FROM credential_news"), 0);
+    assert_int_equal(bed_number(bed, "SELECT COUNT(*) FROM credential WHERE id / 65536 NOT IN "
                                      "(SELECT id FROM device)"),
                      0);
-    assert_true(number_of(path, "SELECT COUNT(*) FROM credential") > 0);
+    assert_true(bed_number(bed, "SELECT COUNT(*) FROM credential") > 0);
 }
 
 static void run_seed(struct world *world, unsigned seed)
