@@ -4,6 +4,7 @@
 #define USHER_CLI_PRIV_H
 
 #include "usher/client.h"
+#include "usher/clock.h"
 #include "usher/err.h"
 
 #include <jansson.h>
@@ -60,6 +61,7 @@ enum cli_option_kind {
     CLI_LIST,     /* struct cli_list *; may be given several times */
     CLI_NUMBER,   /* int64_t *, from `least` to `most` */
     CLI_DURATION, /* int64_t *, milliseconds: "90s" "2min"; a bare number is seconds */
+    CLI_SINCE,    /* struct cli_since * */
 };
 
 enum { CLI_LIST_MAX = 64 };
@@ -67,6 +69,12 @@ enum { CLI_LIST_MAX = 64 };
 struct cli_list {
     const char *items[CLI_LIST_MAX];
     size_t count;
+};
+
+/* A time as the server reads it: as it was given, or of "2h" the time that long ago. */
+struct cli_since {
+    const char *text; /* NULL: not given */
+    char memory[CLOCK_TEXT_SIZE];
 };
 
 struct cli_option {
@@ -196,6 +204,8 @@ uint64_t cli_number_of(const json_t *object, const char *name);
 int cli_print_json(const json_t *value);
 /* Flushes stdout; CLI_FAILED with a message when something was lost, else `exit_code`. */
 int cli_finish(int exit_code);
+/* Output could not be written, as errno tells: says so, unless its reader has gone. CLI_FAILED. */
+int cli_output_lost(void);
 /* Gives back what it is given; ends the program with a message when that is NULL. */
 void *cli_memory(void *memory);
 /* Text from a server or a file, safe for a terminal: control characters become '?'. */

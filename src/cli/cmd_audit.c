@@ -15,7 +15,8 @@ enum { PAGE = 1000, PAUSE_MS = 500, LINE_MAX_LEN = 65536 };
 
 struct audit {
     struct cli_server server;
-    const char *since, *expect;
+    struct cli_since since;
+    const char *expect;
     bool follow;
     uint64_t last;
     /* verifying */
@@ -172,9 +173,9 @@ static int fetch_page(struct audit *audit, bool *more)
     size_t i;
     buf_init_fixed(&path, memory, sizeof memory);
     buf_printf(&path, "/v1/audit?limit=%d&after=%" PRIu64, PAGE, audit->last);
-    if (audit->since != NULL) {
+    if (audit->since.text != NULL) {
         buf_put_text(&path, "&since=");
-        client_put_escaped(&path, audit->since);
+        client_put_escaped(&path, audit->since.text);
     }
     *more = false;
     if (buf_text(&path) == NULL) {
@@ -258,10 +259,10 @@ int cmd_audit(int argc, char **argv)
     struct audit audit = {0};
     const struct cli_option options[] = {
         {.name = "since",
-         .kind = CLI_TEXT,
+         .kind = CLI_SINCE,
          .value = &audit.since,
          .argument = "TIME",
-         .help = "records from then on: 2026-01-31, 2026-01-31T12:00Z"},
+         .help = "records from then on: 2026-01-31, 2026-01-31T12:00Z, or so long ago: 2h, 7d"},
         {.name = "follow",
          .letter = 'f',
          .kind = CLI_FLAG,
@@ -284,6 +285,7 @@ int cmd_audit(int argc, char **argv)
             "the server or in a FILE that 'usher audit --json' wrote. It prints the head; noted\n"
             "elsewhere and given to --expect later, it also shows that the end was not cut off.",
         .examples = "  usher audit --since 2026-01-31\n"
+                    "  usher audit --since 2h\n"
                     "  usher audit --json >audit.jsonl && usher audit verify audit.jsonl\n"
                     "  usher audit verify\n",
         .options = options,
@@ -296,7 +298,7 @@ int cmd_audit(int argc, char **argv)
         return code;
     audit.verifies = operands > 0;
     if ((operands > 0 && strcmp(argv[1], "verify") != 0) ||
-        (audit.verifies && (audit.follow || audit.since != NULL)) ||
+        (audit.verifies && (audit.follow || audit.since.text != NULL)) ||
         (!audit.verifies && audit.expect != NULL)) {
         cli_say("see 'usher audit --help'");
         return CLI_USAGE;

@@ -76,10 +76,8 @@ static int run(struct export *export)
     bool lost = fflush(export->file) != 0 || ferror(export->file);
     if (export->file != stdout)
         lost = fclose(export->file) != 0 || lost;
-    if (lost) {
-        cli_say("cannot write the output (%s)", strerror(errno));
-        result = CLI_FAILED;
-    }
+    if (lost)
+        result = cli_output_lost();
     client_answer_clear(&answer);
     return result;
 }

@@ -9,7 +9,8 @@
 
 struct listing {
     struct cli_server server;
-    const char *class_name, *state, *cause, *prefix, *batch, *since;
+    const char *class_name, *state, *cause, *prefix, *batch;
+    struct cli_since since;
     struct cli_list tags;
     int64_t limit;
     bool all, outdated;
@@ -36,7 +37,7 @@ static int fetch_page(struct listing *listing, const char *cursor, json_t **page
     put_filter(&path, "cause", listing->cause);
     put_filter(&path, "prefix", listing->prefix);
     put_filter(&path, "batch", listing->batch);
-    put_filter(&path, "since", listing->since);
+    put_filter(&path, "since", listing->since.text);
     for (size_t i = 0; i < listing->tags.count; i++) {
         buf_put_text(&path, "&tag=");
         client_put_escaped(&path, listing->tags.items[i]);
@@ -181,10 +182,10 @@ int cmd_list(int argc, char **argv)
          .argument = "NAME",
          .help = "devices of that batch"},
         {.name = "since",
-         .kind = CLI_TEXT,
+         .kind = CLI_SINCE,
          .value = &listing.since,
          .argument = "TIME",
-         .help = "whose last bootstrap ended then or later: 2026-01-31, 2026-01-31T12:00Z"},
+         .help = "whose last bootstrap ended then or later: 2026-01-31T12:00Z; or within 2h, 7d"},
         {.name = "tag",
          .letter = 't',
          .kind = CLI_LIST,

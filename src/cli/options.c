@@ -126,6 +126,19 @@ static bool store_number(const struct parse *parse, const struct cli_option *opt
     return true;
 }
 
+static void store_since(struct cli_since *since, const char *text)
+{
+    int64_t ago_ms;
+    size_t len = strlen(text);
+    bool has_unit = len > 0 && text[len - 1] >= 'a' && text[len - 1] <= 'z';
+    since->text = text;
+    if (!has_unit || !read_duration(text, &ago_ms))
+        return;
+    int64_t now_ms = clock_wall_ms();
+    clock_wall_text(ago_ms < now_ms ? now_ms - ago_ms : 0, since->memory);
+    since->text = since->memory;
+}
+
 static bool store_value(const struct parse *parse, const struct cli_option *option,
                         const char *text)
 {
@@ -148,6 +161,9 @@ static bool store_value(const struct parse *parse, const struct cli_option *opti
     case CLI_NUMBER:
     case CLI_DURATION:
         return store_number(parse, option, text);
+    case CLI_SINCE:
+        store_since(option->value, text);
+        return true;
     }
     return false;
 }

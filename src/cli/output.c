@@ -53,9 +53,14 @@ int cli_fail(const struct err *err)
 
 int cli_finish(int exit_code)
 {
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return exit_code;
-    cli_say("cannot write the output (%s)", strerror(errno));
+    return fflush(stdout) == 0 && !ferror(stdout) ? exit_code : cli_output_lost();
+}
+
+int cli_output_lost(void)
+{
+    /* Who reads has had enough, as `head` has. */
+    if (errno != EPIPE)
+        cli_say("cannot write the output (%s)", strerror(errno));
     return CLI_FAILED;
 }
 
