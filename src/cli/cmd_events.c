@@ -113,7 +113,9 @@ static void put_event(const json_t *event)
         who = strcmp(kind, "handshake") == 0 ? cli_text_of(event, "identity") : "-";
     printf("%-24s ", cli_text_of(event, "time"));
     cli_put_text(stdout, who);
-    printf(" %s ", kind);
+    putchar(' ');
+    cli_put_text(stdout, kind);
+    putchar(' ');
     put_rest(kind, event);
     putchar('\n');
 }
