@@ -183,6 +183,10 @@ class Dashboard(FuncTest):
         self.open("", "Overview")
         self.browser.keys(TAB, ENTER)  # skip to content
         self.assertEqual(self.browser.run("return document.activeElement.id"), "main")
+        self.open("devices", "Devices")
+        self.browser.run("document.querySelector('.skip').focus()")
+        self.browser.keys(ENTER)
+        self.assertEqual(self.browser.run("return [document.activeElement.id, location.hash]"), ["main", "#/devices"])
         self.browser.run("document.querySelector('.brand').focus()")
         for _ in range(20):
             self.browser.keys(TAB)

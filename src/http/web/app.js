@@ -35,6 +35,12 @@ function drawMenu(page) {
 
 menu.addEventListener("click", () => menu.setAttribute("aria-expanded", String(nav.classList.toggle("open"))));
 
+// Not by the address, which says what page is shown.
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  main.focus();
+});
+
 function loginForm(message) {
   return [h("h1", null, "Log in"), card(null, message ? h("div", { class: "notice warn", role: "alert" }, h("p", null, message)) : null,
     h("p", null, "This server asks for a token. Whoever runs it makes one with ", h("code", null, "usher token create NAME"), "."),
