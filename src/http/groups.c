@@ -7,7 +7,6 @@
 #include "usher/digest.h"
 #include "usher/log.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -210,16 +210,29 @@ void device_add_credential(struct store_device *device, uint16_t ssid, const cha
     credential->key_len = device->keys[at].len;
 }
 
+static void enroll_new(struct store_lane *lane, struct store_device *device)
+{
+    struct err err = {0};
+    enum store_change change = STORE_UNCHANGED;
+    if (store_enroll(lane, device, false, &change, &err) != ERR_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(change, STORE_CREATED);
+    store_device_clear(device);
+}
+
 void enroll(struct store_lane *lane, const char *endpoint)
 {
     struct store_device device;
-    struct err err = {0};
-    enum store_change change = STORE_UNCHANGED;
     device_make(&device, endpoint);
-    if (store_enroll(lane, &device, false, &change, &err) != ERR_OK)
-        fail_msg("%s", err.text);
-    assert_int_equal(change, STORE_CREATED);
-    store_device_clear(&device);
+    enroll_new(lane, &device);
+}
+
+void enroll_with_key(struct store_lane *lane, const char *endpoint, uint16_t ssid, const char *key)
+{
+    struct store_device device;
+    device_make(&device, endpoint);
+    device_add_credential(&device, ssid, endpoint, key);
+    enroll_new(lane, &device);
 }
 
 enum err_code get_device(struct store_lane *lane, const char *endpoint, struct answer *answer)
@@ -227,6 +240,12 @@ enum err_code get_device(struct store_lane *lane, const char *endpoint, struct a
     struct err err = {0};
     answer_clear(answer);
     return store_get(lane, bytes_of_text(endpoint), &answer->device, &err);
+}
+
+bool ignore_row(void *context, const struct store_row *row)
+{
+    (void)context, (void)row;
+    return true;
 }
 
 bool count_outcome(void *context, const struct outcome *outcome)

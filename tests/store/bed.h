@@ -57,8 +57,12 @@ void device_add_credential(struct store_device *device, uint16_t ssid, const cha
                            const char *key);
 /* Enrols it; fails the test unless it is new. */
 void enroll(struct store_lane *lane, const char *endpoint);
+/* The same, with a key for a server. */
+void enroll_with_key(struct store_lane *lane, const char *endpoint, uint16_t ssid, const char *key);
 enum err_code get_device(struct store_lane *lane, const char *endpoint, struct answer *answer);
 
+/* For store_list, when what it does besides is wanted: it folds. */
+bool ignore_row(void *context, const struct store_row *row);
 /* For store_history: counts into the unsigned that is its context. */
 bool count_outcome(void *context, const struct outcome *outcome);
 /* The id tells the `number`. */

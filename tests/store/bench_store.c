@@ -148,11 +148,6 @@ static void record_one(struct bench *bench, unsigned number, unsigned sequence, 
     store_record(bench->lane, &outcome, &promotion, generation > 0, recorded, bench);
 }
 
-static bool ignore_row(void *context, const struct store_row *row)
-{
-    return true;
-}
-
 static void fold(struct bench *bench)
 {
     struct store_filter filter = {.state = -1, .cause = -1, .limit = 1};

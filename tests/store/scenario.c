@@ -102,11 +102,6 @@ static void work_on_bootstrap(struct bed *bed, struct scenario *scenario)
     bytes_wipe(&pending, sizeof pending);
 }
 
-static bool ignore_row(void *context, const struct store_row *row)
-{
-    return true;
-}
-
 static bool ignore_outcome(void *context, const struct outcome *outcome)
 {
     return true;

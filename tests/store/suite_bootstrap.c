@@ -366,11 +366,6 @@ static void test_servers_beyond_the_cap(void **state)
     answer_clear(&answer);
 }
 
-static bool ignore_row(void *context, const struct store_row *row)
-{
-    return true;
-}
-
 /* It was enrolled with a key for a server that no profile names any more. */
 static void test_server_that_gave_way_does_not_come_back(void **state)
 {

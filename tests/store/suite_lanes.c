@@ -187,11 +187,6 @@ static void *watch_main(void *argument)
     return NULL;
 }
 
-static bool ignore_row(void *context, const struct store_row *row)
-{
-    return true;
-}
-
 static void test_readers_see_every_durable_outcome(void **state)
 {
     struct bed *bed = *state;
@@ -244,14 +239,8 @@ static void make_credentials(struct bed *bed, struct watcher *watcher)
 static void watch_credentials(struct bed *bed, bool rests)
 {
     struct watcher watcher = {.bed = bed, .rests = rests, .enrolled = true};
-    struct store_device device;
-    struct err err;
-    enum store_change change;
     pthread_t thread;
-    device_make(&device, "lamp-7");
-    device_add_credential(&device, 102, "dm-7", "enrolled");
-    assert_int_equal(store_enroll(bed->lane, &device, false, &change, &err), ERR_OK);
-    store_device_clear(&device);
+    enroll_with_key(bed->lane, "lamp-7", 102, "enrolled");
     assert_int_equal(pthread_create(&thread, NULL, watch_main, &watcher), 0);
     make_credentials(bed, &watcher);
     atomic_store(&watcher.stop, true);

@@ -173,11 +173,6 @@ static void bootstrap_some(struct world *world)
     free(calls);
 }
 
-static bool ignore_row(void *context, const struct store_row *row)
-{
-    return true;
-}
-
 static void work_until_cut(struct world *world)
 {
     struct store_filter filter = {.state = -1, .cause = -1, .limit = 5};

@@ -296,15 +296,9 @@ static void test_settled_keys_moved_to_another_row_do_not_open(void **state)
     struct world *world = *state;
     struct bed *bed = &world->bed;
     struct answer answer = {0};
-    struct store_device device;
-    struct err err = {0};
-    enum store_change change;
     open_vault(world, KEY_A "\n");
     bed_start(bed);
-    device_make(&device, "lamp-1");
-    device_add_credential(&device, 101, "dm-1", "dm-key-of-lamp-1");
-    assert_int_equal(store_enroll(bed->lane, &device, false, &change, &err), ERR_OK);
-    store_device_clear(&device);
+    enroll_with_key(bed->lane, "lamp-1", 101, "dm-key-of-lamp-1");
     enroll(bed->lane, "lamp-2");
     bed_stop(bed);
     run_sql(world, "UPDATE device SET (settled, settled_sealed) = (SELECT settled, settled_sealed "
@@ -326,15 +320,11 @@ static void test_replaced_key_leaves_the_file(void **state)
     struct err err = {0};
     enum store_change change;
     bed_start(bed); /* without a vault: keys can be read in the file */
-    for (unsigned i = 0; i < 2; i++) {
-        device_make(&device, i == 0 ? "lamp-7" : "lamp-8");
-        device_add_credential(&device, 101, "dm", i == 0 ? "first-of-7" : "first-of-8");
-        assert_int_equal(store_enroll(bed->lane, &device, false, &change, &err), ERR_OK);
-        store_device_clear(&device);
-    }
+    enroll_with_key(bed->lane, "lamp-7", 101, "first-of-7");
+    enroll_with_key(bed->lane, "lamp-8", 101, "first-of-8");
     assert_true(on_disk(world, "first-of-7") && on_disk(world, "first-of-8"));
     device_make(&device, "lamp-7");
-    device_add_credential(&device, 101, "dm", "second-of-7");
+    device_add_credential(&device, 101, "lamp-7", "second-of-7");
     assert_int_equal(store_enroll(bed->lane, &device, true, &change, &err), ERR_OK);
     assert_int_equal(make_pending(bed->lane, "lamp-8", 101, "second-of-8", &answer), ERR_OK);
     outcome_make(&outcome, "lamp-8", STATE_BOOTSTRAPPED, 1);
